@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# What mice::mice needs. Read by this project and by its installed miceConfig.cmake.
+include(CMakeFindDependencyMacro)
+
+# GLOBAL: a parent project that adds mice as a subdirectory has to see these targets as well.
+find_dependency(Threads GLOBAL)
+find_dependency(nlohmann_json 3.9 GLOBAL)
+
+# xsimd 8.1's target links a target xtl that its package does not bring; the headers need none.
+if(NOT TARGET xtl)
+    add_library(xtl INTERFACE IMPORTED GLOBAL)
+endif()
+find_dependency(xsimd GLOBAL)
+
+# Defines mice::openmp: BASE with parallel loops on OpenMP.
+function(mice_define_openmp_target base)
+    find_package(OpenMP REQUIRED COMPONENTS CXX GLOBAL)
+    add_library(mice_openmp INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(mice_openmp INTERFACE ${base} OpenMP::OpenMP_CXX)
+    add_library(mice::openmp ALIAS mice_openmp)
+endfunction()

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+include(CMakePackageConfigHelpers)
+
+set(mice_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/mice")
+
+install(DIRECTORY include/mice DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(TARGETS mice EXPORT miceTargets)
+install(EXPORT miceTargets NAMESPACE mice:: DESTINATION "${mice_package_dir}")
+
+configure_package_config_file(
+    cmake/miceConfig.cmake.in "${PROJECT_BINARY_DIR}/package/miceConfig.cmake"
+    INSTALL_DESTINATION "${mice_package_dir}" NO_SET_AND_CHECK_MACRO
+)
+write_basic_package_version_file(
+    "${PROJECT_BINARY_DIR}/package/miceConfigVersion.cmake"
+    COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT
+)
+install(
+    FILES "${PROJECT_BINARY_DIR}/package/miceConfig.cmake"
+          "${PROJECT_BINARY_DIR}/package/miceConfigVersion.cmake" cmake/miceDependencies.cmake
+    DESTINATION "${mice_package_dir}"
+)
+
+# The prefix in mice.pc is relative to the file, so that an installed tree can be moved.
+file(RELATIVE_PATH mice_pc_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file(cmake/mice.pc.in "${PROJECT_BINARY_DIR}/package/mice.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/package/mice.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+if(MICE_BUILD_TOOLS)
+    install(TARGETS mice_cli mice_convert)
+endif()
+install(DIRECTORY models/ DESTINATION "${CMAKE_INSTALL_DATADIR}/mice/models")
+install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")

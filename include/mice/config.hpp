@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <mice/version.hpp>
+
+// Two translation units built with different instruction sets would otherwise share one inline
+// kernel, whichever the linker meets first. The inline namespace keeps them apart.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
+#define MICE_SIMD_NAME avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define MICE_SIMD_NAME avx2
+#elif defined(__AVX__)
+#define MICE_SIMD_NAME avx
+#elif defined(__SSE4_1__)
+#define MICE_SIMD_NAME sse4
+#elif defined(__x86_64__) || defined(_M_X64)
+#define MICE_SIMD_NAME sse2
+#elif defined(__aarch64__) || defined(_M_ARM64)
+#define MICE_SIMD_NAME neon
+#else
+#define MICE_SIMD_NAME generic
+#endif
+
+/// 1 when parallel loops run on OpenMP, 0 when they run on std::thread.
+#ifndef MICE_USE_OPENMP
+#ifdef _OPENMP
+#define MICE_USE_OPENMP 1
+#else
+#define MICE_USE_OPENMP 0
+#endif
+#endif
+
+#if MICE_USE_OPENMP
+#define MICE_THREADS_NAME _omp
+#else
+#define MICE_THREADS_NAME _thr
+#endif
+
+#define MICE_CONCAT_EXPANDED(major, minor, simd, threads) v##major##_##minor##_##simd##threads
+#define MICE_CONCAT(major, minor, simd, threads) MICE_CONCAT_EXPANDED(major, minor, simd, threads)
+#define MICE_ABI_NAMESPACE                                                                         \
+    MICE_CONCAT(MICE_VERSION_MAJOR, MICE_VERSION_MINOR, MICE_SIMD_NAME, MICE_THREADS_NAME)
+
+/// Opens namespace mice and the inline namespace that carries version, SIMD level and threading.
+#define MICE_NAMESPACE_BEGIN                                                                       \
+    namespace mice {                                                                               \
+    inline namespace MICE_ABI_NAMESPACE {
+/// Closes what MICE_NAMESPACE_BEGIN opened.
+#define MICE_NAMESPACE_END                                                                         \
+    }                                                                                              \
+    }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <mice/config.hpp>
+
+MICE_NAMESPACE_BEGIN
+
+/// What kind of thing went wrong; the text of the exception says the rest.
+enum class errc {
+    io,               ///< the operating system refused: open, read, map, write
+    format,           ///< a file's bytes contradict its format
+    config,           ///< a model's configuration is missing something or contradicts itself
+    tensor,           ///< a tensor is missing, unknown, or has the wrong type, shape or values
+    tokenizer,        ///< a vocabulary or tokenizer setting is unusable
+    unsupported,      ///< valid, but not supported by this version
+    invalid_argument, ///< the caller's argument
+    encoding,         ///< text is not valid UTF-8 and the caller asked to refuse it
+    stopped,          ///< a deadline passed or the caller cancelled, and there is no partial result
+    mismatch ///< two things that do not belong together, such as a document of another model
+};
+
+/// The one exception type of the library. Thread-safe to copy and read.
+class error : public std::runtime_error {
+  public:
+    error(errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+    /// The kind of failure, for programs; what() is for people.
+    [[nodiscard]] errc code() const noexcept { return code_; }
+
+  private:
+    errc code_;
+};
+
+/// Every message of the library is worded here: what, where, expected, got, next step.
+namespace errors {
+
+/// Quotes a name from a hostile file: control bytes become '?', and long names are shortened.
+[[nodiscard]] inline std::string quoted(std::string_view name) {
+    constexpr std::size_t longest = 80;
+    std::string text = "'";
+    for (const char c : name.substr(0, longest)) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += byte < 0x20 || byte == 0x7f ? '?' : c;
+    }
+    return text + (name.size() > longest ? "...'" : "'");
+}
+
+// ---- io and safetensors ----
+
+[[nodiscard]] inline error cannot_open(std::string_view path, std::string_view reason) {
+    return {errc::io, "cannot open " + quoted(path) + ": " + std::string(reason)};
+}
+
+[[nodiscard]] inline error cannot_write(std::string_view path, std::string_view reason) {
+    return {errc::io, "cannot write " + quoted(path) + ": " + std::string(reason)};
+}
+
+[[nodiscard]] inline error bad_file(std::string_view what) {
+    return {errc::format, "not a usable safetensors file: " + std::string(what)};
+}
+
+[[nodiscard]] inline error bad_tensor_entry(std::string_view name, std::string_view what) {
+    return {errc::format, "tensor " + quoted(name) + " in the file's header: " + std::string(what)};
+}
+
+// ---- json ----
+
+[[nodiscard]] inline error bad_json(std::string_view what, std::string_view reason) {
+    return {errc::format, std::string(what) + " is not usable JSON: " + std::string(reason)};
+}
+
+[[nodiscard]] inline error bad_document(std::string_view what) {
+    return {errc::format,
+            "not a usable stored document: " + std::string(what) + "; encode it again"};
+}
+
+// ---- configuration and tensors ----
+
+[[nodiscard]] inline error bad_config(std::string_view what) {
+    return {errc::config, "model configuration: " + std::string(what)};
+}
+
+[[nodiscard]] inline error bad_option(std::string_view key, std::string_view expected,
+                                      std::string_view got) {
+    return {errc::config, "model configuration: " + quoted(key) + " must be " +
+                              std::string(expected) + ", got " + std::string(got)};
+}
+
+[[nodiscard]] inline error not_supported(std::string_view feature) {
+    return {errc::unsupported, std::string(feature) + " is not supported yet by mice " +
+                                   MICE_VERSION_STRING + "; see docs/format.md for what is"};
+}
+
+[[nodiscard]] inline error not_a_model() {
+    return {errc::format, "this safetensors file is not a mice model: it has no 'mice.config'; "
+                          "convert the checkpoint with mice-convert first"};
+}
+
+[[nodiscard]] inline error missing_metadata(std::string_view key) {
+    return {errc::format,
+            "the model file lacks the metadata " + quoted(key) + "; convert the checkpoint again"};
+}
+
+[[nodiscard]] inline error missing_tensor(std::string_view name) {
+    return {errc::tensor, "tensor " + quoted(name) + " is missing; convert the checkpoint again"};
+}
+
+[[nodiscard]] inline error unknown_tensor(std::string_view name) {
+    return {errc::tensor, "tensor " + quoted(name) + " does not belong to this model"};
+}
+
+[[nodiscard]] inline error too_many_layers(std::size_t layers, std::size_t tensors) {
+    return {errc::tensor, "the configuration asks for " + std::to_string(layers) +
+                              " layers, many more than the file's " + std::to_string(tensors) +
+                              " tensors can be; convert the checkpoint again"};
+}
+
+[[nodiscard]] inline error bad_tensor(std::string_view name, std::string_view expected,
+                                      std::string_view got) {
+    return {errc::tensor, "tensor " + quoted(name) + ": expected " + std::string(expected) +
+                              ", got " + std::string(got)};
+}
+
+// ---- text ----
+
+[[nodiscard]] inline error bad_vocabulary(std::string_view what) {
+    return {errc::tokenizer, "tokenizer: " + std::string(what)};
+}
+
+[[nodiscard]] inline error invalid_utf8(std::string_view what, std::size_t byte) {
+    return {errc::encoding, std::string(what) + " is not valid UTF-8 at byte " +
+                                std::to_string(byte) +
+                                "; repair it, or let invalid bytes be replaced by U+FFFD"};
+}
+
+// ---- arguments ----
+
+[[nodiscard]] inline error bad_argument(std::string_view what) {
+    return {errc::invalid_argument, std::string(what)};
+}
+
+[[nodiscard]] inline error stopped(std::string_view what) {
+    return {errc::stopped, std::string(what) + " stopped: its deadline passed or it was cancelled"};
+}
+
+[[nodiscard]] inline error no_tokenizer() {
+    return {errc::invalid_argument,
+            "this model was converted without a tokenizer: it scores token "
+            "ids only; convert it again with its tokenizer.json or vocab.txt"};
+}
+
+[[nodiscard]] inline error id_out_of_range(std::int64_t id, std::size_t vocabulary) {
+    return {errc::invalid_argument, "token id " + std::to_string(id) +
+                                        " is outside the model's vocabulary of " +
+                                        std::to_string(vocabulary)};
+}
+
+[[nodiscard]] inline error bad_id_count(std::size_t count, std::size_t limit) {
+    return {errc::invalid_argument, "a text of " + std::to_string(count) +
+                                        " token ids: the model takes from 1 to " +
+                                        std::to_string(limit)};
+}
+
+[[nodiscard]] inline error not_finite(std::string_view what) {
+    return {errc::tensor,
+            std::string(what) + " is not finite: the model's weights are damaged or overflow"};
+}
+
+[[nodiscard]] inline error foreign_query() {
+    return {errc::mismatch, "the query was encoded by another reranker's model; encode it again"};
+}
+
+[[nodiscard]] inline error foreign_document(std::string_view document, std::string_view model) {
+    return {errc::mismatch, "the document was encoded by another model (" + std::string(document) +
+                                "), this model is " + std::string(model) + "; encode it again"};
+}
+
+} // namespace errors
+
+MICE_NAMESPACE_END

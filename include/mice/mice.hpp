@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// The one header that an application includes.
+#include <mice/reranker.hpp>
+#include <mice/version.hpp>

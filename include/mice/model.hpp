@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <mice/config_json.hpp>
+#include <mice/io/mapped_file.hpp>
+#include <mice/io/safetensors.hpp>
+#include <mice/nn/network.hpp>
+#include <mice/tokenizer.hpp>
+#include <mice/weights.hpp>
+
+MICE_NAMESPACE_BEGIN
+
+/// A loaded model file: configuration, tokenizer, and weights ready to compute. Immutable, safe to
+/// use from many threads. Not copyable or movable: share it.
+class model {
+  public:
+    /// Maps the file and keeps it mapped. Throws mice::error for anything that is not a complete,
+    /// consistent model of a supported kind.
+    explicit model(const std::filesystem::path& path) : model(io::mapped_file(path)) {}
+    /// Reads a model from the caller's memory, which must stay unchanged while this object lives.
+    explicit model(std::span<const std::byte> memory)
+        : file_(memory), config_(config_from_json(checked_config(file_))),
+          network_(weights(file_, config_), config_), tokenizer_(read_tokenizer(file_, config_)),
+          fingerprint_(required_metadata(file_, "mice.document_fingerprint")) {}
+
+    model(const model&) = delete;
+    model& operator=(const model&) = delete;
+    ~model() = default;
+
+    [[nodiscard]] const model_config& config() const noexcept { return config_; }
+    [[nodiscard]] const nn::network& network() const noexcept { return network_; }
+    /// Tensors and metadata of the file.
+    [[nodiscard]] const io::safetensors& file() const noexcept { return file_; }
+    /// Names everything that shapes a document's states.
+    [[nodiscard]] const std::string& fingerprint() const noexcept { return fingerprint_; }
+    /// The tokenizer, or nullptr for a model that was converted without one.
+    [[nodiscard]] const mice::tokenizer* text_tokenizer() const noexcept {
+        return tokenizer_.get();
+    }
+
+    /// A document's text as ids, cut at the model's limit. Throws errc::invalid_argument for a
+    /// model without a tokenizer.
+    [[nodiscard]] encoding tokenize_document(std::string_view text, special_tokens specials,
+                                             invalid_utf8 on_invalid) const {
+        return tokenize(text, config_.max_document_length, specials, on_invalid);
+    }
+    /// As tokenize_document, for a query.
+    [[nodiscard]] encoding tokenize_query(std::string_view text, special_tokens specials,
+                                          invalid_utf8 on_invalid) const {
+        return tokenize(text, config_.max_query_length, specials, on_invalid);
+    }
+
+    /// Throws errc::invalid_argument unless there is at least one id, no more than `limit`, and
+    /// each is inside the vocabulary.
+    void check_ids(nn::token_ids ids, std::size_t limit) const {
+        if (ids.empty() || ids.size() > limit) {
+            throw errors::bad_id_count(ids.size(), limit);
+        }
+        for (const std::int32_t id : ids) {
+            if (id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
+                throw errors::id_out_of_range(id, config_.vocab_size);
+            }
+        }
+    }
+
+  private:
+    [[nodiscard]] encoding tokenize(std::string_view text, std::size_t limit,
+                                    special_tokens specials, invalid_utf8 on_invalid) const {
+        if (tokenizer_ == nullptr) {
+            throw errors::no_tokenizer();
+        }
+        return tokenizer_->encode(
+            text, {.max_tokens = limit, .specials = specials, .on_invalid = on_invalid});
+    }
+
+    explicit model(io::mapped_file mapped) : model(mapped.bytes()) { mapped_ = std::move(mapped); }
+
+    static const std::string& required_metadata(const io::safetensors& file, std::string_view key) {
+        const std::string* text = file.find_metadata(key);
+        if (text == nullptr) {
+            throw errors::missing_metadata(key);
+        }
+        return *text;
+    }
+
+    static const std::string& checked_config(const io::safetensors& file) {
+        const std::string* format = file.find_metadata("format");
+        if (format == nullptr || *format != "mice") {
+            throw errors::not_a_model();
+        }
+        if (const std::string& version = required_metadata(file, "mice.format_version");
+            version != "1") {
+            throw errors::not_supported("model file format version " + errors::quoted(version));
+        }
+        return required_metadata(file, "mice.config");
+    }
+
+    static std::shared_ptr<const mice::tokenizer> read_tokenizer(const io::safetensors& file,
+                                                                 const model_config& config) {
+        const std::string* metadata = file.find_metadata("mice.tokenizer");
+        const io::tensor_view* vocabulary = file.find("tokenizer.vocabulary");
+        if (metadata == nullptr && vocabulary == nullptr) {
+            return nullptr;
+        }
+        if (metadata == nullptr || vocabulary == nullptr || vocabulary->type != io::dtype::u8) {
+            throw errors::bad_vocabulary("a model holds both 'mice.tokenizer' and the U8 tensor "
+                                         "'tokenizer.vocabulary', or neither");
+        }
+        auto made = tokenizer_from_model(*metadata, vocabulary->bytes);
+        if (made->vocabulary_size() > config.vocab_size) {
+            throw errors::bad_vocabulary("it has " + std::to_string(made->vocabulary_size()) +
+                                         " tokens, the model's embeddings only " +
+                                         std::to_string(config.vocab_size));
+        }
+        return made;
+    }
+
+    io::mapped_file mapped_; // empty where the caller owns the memory
+    io::safetensors file_;
+    model_config config_;
+    nn::network network_;
+    std::shared_ptr<const mice::tokenizer> tokenizer_;
+    std::string fingerprint_;
+};
+
+MICE_NAMESPACE_END

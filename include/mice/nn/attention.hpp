@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+
+#include <mice/nn/linear.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace nn {
+
+/// What the softmax of an attention block leaves out.
+struct attention_mask {
+    bool hide_first_column = false; ///< rows 1.. do not attend to column 0
+    bool average_first_row = false; ///< row 0 takes the plain mean of the values
+};
+
+/// softmax(scale * scores) over each of `rows` rows of `keys` columns, `stride` floats apart;
+/// `row_of` maps a row to its position in the query.
+template <class RowOf>
+void masked_softmax(float* scores, std::size_t rows, std::size_t stride, std::size_t keys,
+                    float scale, const attention_mask& mask, RowOf row_of) {
+    for (std::size_t i = 0; i < rows; ++i) {
+        float* row = scores + i * stride;
+        const bool first = row_of(i) == 0;
+        if (first && mask.average_first_row) {
+            std::fill_n(row, keys, 1.0F / static_cast<float>(keys));
+        } else {
+            kernels::softmax<>(row, keys, scale, !first && mask.hide_first_column ? 1 : 0);
+        }
+    }
+}
+
+/// One sequence's queries, keys and values, every head side by side in a row.
+struct attention_operands {
+    rows_in query; ///< [queries, heads * head_dim]
+    std::size_t queries;
+    rows_in key;   ///< [keys, heads * head_dim], one group
+    rows_in value; ///< [keys, heads * head_dim], one group
+    std::size_t keys;
+    std::size_t heads;
+    std::size_t head_dim;
+};
+
+/// out [queries, heads * head_dim] = softmax(q k^T / sqrt(head_dim)) v for each head. Query rows go
+/// in blocks, so the scores take memory linear in the keys.
+inline void attend(const attention_operands& in, const attention_mask& mask, rows_out out,
+                   workspace& space) {
+    constexpr std::size_t block = 96;
+    const std::size_t stride = kernels::round_up(in.keys, kernels::lanes<kernels::default_arch>);
+    const std::size_t most = std::min(block, in.queries);
+    float* scores = space.scores.reserve(most * stride);
+    float* keys = space.packed_keys.reserve(kernels::packed_floats<>(in.head_dim, in.keys));
+    float* values = space.packed_values.reserve(kernels::packed_floats<>(in.keys, in.head_dim));
+    float* scratch = space.gemm.reserve(std::max(kernels::gemm_scratch<>(most, in.head_dim),
+                                                 kernels::gemm_scratch<>(most, in.keys)));
+    const float scale = 1.0F / std::sqrt(static_cast<float>(in.head_dim));
+    for (std::size_t head = 0; head < in.heads; ++head) {
+        const std::size_t column = head * in.head_dim;
+        kernels::pack_transposed<>(in.key.base + column, in.key.stride, in.head_dim, in.keys, keys);
+        kernels::pack<>(in.value.base + column, in.value.stride, in.keys, in.head_dim, values);
+        for (std::size_t first = 0; first < in.queries; first += block) {
+            const std::size_t rows = std::min(block, in.queries - first);
+            const rows_in query{in.query.row(first) + column, in.query.stride};
+            const rows_out result{out.row(first) + column, out.stride};
+            kernels::gemm<>(query, rows, keys, in.head_dim, in.keys, nullptr,
+                            rows_out{scores, stride}, scratch);
+            masked_softmax(scores, rows, stride, in.keys, scale, mask,
+                           [first](std::size_t i) { return first + i; });
+            kernels::gemm<>(rows_in{scores, stride}, rows, values, in.keys, in.head_dim, nullptr,
+                            result, scratch);
+        }
+    }
+}
+
+/// A stack of sequences of the same or of different lengths, row after row.
+struct sequence_lengths {
+    const std::size_t* lengths; ///< [count]
+    std::size_t count;
+    std::size_t total; ///< their sum
+};
+
+/// LN(x + Linear_o(attention of x over x)). Immutable.
+class self_attention {
+  public:
+    self_attention(const weights& source, const std::string& name, std::size_t heads,
+                   double epsilon)
+        : query_(source, {{name + ".self.query"}}),
+          key_value_(source, {{name + ".self.key", name + ".self.value"}}),
+          output_(source, {{name + ".output.dense"}}),
+          norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads) {}
+
+    /// x [total, hidden] in place, each sequence attending to itself alone. With `first_row_only`
+    /// only row 0 of each sequence is computed and written; the other rows serve as keys and
+    /// values.
+    struct rows_wanted {
+        bool first_row_only = false;
+    };
+    void apply(float* x, const sequence_lengths& in, const attention_mask& mask, rows_wanted wanted,
+               workspace& space) const {
+        const std::size_t hidden = query_.out();
+        const std::size_t rows = wanted.first_row_only ? in.count : in.total;
+        const rows_out all{x, hidden};
+        // the first rows of sequences of one length lie at a fixed distance
+        const rows_out changed = wanted.first_row_only ? rows_out{x, hidden * in.lengths[0]} : all;
+        const rows_out query{space.query.reserve(rows * hidden), hidden};
+        const rows_out key_value{space.key_value.reserve(in.total * 2 * hidden), 2 * hidden};
+        const rows_out attended{space.attended.reserve(rows * hidden), hidden};
+        query_.apply(changed, rows, query, space);
+        key_value_.apply(all, in.total, key_value, space);
+        std::size_t key_row = 0;
+        std::size_t query_row = 0;
+        for (std::size_t i = 0; i < in.count; ++i) {
+            const std::size_t length = in.lengths[i];
+            const std::size_t queries = wanted.first_row_only ? 1 : length;
+            const float* keys = key_value.row(key_row);
+            attend({{query.row(query_row), hidden},
+                    queries,
+                    {keys, 2 * hidden},
+                    {keys + hidden, 2 * hidden},
+                    length,
+                    heads_,
+                    hidden / heads_},
+                   mask, {attended.row(query_row), hidden}, space);
+            key_row += length;
+            query_row += queries;
+        }
+        const rows_out projected{space.projected.reserve(rows * hidden), hidden};
+        output_.apply(attended, rows, projected, space);
+        norm_.add_and_apply(projected, changed, rows);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return query_.bytes() + key_value_.bytes() + output_.bytes();
+    }
+
+  private:
+    linear query_;
+    linear key_value_; // keys, then values
+    linear output_;
+    layer_norm norm_;
+    std::size_t heads_;
+};
+
+} // namespace nn
+MICE_NAMESPACE_END

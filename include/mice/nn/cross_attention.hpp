@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <mice/nn/attention.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace nn {
+
+/// One encoded document as the interaction layers see it; the memory is the caller's.
+struct document_view {
+    const float* states = nullptr;     ///< [tokens, interaction hidden]
+    const std::int32_t* ids = nullptr; ///< [tokens]
+    std::size_t tokens = 0;            ///< at least 1
+};
+
+/// A few documents with their states packed for both products of the absorbed form. D is the same
+/// in every interaction layer, so packing it once serves them all. For one thread.
+class document_batch {
+  public:
+    /// Packs into `memory`, which must outlive this object.
+    document_batch(std::span<const document_view> documents, std::size_t hidden, buffer& memory)
+        : documents_(documents), hidden_(hidden) {
+        std::size_t floats = 0;
+        for (const document_view& document : documents) {
+            offsets_.push_back(floats);
+            floats += key_floats(document) + value_floats(document);
+        }
+        packed_.assign(documents.size(), false);
+        memory_ = memory.reserve(floats);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return documents_.size(); }
+    [[nodiscard]] const document_view& operator[](std::size_t i) const { return documents_[i]; }
+
+    /// D^T of document i, packed as [hidden, tokens].
+    [[nodiscard]] const float* keys(std::size_t i) {
+        pack(i);
+        return memory_ + offsets_[i];
+    }
+    /// D of document i, packed as [tokens, hidden].
+    [[nodiscard]] const float* values(std::size_t i) {
+        pack(i);
+        return memory_ + offsets_[i] + key_floats(documents_[i]);
+    }
+
+  private:
+    [[nodiscard]] std::size_t key_floats(const document_view& document) const {
+        return kernels::round_up(kernels::packed_floats<>(hidden_, document.tokens), 16);
+    }
+    [[nodiscard]] std::size_t value_floats(const document_view& document) const {
+        return kernels::round_up(kernels::packed_floats<>(document.tokens, hidden_), 16);
+    }
+    void pack(std::size_t i) {
+        if (packed_[i]) {
+            return;
+        }
+        const document_view& document = documents_[i];
+        float* keys = memory_ + offsets_[i];
+        kernels::pack_transposed<>(document.states, hidden_, hidden_, document.tokens, keys);
+        kernels::pack<>(document.states, hidden_, document.tokens, hidden_,
+                        keys + key_floats(document));
+        packed_[i] = true;
+    }
+
+    std::span<const document_view> documents_;
+    std::size_t hidden_;
+    float* memory_ = nullptr;
+    std::vector<std::size_t> offsets_;
+    std::vector<bool> packed_;
+};
+
+/// A query's side of one cross-attention block, computed once for all documents.
+struct cross_query {
+    std::vector<float> projected; ///< [rows, hidden]
+    std::vector<float>
+        absorbed; ///< [heads, rows, hidden]; empty where the query is too long for it
+};
+
+/// LN(x + Linear_o(attention of x over D)) in either of two exact forms (MICE paper, section 3):
+/// the plain one projects D to keys and values; the absorbed one multiplies W_k into the query and
+/// W_v into the attended mean of D, and never touches a [tokens, hidden] projection. Immutable.
+class cross_attention {
+  public:
+    cross_attention(const weights& source, const std::string& name, std::size_t heads,
+                    double epsilon)
+        : query_(source, {{name + ".self.query"}}),
+          key_value_(source, {{name + ".self.key", name + ".self.value"}}),
+          output_(source, {{name + ".output.dense"}}),
+          norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads), hidden_(query_.out()),
+          head_dim_(hidden_ / heads), value_bias_(source[name + ".self.value.bias"].floats()),
+          key_floats_(kernels::packed_floats<>(head_dim_, hidden_)),
+          value_floats_(kernels::packed_floats<>(hidden_, head_dim_)) {
+        if (can_absorb(1)) {
+            pack_absorbed(source, name);
+        }
+    }
+
+    /// The query's side for x [rows, hidden] that is the same for every document.
+    [[nodiscard]] cross_query prepare(const float* x, std::size_t rows, workspace& space) const {
+        cross_query prepared;
+        prepared.projected.resize(rows * hidden_);
+        query_.apply({x, hidden_}, rows, {prepared.projected.data(), hidden_}, space);
+        if (can_absorb(rows)) {
+            prepared.absorbed.resize(heads_ * rows * hidden_);
+            absorb({prepared.projected.data(), hidden_}, 1, rows, prepared.absorbed.data(), space);
+        }
+        return prepared;
+    }
+
+    /// x: `rows` rows of each document's copy of the query, in place. `prepared` is null where the
+    /// rows differ from document to document.
+    void apply(rows_out x, std::size_t rows, document_batch& documents, const attention_mask& mask,
+               const cross_query* prepared, workspace& space) const {
+        const std::size_t all = documents.size() * rows;
+        rows_in query{prepared != nullptr ? prepared->projected.data() : nullptr, hidden_, rows, 0};
+        if (prepared == nullptr) {
+            const rows_out projected{space.query.reserve(all * hidden_), hidden_};
+            query_.apply(x, all, projected, space);
+            query = projected;
+        }
+        const rows_out attended{space.attended.reserve(all * hidden_), hidden_};
+        const std::size_t most = documents_at_once(rows);
+        for (std::size_t first = 0; first < documents.size();) {
+            std::size_t last = first;
+            while (last < documents.size() && last - first < most &&
+                   absorbs(rows, documents[last].tokens)) {
+                ++last;
+            }
+            if (last > first) {
+                attend_absorbed(query, rows, documents, {first, last}, mask, prepared, attended,
+                                space);
+                first = last;
+            } else {
+                attend_plain(query, rows, documents[first], first, mask, attended, space);
+                ++first;
+            }
+        }
+        const rows_out projected{space.projected.reserve(all * hidden_), hidden_};
+        output_.apply(attended, all, projected, space);
+        norm_.add_and_apply(projected, x, all);
+    }
+
+    /// True where the absorbed form takes fewer multiply-adds: `rows` query rows against `tokens`
+    /// document tokens. A rule of the pair alone, so a score never depends on its neighbours.
+    [[nodiscard]] bool absorbs(std::size_t rows, std::size_t tokens) const {
+        const std::size_t absorbed = rows * (2 * heads_ * tokens + 2 * hidden_);
+        const std::size_t plain = 2 * tokens * hidden_ + 2 * rows * tokens;
+        return can_absorb(rows) && absorbed <= plain;
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return query_.bytes() + key_value_.bytes() + output_.bytes() +
+               (absorbed_keys_.capacity() + absorbed_values_.capacity()) * sizeof(float);
+    }
+
+  private:
+    static constexpr std::size_t least_head_dim = 4;
+
+    struct range {
+        std::size_t first, last;
+    };
+
+    /// Whether any document is long enough for the absorbed form: the limit of `absorbs`. Narrower
+    /// heads would mostly pack zeros.
+    [[nodiscard]] bool can_absorb(std::size_t rows) const {
+        return head_dim_ >= least_head_dim && rows * (heads_ - 1) <= hidden_;
+    }
+
+    void pack_absorbed(const weights& source, const std::string& name) {
+        (void)absorbed_keys_.reserve(heads_ * key_floats_);
+        (void)absorbed_values_.reserve(heads_ * value_floats_);
+        const std::vector<float> key = source[name + ".self.key.weight"].floats();
+        const std::vector<float> value = source[name + ".self.value.weight"].floats();
+        for (std::size_t head = 0; head < heads_; ++head) {
+            const std::size_t first = head * head_dim_ * hidden_;
+            kernels::pack<>(key.data() + first, hidden_, head_dim_, hidden_,
+                            absorbed_keys_.data() + head * key_floats_);
+            kernels::pack_transposed<>(value.data() + first, hidden_, hidden_, head_dim_,
+                                       absorbed_values_.data() + head * value_floats_);
+        }
+    }
+
+    /// How many documents' absorbed queries stay together in a typical L2 cache.
+    [[nodiscard]] std::size_t documents_at_once(std::size_t rows) const {
+        constexpr std::size_t floats = 131072;
+        return std::max<std::size_t>(1, floats / (heads_ * rows * hidden_));
+    }
+
+    /// out [documents, heads, rows, hidden] = q_h W_k,h for each head h.
+    void absorb(rows_in query, std::size_t documents, std::size_t rows, float* out,
+                workspace& space) const {
+        const std::size_t all = documents * rows;
+        float* scratch = space.gemm.reserve(kernels::gemm_scratch<>(all, head_dim_));
+        for (std::size_t head = 0; head < heads_; ++head) {
+            rows_in part = query;
+            part.base += head * head_dim_;
+            const rows_out target{out + head * rows * hidden_, hidden_, rows,
+                                  heads_ * rows * hidden_};
+            kernels::gemm<>(part, all, absorbed_keys_.data() + head * key_floats_, head_dim_,
+                            hidden_, nullptr, target, scratch);
+        }
+    }
+
+    void attend_absorbed(rows_in query, std::size_t rows, document_batch& documents, range run,
+                         const attention_mask& mask, const cross_query* prepared, rows_out attended,
+                         workspace& space) const {
+        const std::size_t count = run.last - run.first;
+        const std::size_t per_document = heads_ * rows * hidden_;
+        float* contexts = space.absorbed.reserve(count * per_document);
+        if (prepared == nullptr) {
+            rows_in part = query;
+            part.base = query.row(run.first * rows);
+            absorb(part, count, rows, contexts, space);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            float* context = contexts + i * per_document;
+            const float* absorbed = prepared != nullptr ? prepared->absorbed.data() : context;
+            mix_states(absorbed, rows, documents, run.first + i, mask, context, space);
+        }
+        float* scratch = space.gemm.reserve(kernels::gemm_scratch<>(count * rows, hidden_));
+        for (std::size_t head = 0; head < heads_; ++head) {
+            const rows_in context{contexts + head * rows * hidden_, hidden_, rows, per_document};
+            const rows_out target{attended.row(run.first * rows) + head * head_dim_, hidden_};
+            kernels::gemm<>(context, count * rows, absorbed_values_.data() + head * value_floats_,
+                            hidden_, head_dim_, value_bias_.data() + head * head_dim_, target,
+                            scratch);
+        }
+    }
+
+    /// out [heads, rows, hidden] = softmax(absorbed D^T / sqrt(head_dim)) D; may be `absorbed`
+    /// itself.
+    void mix_states(const float* absorbed, std::size_t rows, document_batch& documents,
+                    std::size_t i, const attention_mask& mask, float* out, workspace& space) const {
+        const std::size_t tokens = documents[i].tokens;
+        const std::size_t all = heads_ * rows;
+        const std::size_t stride = kernels::round_up(tokens, kernels::lanes<kernels::default_arch>);
+        float* scores = space.scores.reserve(all * stride);
+        float* scratch = space.gemm.reserve(
+            std::max(kernels::gemm_scratch<>(all, hidden_), kernels::gemm_scratch<>(all, tokens)));
+        kernels::gemm<>({absorbed, hidden_}, all, documents.keys(i), hidden_, tokens, nullptr,
+                        {scores, stride}, scratch);
+        masked_softmax(scores, all, stride, tokens, 1.0F / std::sqrt(static_cast<float>(head_dim_)),
+                       mask, [rows](std::size_t row) { return row % rows; });
+        kernels::gemm<>({scores, stride}, all, documents.values(i), tokens, hidden_, nullptr,
+                        {out, hidden_}, scratch);
+    }
+
+    void attend_plain(rows_in query, std::size_t rows, const document_view& document, std::size_t i,
+                      const attention_mask& mask, rows_out attended, workspace& space) const {
+        const rows_out key_value{space.key_value.reserve(document.tokens * 2 * hidden_),
+                                 2 * hidden_};
+        key_value_.apply({document.states, hidden_}, document.tokens, key_value, space);
+        attend({{query.row(i * rows), hidden_},
+                rows,
+                {key_value.base, 2 * hidden_},
+                {key_value.base + hidden_, 2 * hidden_},
+                document.tokens,
+                heads_,
+                head_dim_},
+               mask, {attended.row(i * rows), hidden_}, space);
+    }
+
+    linear query_;
+    linear key_value_; // plain form: keys, then values
+    linear output_;
+    layer_norm norm_;
+    std::size_t heads_;
+    std::size_t hidden_;
+    std::size_t head_dim_;
+    std::vector<float> value_bias_; // [hidden]
+    std::size_t key_floats_;        // floats of one head in absorbed_keys_
+    std::size_t value_floats_;      // floats of one head in absorbed_values_
+    buffer absorbed_keys_;          // per head W_k,h [head_dim, hidden], packed
+    buffer absorbed_values_;        // per head W_v,h^T [hidden, head_dim], packed
+};
+
+} // namespace nn
+MICE_NAMESPACE_END

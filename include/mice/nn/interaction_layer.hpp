@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <mice/nn/cross_attention.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace nn {
+
+/// The exact-match option (`extra_attn_bias`): x += out_proj(v_proj(mean of the matching document
+/// states)); v_proj is linear, so it is applied to the mean. Immutable.
+class exact_match {
+  public:
+    exact_match(const weights& source, const std::string& name)
+        : value_(source, {{name + ".v_proj"}, false}),
+          output_(source, {{name + ".out_proj"}, false}) {}
+
+    /// x [m, hidden] += ..., matched [m, hidden].
+    void apply(rows_out x, std::size_t m, rows_in matched, workspace& space) const {
+        const std::size_t hidden = value_.out();
+        const rows_out value{space.query.reserve(m * hidden), hidden};
+        const rows_out projected{space.projected.reserve(m * hidden), hidden};
+        value_.apply(matched, m, value, space);
+        output_.apply(value, m, projected, space);
+        for (std::size_t i = 0; i < m; ++i) {
+            kernels::add<>(projected.row(i), x.row(i), hidden);
+        }
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return value_.bytes() + output_.bytes(); }
+
+  private:
+    linear value_;
+    linear output_;
+};
+
+/// out [ids, hidden]: for each query token the mean of the document's states of the same id, or
+/// state 0 where the document has no such token.
+inline void match_states(std::span<const std::int32_t> ids, const document_view& document,
+                         std::size_t hidden, float* out) {
+    for (const std::int32_t id : ids) {
+        std::fill_n(out, hidden, 0.0F);
+        std::size_t matches = 0;
+        for (std::size_t j = 0; j < document.tokens; ++j) {
+            if (document.ids[j] == id) {
+                kernels::add<>(document.states + j * hidden, out, hidden);
+                ++matches;
+            }
+        }
+        if (matches == 0) {
+            std::copy_n(document.states, hidden, out);
+        }
+        for (std::size_t i = 0; i < hidden && matches > 1; ++i) {
+            out[i] /= static_cast<float>(matches);
+        }
+        out += hidden;
+    }
+}
+
+/// The blocks of one interaction layer; the network decides which rows go through them, and in
+/// which order. Immutable.
+struct interaction_layer {
+    interaction_layer(const weights& source, std::size_t index, const model_config& config)
+        : cross(source, name(index) + ".crossattention", config.interaction_heads(),
+                config.layer_norm_eps),
+          feed_forward(source, name(index), config.layer_norm_eps) {
+        if (config.use_self_attention) {
+            self.emplace(source, name(index) + ".attention", config.interaction_heads(),
+                         config.layer_norm_eps);
+        }
+        if (config.extra_attn_bias) {
+            exact.emplace(source, "exact_match_heads." + std::to_string(index));
+        }
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return cross.bytes() + feed_forward.bytes() + (self ? self->bytes() : 0) +
+               (exact ? exact->bytes() : 0);
+    }
+
+    std::optional<self_attention> self;
+    std::optional<exact_match> exact;
+    cross_attention cross;
+    nn::feed_forward feed_forward;
+
+  private:
+    static std::string name(std::size_t index) { return "top_layers." + std::to_string(index); }
+};
+
+/// tanh(Linear(row 0)) where the model has a pooler, then the classifier. Immutable.
+class head {
+  public:
+    head(const weights& source, const model_config& config)
+        : classifier_(source, {{"classifier"}}) {
+        if (config.pooler) {
+            pooler_ = linear(source, {{"pooler.dense"}});
+        }
+    }
+
+    /// scores [m] of x [m, hidden].
+    void apply(rows_in x, std::size_t m, float* scores, workspace& space) const {
+        if (pooler_.out() != 0) {
+            const rows_out pooled{space.projected.reserve(m * pooler_.out()), pooler_.out()};
+            pooler_.apply<kernels::tanh>(x, m, pooled, space);
+            x = pooled;
+        }
+        classifier_.apply(x, m, {scores, 1}, space);
+    }
+
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return pooler_.bytes() + classifier_.bytes();
+    }
+
+  private:
+    linear pooler_; // absent: out() is 0
+    linear classifier_;
+};
+
+} // namespace nn
+MICE_NAMESPACE_END

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <mice/document.hpp>
+#include <mice/model.hpp>
+#include <mice/ranking.hpp>
+
+// How one call's documents are cut into pieces of work, and what one thread does with a piece.
+MICE_NAMESPACE_BEGIN
+namespace detail {
+
+/// A query ready for many documents, and how its text became tokens.
+struct encoded_query {
+    nn::prepared_query prepared;
+    text_origin origin;
+};
+
+/// Everything that one piece of work needs; reused by the next piece on any thread.
+struct work_memory {
+    nn::workspace space;
+    kernels::buffer states;               // of the documents that the call encodes
+    kernels::buffer packed;               // of the documents of this piece
+    std::vector<encoding> encodings;      // [documents]
+    std::vector<nn::token_ids> sequences; // [documents]
+    std::vector<nn::document_view> views; // [documents]
+    std::vector<float> scores;            // [documents]
+};
+
+/// Hands out work memory; there is as much of it as pieces run at the same time.
+class work_memory_pool {
+  public:
+    class lease {
+      public:
+        explicit lease(work_memory_pool& pool) : pool_(pool), memory_(pool.take()) {}
+        lease(const lease&) = delete;
+        lease& operator=(const lease&) = delete;
+        ~lease() { pool_.give_back(std::move(memory_)); }
+        work_memory& operator*() const { return *memory_; }
+
+      private:
+        work_memory_pool& pool_;
+        std::unique_ptr<work_memory> memory_;
+    };
+
+  private:
+    std::unique_ptr<work_memory> take() {
+        const std::lock_guard lock(mutex_);
+        ++lent_;
+        free_.reserve(lent_ + free_.size()); // so that giving back never allocates
+        if (free_.empty()) {
+            return std::make_unique<work_memory>();
+        }
+        std::unique_ptr<work_memory> memory = std::move(free_.back());
+        free_.pop_back();
+        return memory;
+    }
+    void give_back(std::unique_ptr<work_memory> memory) {
+        const std::lock_guard lock(mutex_);
+        --lent_;
+        free_.push_back(std::move(memory));
+    }
+
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<work_memory>> free_;
+    std::size_t lent_ = 0;
+};
+
+/// Rows that a matrix product needs at least to keep its weights busy; more gains little.
+inline constexpr std::size_t full_rows = 192;
+
+[[nodiscard]] inline bool should_stop(const rank_options& options) {
+    return (options.cancel != nullptr && options.cancel->requested()) ||
+           (options.deadline && std::chrono::steady_clock::now() >= *options.deadline);
+}
+
+/// Counts finished documents and tells the caller.
+class progress_counter {
+  public:
+    progress_counter(const rank_options& options, std::size_t total)
+        : options_(options), total_(total) {}
+    void add(std::size_t documents) {
+        if (options_.progress) {
+            const std::lock_guard lock(mutex_);
+            done_ += documents;
+            options_.progress(done_, total_);
+        }
+    }
+
+  private:
+    const rank_options& options_;
+    std::size_t total_;
+    std::size_t done_ = 0;
+    std::mutex mutex_;
+};
+
+/// Documents given as text: tokenised and encoded piece by piece.
+class text_source {
+  public:
+    text_source(const model& engine, std::span<const std::string_view> texts)
+        : model_(engine), texts_(texts) {}
+
+    [[nodiscard]] std::size_t size() const { return texts_.size(); }
+
+    /// Fills memory.views with documents first..last-1 and tells each hit about its tokens; false
+    /// when the call was told to stop first.
+    bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
+              hit* hits) const {
+        memory.encodings.clear();
+        std::size_t total = 0;
+        for (std::size_t i = first; i < last; ++i) {
+            memory.encodings.push_back(
+                model_.tokenize_document(texts_[i], options.specials, options.on_invalid));
+            const encoding& made = memory.encodings.back();
+            total += made.ids.size();
+            hits[i].tokens_seen = made.ids.size();
+            hits[i].tokens_cut = made.cut;
+            hits[i].replaced = made.replaced;
+        }
+        const std::size_t hidden = model_.config().interaction_hidden();
+        float* states = memory.states.reserve(total * hidden);
+        memory.views.clear();
+        for (std::size_t begin = 0; begin < memory.encodings.size();) {
+            if (should_stop(options)) {
+                return false;
+            }
+            std::size_t rows = 0;
+            memory.sequences.clear();
+            std::size_t end = begin;
+            for (; end < memory.encodings.size() && rows < full_rows; ++end) {
+                const encoding& made = memory.encodings[end];
+                memory.sequences.push_back(made.ids);
+                memory.views.push_back({states + rows * hidden, made.ids.data(), made.ids.size()});
+                rows += made.ids.size();
+            }
+            model_.network().encode_documents(memory.sequences, states, memory.space);
+            states += rows * hidden;
+            begin = end;
+        }
+        return !should_stop(options);
+    }
+
+  private:
+    const model& model_;
+    std::span<const std::string_view> texts_;
+};
+
+/// Documents that were encoded before.
+class document_source {
+  public:
+    /// Throws errc::mismatch for a document of another model, errc::invalid_argument for a null
+    /// one.
+    document_source(const model& engine, std::vector<const document*> documents)
+        : documents_(std::move(documents)) {
+        for (const document* given : documents_) {
+            if (given == nullptr) {
+                throw errors::bad_argument("a document pointer is null");
+            }
+            if (given->fingerprint() != engine.fingerprint() ||
+                given->hidden() != engine.config().interaction_hidden()) {
+                throw errors::foreign_document(given->fingerprint(), engine.fingerprint());
+            }
+        }
+    }
+
+    [[nodiscard]] std::size_t size() const { return documents_.size(); }
+
+    /// As text_source::load.
+    bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
+              hit* hits) const {
+        memory.views.clear();
+        for (std::size_t i = first; i < last; ++i) {
+            const document& given = *documents_[i];
+            memory.views.push_back({given.states().data(), given.ids().data(), given.tokens()});
+            hits[i].tokens_seen = given.tokens();
+            hits[i].tokens_cut = given.tokens_cut();
+            hits[i].replaced = given.replaced();
+        }
+        return !should_stop(options);
+    }
+
+  private:
+    std::vector<const document*> documents_;
+};
+
+[[nodiscard]] inline float activated(float logit, activation output) {
+    if (output == activation::logit) {
+        return logit;
+    }
+    return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(logit))));
+}
+
+/// Scores every document of a source for every query. Each document is loaded once.
+template <class Source> class scoring_call {
+  public:
+    scoring_call(const model& engine, std::span<const encoded_query* const> queries,
+                 const Source& source, const rank_options& options)
+        : model_(engine), queries_(queries), source_(source), options_(options),
+          progress_(options, source.size()), rankings_(queries.size()), loaded_(source.size()) {
+        for (std::size_t i = 0; i < loaded_.size(); ++i) {
+            loaded_[i].index = i;
+            loaded_[i].score = std::numeric_limits<float>::quiet_NaN();
+        }
+    }
+
+    /// One ranking a query, hits in input order.
+    [[nodiscard]] std::vector<ranking> run() {
+        for (std::size_t q = 0; q < queries_.size(); ++q) {
+            rankings_[q].hits = loaded_;
+            rankings_[q].query_tokens_seen = queries_[q]->prepared.ids.size();
+            rankings_[q].query_tokens_cut = queries_[q]->origin.tokens_cut;
+            rankings_[q].query_replaced = queries_[q]->origin.replaced;
+        }
+        if (!queries_.empty()) {
+            const parallel_options where{options_.threads, options_.pool};
+            const std::size_t piece = piece_size(threads_for(where, source_.size()));
+            parallel_for((source_.size() + piece - 1) / piece, where, [this, piece](std::size_t i) {
+                work(i * piece, std::min(source_.size(), (i + 1) * piece));
+            });
+        }
+        for (ranking& answer : rankings_) {
+            answer.unscored = static_cast<std::size_t>(std::count_if(
+                answer.hits.begin(), answer.hits.end(), [](const hit& h) { return !h.scored; }));
+            answer.complete = answer.unscored == 0;
+        }
+        return std::move(rankings_);
+    }
+
+  private:
+    /// Documents in one piece of work: enough rows to fill the products, few enough that all
+    /// threads get several pieces. No score depends on it.
+    [[nodiscard]] std::size_t piece_size(std::size_t threads) const {
+        std::size_t rows = 1;
+        for (const encoded_query* query : queries_) {
+            rows = std::max(rows, query->prepared.rows);
+        }
+        const std::size_t filling = std::clamp<std::size_t>(full_rows / rows, 1, 32);
+        const std::size_t fair = threads == 1 ? filling : source_.size() / (4 * threads);
+        return std::max<std::size_t>(1, std::min(filling, fair));
+    }
+
+    void work(std::size_t first, std::size_t last) {
+        if (should_stop(options_)) {
+            return;
+        }
+        const work_memory_pool::lease lease(pool_);
+        work_memory& memory = *lease;
+        if (!source_.load(first, last, options_, memory, loaded_.data())) {
+            return;
+        }
+        nn::document_batch documents(memory.views, model_.config().interaction_hidden(),
+                                     memory.packed);
+        memory.scores.resize(last - first);
+        for (std::size_t q = 0; q < queries_.size(); ++q) {
+            if (q > 0 && should_stop(options_)) {
+                return;
+            }
+            model_.network().score(queries_[q]->prepared, documents, memory.scores.data(),
+                                   memory.space);
+            for (std::size_t i = first; i < last; ++i) {
+                take(rankings_[q].hits[i], loaded_[i], memory.scores[i - first]);
+            }
+        }
+        progress_.add(last - first);
+    }
+
+    void take(hit& target, const hit& loaded, float logit) const {
+        if (!std::isfinite(logit)) {
+            throw errors::not_finite("the score of document " + std::to_string(loaded.index));
+        }
+        target = loaded;
+        target.score = activated(logit, options_.output);
+        target.scored = true;
+    }
+
+    const model& model_;
+    std::span<const encoded_query* const> queries_;
+    const Source& source_;
+    const rank_options& options_;
+    progress_counter progress_;
+    work_memory_pool pool_;
+    std::vector<ranking> rankings_;
+    std::vector<hit> loaded_; // what loading tells of each document
+};
+
+/// The options with scores left as logits, which is what sort_hits sorts.
+[[nodiscard]] inline rank_options as_logits(rank_options options) {
+    options.output = activation::logit;
+    return options;
+}
+
+/// Sorts logits, best first, equal ones in input order, leaves out unscored documents and those
+/// below top_k, and only then gives scores the caller's form: large logits all round to a sigmoid
+/// of 1.
+inline void sort_hits(ranking& answer, const rank_options& options) {
+    std::erase_if(answer.hits, [](const hit& h) { return !h.scored; });
+    std::stable_sort(answer.hits.begin(), answer.hits.end(),
+                     [](const hit& a, const hit& b) { return a.score > b.score; });
+    if (options.top_k != 0 && options.top_k < answer.hits.size()) {
+        answer.hits.resize(options.top_k);
+    }
+    for (hit& h : answer.hits) {
+        h.score = activated(h.score, options.output);
+    }
+}
+
+} // namespace detail
+MICE_NAMESPACE_END

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <mice/config.hpp>
+#include <mice/text/unicode_data.hpp>
+#include <mice/text/utf8.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace text {
+
+inline constexpr char32_t last_code_point = 0x10FFFF;
+
+/// The bert_flag bits of a code point (0 past U+10FFFF).
+[[nodiscard]] constexpr std::uint8_t bert_flags(char32_t code) noexcept {
+    if (code > last_code_point)
+        return 0;
+    const std::size_t block = data::flag_index[code / data::flag_block];
+    return data::flag_blocks[block * data::flag_block + code % data::flag_block];
+}
+
+/// Whether `flags` has that bit.
+[[nodiscard]] constexpr bool has(std::uint8_t flags, bert_flag flag) noexcept {
+    return (flags & static_cast<std::uint8_t>(flag)) != 0;
+}
+
+/// Control, format, private use (not unassigned), as BertNormalizer's clean_text drops them; tab,
+/// line feed and carriage return are not, U+FFFD is.
+[[nodiscard]] constexpr bool is_control(char32_t code) noexcept {
+    return has(bert_flags(code), bert_flag::dropped);
+}
+
+/// Unicode's White_Space, which is Rust's char::is_whitespace and \s in its regular expressions.
+[[nodiscard]] constexpr bool is_whitespace(char32_t code) noexcept {
+    return has(bert_flags(code), bert_flag::white_space);
+}
+
+/// Punctuation as BertPreTokenizer splits at it: ASCII symbols and Unicode's P categories.
+[[nodiscard]] constexpr bool is_punctuation(char32_t code) noexcept {
+    return has(bert_flags(code), bert_flag::punctuation);
+}
+
+/// The ideographs that BertNormalizer's handle_chinese_chars puts spaces around.
+[[nodiscard]] constexpr bool is_cjk(char32_t code) noexcept {
+    return has(bert_flags(code), bert_flag::cjk);
+}
+
+/// Nonspacing marks as BertNormalizer's strip_accents removes them.
+[[nodiscard]] constexpr bool is_nonspacing_mark(char32_t code) noexcept {
+    return has(bert_flags(code), bert_flag::nonspacing_mark);
+}
+
+/// Word characters: \w of Rust's regular expressions.
+[[nodiscard]] constexpr bool is_word(char32_t code) noexcept {
+    return has(bert_flags(code), bert_flag::word);
+}
+
+/// General category in Unicode 15.0; cn for unassigned code points and past U+10FFFF.
+[[nodiscard]] constexpr category general_category(char32_t code) noexcept {
+    if (code > last_code_point)
+        return category::cn;
+    const std::uint32_t key = static_cast<std::uint32_t>(code) << 5 | 0x1F;
+    const auto run = std::upper_bound(data::category_runs.begin(), data::category_runs.end(), key);
+    return static_cast<category>(*std::prev(run) & 0x1F); // the first run starts at 0
+}
+
+/// Canonical combining class in Unicode 15.0, 0 for starters.
+[[nodiscard]] constexpr std::uint8_t combining_class(char32_t code) noexcept {
+    const auto run = std::lower_bound(
+        data::combining_runs.begin(), data::combining_runs.end(), code,
+        [](const data::combining_run& entry, char32_t c) { return entry.last < c; });
+    return run != data::combining_runs.end() && run->first <= code ? run->combining_class
+                                                                   : std::uint8_t{0};
+}
+
+/// A code point's full canonical decomposition or lowercase form: 1 to 4 code points.
+struct mapping {
+    std::array<char32_t, 4> codes{};
+    std::uint8_t length = 0;
+
+    [[nodiscard]] constexpr std::span<const char32_t> view() const& noexcept {
+        return {codes.data(), length};
+    }
+    std::span<const char32_t> view() const&& = delete; // would dangle in a range-for
+};
+
+namespace detail {
+
+constexpr mapping decompose_hangul(char32_t code) noexcept {
+    constexpr char32_t leads = 0x1100, vowels = 0x1161, trails = 0x11A7;
+    constexpr char32_t vowel_count = 21, trail_count = 28;
+    const char32_t index = code - 0xAC00;
+    const char32_t trail = index % trail_count;
+    return {{leads + index / (vowel_count * trail_count),
+             vowels + index / trail_count % vowel_count, trails + trail, 0},
+            static_cast<std::uint8_t>(trail == 0 ? 2 : 3)};
+}
+
+template <std::size_t Count>
+constexpr char32_t map_lowercase(const std::array<data::lowercase_run, Count>& runs,
+                                 char32_t code) noexcept {
+    const auto run = std::lower_bound(
+        runs.begin(), runs.end(), code,
+        [](const data::lowercase_run& entry, char32_t c) { return entry.last < c; });
+    if (run == runs.end() || run->first > code || (code - run->first) % run->stride != 0)
+        return code;
+    return run->target + (code - run->first);
+}
+
+} // namespace detail
+
+/// Full canonical decomposition in Unicode 15.0 (NFD of the one code point).
+[[nodiscard]] constexpr mapping decompose(char32_t code) noexcept {
+    if (code >= 0xAC00 && code <= 0xD7A3)
+        return detail::decompose_hangul(code);
+    mapping result{{code}, 1};
+    const auto entry =
+        std::lower_bound(data::decompositions.begin(), data::decompositions.end(), code,
+                         [](const data::decomposition& each, char32_t c) { return each.code < c; });
+    if (entry != data::decompositions.end() && entry->code == code) {
+        result.length = entry->length;
+        for (std::size_t i = 0; i < entry->length; ++i)
+            result.codes[i] = data::decomposition_pool[entry->offset + i];
+    }
+    return result;
+}
+
+/// Full lowercase mapping in Unicode 15.0, without context (U+0130 gives two code points, a capital
+/// sigma never becomes a final one).
+[[nodiscard]] constexpr mapping lowercase_15_0(char32_t code) noexcept {
+    if (code == 0x130)
+        return {{U'i', 0x307}, 2};
+    return {{detail::map_lowercase(data::lowercase_runs, code)}, 1};
+}
+
+/// Full lowercase mapping as the current Rust standard library has it: lowercase_15_0 and what
+/// Unicode 16.0 and 17.0 added.
+[[nodiscard]] constexpr mapping lowercase(char32_t code) noexcept {
+    const mapping result = lowercase_15_0(code);
+    if (result.length != 1 || result.codes[0] != code)
+        return result;
+    return {{detail::map_lowercase(data::lowercase_runs_after_15_0, code)}, 1};
+}
+
+/// Puts each run of non-starters in canonical order; n log n in the longest run.
+inline void reorder_marks(std::vector<char32_t>& codes) {
+    const auto starter = [](char32_t code) { return combining_class(code) == 0; };
+    const auto lower_class = [](char32_t a, char32_t b) {
+        return combining_class(a) < combining_class(b);
+    };
+    for (auto first = codes.begin(); first != codes.end();) {
+        first = std::find_if_not(first, codes.end(), starter);
+        const auto last = std::find_if(first, codes.end(), starter);
+        if (!std::is_sorted(first, last, lower_class))
+            std::stable_sort(first, last, lower_class);
+        first = last;
+    }
+}
+
+/// Normalization form D in Unicode 15.0 of a text; invalid UTF-8 becomes U+FFFD.
+[[nodiscard]] inline std::string nfd(std::string_view text) {
+    std::vector<char32_t> codes;
+    codes.reserve(text.size());
+    for (std::size_t position = 0; position < text.size();) {
+        const decoded next = decode_utf8(text, position);
+        const mapping parts = decompose(next.code);
+        codes.insert(codes.end(), parts.view().begin(), parts.view().end());
+        position += next.bytes;
+    }
+    reorder_marks(codes);
+    std::string result;
+    result.reserve(text.size());
+    for (const char32_t code : codes)
+        append_utf8(result, code);
+    return result;
+}
+
+} // namespace text
+MICE_NAMESPACE_END

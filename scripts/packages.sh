@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The one list of packages that mice needs. Installs what is missing, or does nothing.
+#
+#   scripts/packages.sh [--check|--list] [build|test|develop]
+#
+#   build     programs only
+#   test      build, and all tests (default)
+#   develop   test, and benchmarks, clang-tidy and clang's sanitizers
+#   --check   install nothing; exit 1 and name what is missing
+#   --list    print the names of the set and stop
+set -euo pipefail
+
+build=(g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libcli11-dev libxxhash-dev)
+test=(catch2 libeigen3-dev libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
+    libomp-14-dev)
+develop=(python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
+
+usage() { sed -n '3,12s/^# \{0,1\}//p' "$0"; }
+
+action=install
+set_name=test
+for argument in "$@"; do
+    case "$argument" in
+        --check) action=check ;;
+        --list) action=list ;;
+        build | test | develop) set_name=$argument ;;
+        -h | --help) usage && exit 0 ;;
+        *) echo "packages.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
+    esac
+done
+
+wanted=("${build[@]}")
+[ "$set_name" = build ] || wanted+=("${test[@]}")
+[ "$set_name" != develop ] || wanted+=("${develop[@]}")
+
+if [ "$action" = list ]; then
+    printf '%s\n' "${wanted[@]}"
+    exit 0
+fi
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    cat >&2 <<'END'
+packages.sh: not a Debian system, so nothing was installed. mice needs a C++20 compiler (g++ 12 or
+clang 14, or newer), CMake 3.25, Ninja, xsimd, nlohmann-json, CLI11 and xxHash; its tests also need
+Catch2, Eigen, utf8proc, pkg-config and Python 3.
+  Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel json-devel cli11-devel \
+                      xxhash-devel catch-devel eigen3-devel utf8proc-devel pkgconf-pkg-config python3 clang
+  Arch            sudo pacman -S --needed gcc cmake ninja xsimd nlohmann-json cli11 xxhash catch2 \
+                      eigen libutf8proc pkgconf python clang
+  macOS           brew install cmake ninja xsimd nlohmann-json cli11 xxhash catch2 eigen utf8proc pkgconf
+  Windows, vcpkg  vcpkg install xsimd nlohmann-json cli11 xxhash catch2 eigen3 utf8proc pkgconf
+END
+    [ "$action" = install ] && exit 0 || exit 1
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+    state=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+    [ "$state" = "install ok installed" ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+if [ "$action" = check ]; then
+    echo "missing: ${missing[*]}" >&2
+    exit 1
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "packages.sh: not root and no sudo; ask an administrator to run:" >&2
+        echo "    apt-get install --no-install-recommends ${missing[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+}
+
+echo "Installing ${missing[*]} ..." >&2
+# A source of packages that is not mice's may be out of order; the installation below decides.
+apt update </dev/null >&2 || echo "packages.sh: going on with the package lists at hand" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! apt install --yes --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "packages.sh: could not install ${missing[*]}; the names are Debian 12's" >&2
+    exit 1
+fi

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../support/catch.hpp"
+#include "../support/golden_model.hpp"
+#include "../support/random_model.hpp"
+#include "hostile_file.hpp"
+
+#include <functional>
+
+namespace {
+
+using fixtures::model_file_parts;
+using format_tests::frugal;
+using format_tests::outcome;
+using format_tests::read_model;
+using mice::errc;
+using mice::io::dtype;
+
+model_file_parts whole_model(fixtures::storage kind = fixtures::storage::f32) {
+    return fixtures::make_model(fixtures::tiny_config(), {.weights = kind});
+}
+
+/// The outcome for a small valid model after a change to its parts.
+outcome after(const std::function<void(model_file_parts&)>& change,
+              fixtures::storage kind = fixtures::storage::f32) {
+    model_file_parts parts = whole_model(kind);
+    change(parts);
+    return read_model(parts.file());
+}
+
+/// ... after a change to the JSON of its configuration.
+outcome after_config(const std::function<void(nlohmann::json&)>& change) {
+    const model_file_parts parts = whole_model();
+    nlohmann::json config = nlohmann::json::parse(mice::config_to_json(parts.config));
+    change(config);
+    return read_model(parts.file(config.dump()));
+}
+
+void refused(const outcome& result, errc code, std::initializer_list<std::string_view> parts) {
+    INFO(result.text);
+    CHECK(!result.accepted);
+    CHECK(result.code == code);
+    for (const std::string_view part : parts) {
+        CHECK(result.says(part));
+    }
+    CHECK(result.text.size() < 1000);
+}
+
+} // namespace
+
+TEST_CASE("small models of every option and storage are accepted") {
+    for (const auto& [name, config] : fixtures::every_option()) {
+        for (const auto kind : {fixtures::storage::f32, fixtures::storage::f16,
+                                fixtures::storage::bf16, fixtures::storage::i8}) {
+            for (const bool text : {false, true}) {
+                INFO(name);
+                const outcome result = read_model(
+                    fixtures::make_model(config, {.weights = kind, .with_tokenizer = text}).file());
+                INFO(result.text);
+                CHECK(result.accepted);
+            }
+        }
+    }
+}
+
+TEST_CASE("a model file cut anywhere is refused") {
+    const std::vector<std::byte> whole = whole_model(fixtures::storage::i8).file();
+    REQUIRE(read_model(whole).accepted);
+    for (std::size_t size = 0; size < whole.size(); size += size < 512 ? 1 : 61) {
+        const outcome result = read_model(std::span(whole).first(size));
+        INFO("cut to " << size << " of " << whole.size());
+        REQUIRE(!result.accepted);
+        REQUIRE(result.code == errc::format);
+        REQUIRE(frugal(result, size));
+    }
+    CHECK(!read_model(std::span(whole).first(whole.size() - 1)).accepted);
+}
+
+TEST_CASE("a model file with any byte of its header changed is refused or a whole model") {
+    const std::vector<std::byte> whole = whole_model().file();
+    std::uint64_t length = 0;
+    std::memcpy(&length, whole.data(), sizeof length);
+    std::size_t accepted = 0;
+    for (std::size_t at = 0; at < 8 + length; ++at) {
+        for (const unsigned change : {1U << (at % 8), 0x80U}) {
+            std::vector<std::byte> damaged = whole;
+            damaged[at] ^= static_cast<std::byte>(change);
+            const outcome result = read_model(damaged);
+            INFO("byte " << at << " changed by " << change);
+            if (result.accepted) {
+                ++accepted;
+            } else {
+                REQUIRE(!result.text.empty());
+            }
+        }
+    }
+    // options without tensors of their own, texts of the tokenizer, blanks
+    CHECK(accepted < length / 5);
+}
+
+TEST_CASE("files that are no mice model say what to do") {
+    refused(read_model(format_tests::file_of("{}")), errc::format, {"mice-convert"});
+    refused(after([](model_file_parts& p) { p.metadata.erase("format"); }), errc::format,
+            {"mice-convert"});
+    refused(after([](model_file_parts& p) { p.metadata["format"] = "pt"; }), errc::format,
+            {"mice-convert"});
+    const std::filesystem::path checkpoint = golden::bert_cases().front() / "model.safetensors";
+    refused(read_model(golden::read_bytes(checkpoint)), errc::format, {"mice-convert"});
+    for (const std::string key : {"mice.format_version", "mice.document_fingerprint"}) {
+        refused(after([&](model_file_parts& p) { p.metadata.erase(key); }), errc::format, {key});
+    }
+}
+
+TEST_CASE("a newer format version is refused by its number before anything else is judged") {
+    for (const std::string version : {"2", "1.1", "", "01", "999999999999999999999999"}) {
+        refused(after([&](model_file_parts& p) {
+                    p.metadata["mice.format_version"] = version;
+                    p.remove("classifier.weight");
+                }),
+                errc::unsupported, {"'" + version + "'", "not supported yet"});
+    }
+}
+
+TEST_CASE("another model family is not supported yet and is named") {
+    refused(after_config([](nlohmann::json& c) {
+                c = {{"model_type", "modernbert"}};
+            }),
+            errc::unsupported, {"'modernbert'", "not supported yet"});
+    refused(after_config([](nlohmann::json& c) { c["model_type"] = "t5"; }), errc::unsupported,
+            {"'t5'"});
+    refused(after_config([](nlohmann::json& c) { c["hidden_act"] = "relu"; }), errc::unsupported,
+            {"'relu'"});
+    refused(after_config([](nlohmann::json& c) { c["lexical_bias"] = true; }), errc::unsupported,
+            {"'lexical_bias'"});
+    const std::string name(5000, 'x');
+    refused(after_config([&](nlohmann::json& c) { c["model_type"] = name; }), errc::unsupported,
+            {"xxx...'"});
+}
+
+TEST_CASE("a configuration that contradicts itself or the tensors is refused with the names") {
+    refused(after_config([](nlohmann::json& c) { c["n_docs_ctx_layers"] = 0; }), errc::config,
+            {"bound_bottom_layers", "n_docs_ctx_layers"});
+    refused(after_config([](nlohmann::json& c) { c["num_attention_heads"] = 3; }), errc::config,
+            {"hidden_size 8", "num_attention_heads 3"});
+    refused(after_config([](nlohmann::json& c) { c["hidden_size"] = 16; }), errc::tensor,
+            {"embeddings_project"});
+    refused(after_config([](nlohmann::json& c) { c["intermediate_size"] = 9; }), errc::tensor,
+            {"intermediate", "[9, 8]", "[8, 8]"});
+    refused(after_config([](nlohmann::json& c) { c["vocab_size"] = 121; }), errc::tensor,
+            {"word_embeddings", "[121, 8]", "[120, 8]"});
+    refused(after_config([](nlohmann::json& c) { c["max_document_length"] = 13; }), errc::config,
+            {"max_document_length"});
+    refused(after_config([](nlohmann::json& c) { c["max_position_embeddings"] = 13; }),
+            errc::tensor, {"position_embeddings"});
+    refused(after_config([](nlohmann::json& c) { c["pooler"] = false; }), errc::tensor,
+            {"'pooler.dense.bias'", "does not belong"});
+    refused(after_config([](nlohmann::json& c) { c["global_cls_token"] = true; }), errc::tensor,
+            {"'global_cls'", "missing"});
+    refused(after_config([](nlohmann::json& c) { c["extra_attn_bias"] = true; }), errc::tensor,
+            {"exact_match_heads.0.v_proj.weight"});
+    refused(after_config([](nlohmann::json& c) { c["compress_dim"] = 2.0; }), errc::tensor,
+            {"adapter"});
+    refused(after_config([](nlohmann::json& c) { c["bound_bottom_layers"] = false; }), errc::tensor,
+            {"query_bottom_layers.0"});
+    refused(after_config([](nlohmann::json& c) { c["n_interaction_layers"] = 2; }), errc::tensor,
+            {"top_layers.1"});
+    refused(after_config([](nlohmann::json& c) { c["n_interaction_layers"] = 999; }), errc::tensor,
+            {"1000 layers"});
+    refused(after_config([](nlohmann::json& c) { c.erase("pooler"); }), errc::config, {"'pooler'"});
+}
+
+TEST_CASE("tensors of a model that are missing, unknown or of another form are named") {
+    refused(after([](model_file_parts& p) { p.remove("classifier.bias"); }), errc::tensor,
+            {"'classifier.bias'", "missing"});
+    refused(after([](model_file_parts& p) {
+                p.tensors.push_back({"backdoor", dtype::u8, {1}, std::vector<std::byte>(1)});
+            }),
+            errc::tensor, {"'backdoor'", "does not belong"});
+    refused(after([](model_file_parts& p) { p.tensor("pooler.dense.weight").shape = {64}; }),
+            errc::tensor, {"'pooler.dense.weight'", "[8, 8]", "[64]"});
+    refused(after([](model_file_parts& p) { p.tensor("pooler.dense.weight").type = dtype::i32; }),
+            errc::tensor, {"'pooler.dense.weight'", "I32"});
+    refused(after([](model_file_parts& p) { p.remove("pooler.dense.weight.scale"); },
+                  fixtures::storage::i8),
+            errc::tensor, {"'pooler.dense.weight.scale'", "missing"});
+    const std::uint32_t nan = 0x7fc00000U;
+    refused(after([&](model_file_parts& p) {
+                std::memcpy(p.tensor("top_layers.0.output.dense.weight").bytes.data() + 40, &nan,
+                            4);
+            }),
+            errc::tensor, {"'top_layers.0.output.dense.weight'", "NaN"});
+    refused(after([&](model_file_parts& p) {
+                std::memcpy(p.tensor("embeddings.word_embeddings.weight").bytes.data() + 40, &nan,
+                            4);
+            }),
+            errc::tensor, {"'embeddings.word_embeddings.weight'", "NaN"});
+}
+
+TEST_CASE("a vocabulary must fit the embeddings and its metadata") {
+    refused(after([](model_file_parts& p) {
+                mice::wordpiece_spec spec = fixtures::small_tokenizer();
+                spec.vocabulary.insert(spec.vocabulary.end(),
+                                       {"one", "two", "three", "four", "five", "six"});
+                p.remove("tokenizer.vocabulary");
+                add_tokenizer(p, spec);
+            }),
+            errc::tokenizer, {"121", "120"});
+    refused(after([](model_file_parts& p) {
+                mice::wordpiece_spec spec = fixtures::small_tokenizer();
+                spec.added_tokens.push_back({.id = 120, .content = "beyond"});
+                p.metadata["mice.tokenizer"] = mice::to_metadata(spec);
+            }),
+            errc::tokenizer, {"121", "120"});
+    refused(after([](model_file_parts& p) { p.remove("tokenizer.vocabulary"); }), errc::tokenizer,
+            {"mice.tokenizer", "tokenizer.vocabulary"});
+    refused(after([](model_file_parts& p) { p.metadata.erase("mice.tokenizer"); }), errc::tokenizer,
+            {"mice.tokenizer", "tokenizer.vocabulary"});
+    refused(after([](model_file_parts& p) { p.tensor("tokenizer.vocabulary").type = dtype::i8; }),
+            errc::tokenizer, {"tokenizer.vocabulary"});
+    refused(after([](model_file_parts& p) {
+                auto& tensor = p.tensor("tokenizer.vocabulary");
+                tensor.bytes.back() = std::byte{'x'};
+            }),
+            errc::tokenizer, {"tokens"});
+    refused(after([](model_file_parts& p) { p.metadata["mice.tokenizer"] = "{\"type\":\"bpe\"}"; }),
+            errc::unsupported, {"'bpe'", "not supported yet"});
+    refused(after([](model_file_parts& p) { p.metadata["mice.tokenizer"] = "{"; }), errc::format,
+            {"mice.tokenizer"});
+    refused(after([](model_file_parts& p) {
+                mice::wordpiece_spec spec = fixtures::small_tokenizer();
+                spec.sep_token = "[END]";
+                p.metadata["mice.tokenizer"] = mice::to_metadata(spec);
+            }),
+            errc::tokenizer, {"[END]"});
+}
+
+TEST_CASE("a hostile model file is refused with little memory") {
+    const model_file_parts whole = whole_model();
+    const std::size_t size = whole.file().size();
+    const auto check = [&](const outcome& result, const std::string& what) {
+        INFO(what << " -> " << result.text.substr(0, 200) << "\nallocated " << result.memory.bytes
+                  << " for a file of " << size);
+        CHECK(!result.accepted);
+        CHECK(frugal(result, size));
+    };
+    const auto option = [&](const char* key, auto value) {
+        check(after_config([&](nlohmann::json& c) { c[key] = value; }), key);
+    };
+    option("vocab_size", 16777216);
+    option("max_position_embeddings", 16777216);
+    option("intermediate_size", 65536);
+    option("type_vocab_size", 65536);
+    option("n_interaction_layers", 1024);
+    option("n_interaction_layers", ~std::uint64_t{0});
+    check(after_config([](nlohmann::json& c) {
+              c["hidden_size"] = c["embedding_size"] = c["num_attention_heads"] = 65536;
+          }),
+          "hidden_size");
+    check(after_config([](nlohmann::json& c) {
+              c["bound_bottom_layers"] = false;
+              c["n_contextualization_layers"] = c["n_docs_ctx_layers"] = 1024;
+          }),
+          "n_contextualization_layers");
+    check(after_config([](nlohmann::json& c) {
+              c["n_contextualization_layers"] = c["n_docs_ctx_layers"] = c["n_interaction_layers"] =
+                  1024;
+          }),
+          "every layer count");
+    check(read_model(whole.file(std::string(60000, '['))), "brackets in the configuration");
+    check(after([](model_file_parts& p) {
+              auto& tensor = p.tensor("tokenizer.vocabulary");
+              std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte{0});
+          }),
+          "a vocabulary of nothing");
+    check(after([](model_file_parts& p) {
+              auto& metadata = p.metadata["mice.tokenizer"];
+              const std::string key = "\"vocabulary_size\":";
+              const std::size_t at = metadata.find(key) + key.size();
+              metadata.replace(at, metadata.find(',', at) - at, "2097152");
+          }),
+          "a vocabulary of two million");
+}
+
+TEST_CASE("megabytes of brackets in a model's texts are refused with little memory") {
+    for (const std::string key : {"mice.config", "mice.tokenizer"}) {
+        for (const std::string part : {"[", "{\"a\":", "\"", "[0,", "[{},"}) {
+            model_file_parts parts = whole_model();
+            std::string text;
+            while (text.size() < (1 << 20)) {
+                text += part;
+            }
+            if (key == "mice.tokenizer") {
+                parts.metadata[key] = text;
+                text.clear();
+            }
+            const std::vector<std::byte> file = parts.file(text);
+            const outcome result = read_model(file);
+            INFO(key << " full of " << part << " -> " << result.text.substr(0, 200)
+                     << "\nallocated " << result.memory.bytes << " for a file of " << file.size());
+            CHECK(!result.accepted);
+            CHECK(frugal(result, file.size()));
+            CHECK(result.text.size() < 1000);
+        }
+    }
+}
+
+TEST_CASE("what a model allocates is in proportion to its file") {
+    for (const auto kind : {fixtures::storage::f32, fixtures::storage::i8}) {
+        mice::model_config config = fixtures::small_config();
+        config.hidden_size = config.embedding_size = 128;
+        config.intermediate_size = 256;
+        const std::vector<std::byte> file = fixtures::make_model(config, {.weights = kind}).file();
+        const outcome result = read_model(file);
+        CHECK(result.accepted);
+        CHECK(result.memory.bytes <
+              (kind == fixtures::storage::f32 ? 8 : 32) * file.size() + 65536);
+    }
+}

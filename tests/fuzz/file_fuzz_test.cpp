@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../support/catch.hpp"
+#include "mutator.hpp"
+
+#include <cmath>
+
+// Seeded changes to valid files. Each must end in mice::error or in a whole, finite result;
+// crashes, hangs and other exceptions fail, and the sanitizers watch.
+namespace {
+
+using fuzz::byte_string;
+using fuzz::mutator;
+using fuzz::tally;
+
+/// Loads a model and scores text and ids with it.
+void use_model(std::span<const std::byte> bytes) {
+    const mice::reranker ranker(bytes);
+    const std::vector<std::int32_t> ids{0, 5, 1};
+    const std::vector<std::int32_t> short_ids{0};
+    const bool all = ranker.config().vocab_size > 5 && ranker.config().max_position_embeddings > 2;
+    const mice::query query = ranker.encode_query_ids(all ? ids : short_ids);
+    const mice::document document = ranker.encode_ids(all ? ids : short_ids);
+    const mice::ranking scored = ranker.score(query, std::span(&document, 1), {.threads = 1});
+    if (!std::isfinite(scored[0].score)) {
+        throw std::runtime_error("a score that is not finite");
+    }
+    if (ranker.has_tokenizer()) {
+        const mice::ranking ranked = ranker.rank(
+            "the old [SEP] mill", {"river \xff stone", "", "zq zq zq zq zq zq zq"}, {.threads = 1});
+        for (const mice::hit& one : ranked) {
+            if (!one.scored || !std::isfinite(one.score) ||
+                one.tokens_seen > ranker.config().max_document_length) {
+                throw std::runtime_error("a hit that is not whole");
+            }
+        }
+    }
+}
+
+void use_document(const mice::reranker& ranker, const mice::query& query,
+                  const byte_string& bytes) {
+    const mice::document made = mice::document::deserialize(bytes);
+    for (const float value : made.states()) {
+        if (!std::isfinite(value)) {
+            throw std::runtime_error("a state that is not finite");
+        }
+    }
+    const mice::ranking scored = ranker.score(query, std::span(&made, 1), {.threads = 1});
+    if (!std::isfinite(scored[0].score)) {
+        throw std::runtime_error("a score that is not finite");
+    }
+}
+
+mice::model_config config_without(std::size_t option) {
+    mice::model_config config = fixtures::tiny_config();
+    config.extra_attn_bias = option == 1;
+    config.cross_attn_first = option == 2;
+    config.bound_bottom_layers = option != 3;
+    config.compress_dim = option == 4 ? 2 : 1;
+    return config;
+}
+
+} // namespace
+
+TEST_CASE("changed safetensors files are refused or consistent") {
+    const byte_string original = fixtures::make_model(fixtures::tiny_config()).file();
+    mutator mutate(1);
+    tally results;
+    for (int i = 0; i < 6000; ++i) {
+        const byte_string file = fuzz::change_safetensors(mutate, original);
+        results.run([&] {
+            const mice::io::safetensors made(file);
+            std::size_t total = 0;
+            for (const auto& [name, view] : made.tensors()) {
+                if (view.bytes.size() != *view.shape.elements() * bytes_of(view.type)) {
+                    throw std::runtime_error("a view of another size than its shape");
+                }
+                total += view.bytes.size();
+            }
+            if (total > file.size()) {
+                throw std::runtime_error("more tensor bytes than the file has");
+            }
+        });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 50);
+}
+
+TEST_CASE("changed model files are refused or give finite scores") {
+    for (std::size_t option = 0; option < 5; ++option) {
+        for (const auto kind : {fixtures::storage::f32, fixtures::storage::i8}) {
+            const byte_string original =
+                fixtures::make_model(config_without(option), {.weights = kind}).file();
+            mutator mutate(100 + 2 * option + (kind == fixtures::storage::i8 ? 1 : 0));
+            tally results;
+            results.run([&] { use_model(original); });
+            REQUIRE(results.accepted == 1);
+            for (int i = 0; i < 400; ++i) {
+                const byte_string file = fuzz::change_safetensors(mutate, original);
+                results.run([&] { use_model(file); });
+            }
+            CHECK(results.refused > 100);
+        }
+    }
+}
+
+TEST_CASE("model files with changed weights are refused or give finite scores") {
+    const byte_string original = fixtures::make_model(fixtures::tiny_config()).file();
+    mutator mutate(200);
+    tally results;
+    for (int i = 0; i < 1500; ++i) {
+        byte_string file = original;
+        const std::size_t data = 8 + fuzz::header_length(original);
+        for (std::size_t left = 1 + mutate.random().below(20); left > 0; --left) {
+            const std::size_t at = data + mutate.random().below(file.size() - data);
+            file[at] = static_cast<std::byte>(mutate.random().below(256));
+        }
+        results.run([&] { use_model(file); });
+    }
+    CHECK(results.refused > 10);
+    CHECK(results.accepted > 100);
+}
+
+TEST_CASE("model files with changed configurations are refused or give finite scores") {
+    const fixtures::model_file_parts parts = fixtures::make_model(fixtures::tiny_config());
+    const byte_string config = fuzz::bytes_of(mice::config_to_json(parts.config));
+    mutator mutate(300);
+    tally results;
+    for (int i = 0; i < 2500; ++i) {
+        const byte_string changed = mutate.change(config, {0, config.size()}, 1);
+        byte_string file;
+        try {
+            file = parts.file(std::string(fuzz::text_of(changed)));
+        } catch (const nlohmann::json::exception&) {
+            continue; // text that no JSON header can hold
+        }
+        results.run([&] { use_model(file); });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 10);
+}
+
+TEST_CASE("model files with changed tokenizers are refused or give finite scores") {
+    const fixtures::model_file_parts whole = fixtures::make_model(fixtures::tiny_config());
+    mutator mutate(400);
+    tally results;
+    for (int i = 0; i < 1500; ++i) {
+        fixtures::model_file_parts parts = whole;
+        std::string& metadata = parts.metadata.at("mice.tokenizer");
+        auto& vocabulary = parts.tensor("tokenizer.vocabulary");
+        if (i % 2 == 0) {
+            const byte_string changed =
+                mutate.change(fuzz::bytes_of(metadata), {0, metadata.size()});
+            metadata = fuzz::text_of(changed);
+        } else {
+            vocabulary.bytes = mutate.change(vocabulary.bytes, {0, vocabulary.bytes.size()});
+            vocabulary.shape = {vocabulary.bytes.size()};
+        }
+        byte_string file;
+        try {
+            file = parts.file();
+        } catch (const nlohmann::json::exception&) {
+            continue; // text that no JSON header can hold
+        }
+        results.run([&] { use_model(file); });
+    }
+    CHECK(results.refused > 300);
+    CHECK(results.accepted > 50);
+}
+
+TEST_CASE("changed documents are refused or give finite scores") {
+    const byte_string model = fixtures::make_model(config_without(1)).file();
+    const mice::reranker ranker{std::span<const std::byte>(model)};
+    const mice::query query = ranker.encode_query("old mill");
+    const byte_string original = ranker.encode("the old mill").serialize();
+    mutator mutate(500);
+    tally results;
+    for (int i = 0; i < 6000; ++i) {
+        const byte_string file = i % 3 == 0 ? mutate.change(original, {0, original.size()})
+                                            : fuzz::change_safetensors(mutate, original);
+        results.run([&] { use_document(ranker, query, file); });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 50);
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../support/catch.hpp"
+#include "mutator.hpp"
+
+#include <memory>
+
+// Random texts and random tokenizers: every text has ids, the ids are inside the vocabulary, limits
+// hold, and what was cut is counted exactly.
+namespace {
+
+using fixtures::random_numbers;
+using fuzz::byte_string;
+using fuzz::mutator;
+using fuzz::tally;
+
+std::string random_bytes(random_numbers& random, std::size_t length) {
+    std::string text(length, '\0');
+    for (char& c : text) {
+        c = static_cast<char>(random.below(256));
+    }
+    return text;
+}
+
+/// Code points of every plane, with more of those that tokenizers treat specially.
+std::string random_unicode(random_numbers& random, std::size_t length) {
+    static constexpr std::array<char32_t, 20> special{
+        0x0,    0x9,    0x20,   0xA0,   0xAD,   0x300,  0x301,  0x345,   0x130,   0x1E9E,
+        0x200D, 0x2028, 0x3000, 0x4E2D, 0xAC00, 0xFE0F, 0xFFFD, 0x1F600, 0x2F800, 0x10FFFF};
+    std::string text;
+    for (std::size_t i = 0; i < length; ++i) {
+        switch (random.below(5)) {
+        case 0:
+            mice::text::append_utf8(text, special[random.below(special.size())]);
+            break;
+        case 1:
+            mice::text::append_utf8(text, static_cast<char32_t>(random.below(0x110000)));
+            break;
+        case 2:
+            mice::text::append_utf8(text, static_cast<char32_t>(0x300 + random.below(0x70)));
+            break;
+        case 3: {
+            static constexpr std::array<std::string_view, 6> words{"[SEP]",    "##", "the",
+                                                                   " rivers ", "[",  "ing"};
+            text += words[random.below(words.size())];
+            break;
+        }
+        default:
+            text += static_cast<char>(0x20 + random.below(0x5f));
+        }
+    }
+    return text;
+}
+
+/// The promises of tokenizer::encode for one text.
+void check_encoding(const mice::tokenizer& tokenizer, std::string_view text) {
+    for (const auto specials : {mice::special_tokens::plain, mice::special_tokens::parse}) {
+        const mice::encoding whole = tokenizer.encode(text, {.specials = specials});
+        REQUIRE(whole.cut == 0);
+        REQUIRE(whole.ids.size() >= 2);
+        for (const std::int32_t id : whole.ids) {
+            REQUIRE(id >= 0);
+            REQUIRE(static_cast<std::size_t>(id) < tokenizer.vocabulary_size());
+        }
+        const mice::encoding part = tokenizer.encode(text, {.max_tokens = 7, .specials = specials});
+        REQUIRE(part.ids.size() == std::min<std::size_t>(7, whole.ids.size()));
+        REQUIRE(part.ids.size() + part.cut == whole.ids.size());
+        REQUIRE(std::equal(part.ids.begin(), part.ids.end() - 1, whole.ids.begin()));
+        REQUIRE(part.ids.back() == whole.ids.back());
+        REQUIRE(part.replaced == whole.replaced);
+        REQUIRE((whole.replaced == 0) ==
+                (mice::text::first_invalid_utf8(text) == std::string_view::npos));
+    }
+}
+
+std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers() {
+    std::vector<std::shared_ptr<const mice::tokenizer>> list;
+    mice::wordpiece_spec spec = fixtures::small_tokenizer();
+    list.push_back(mice::make_tokenizer(spec));
+    spec.lowercase = spec.clean_text = spec.handle_chinese_chars = false;
+    spec.max_input_chars_per_word = 3;
+    spec.added_tokens.push_back({.id = 200, .content = "the old", .lstrip = true, .rstrip = true});
+    spec.added_tokens.push_back(
+        {.id = 201, .content = "rivers", .single_word = true, .normalized = true});
+    list.push_back(mice::make_tokenizer(spec));
+    return list;
+}
+
+} // namespace
+
+TEST_CASE("random bytes become ids") {
+    random_numbers random(1);
+    for (const auto& tokenizer : tokenizers()) {
+        for (int i = 0; i < 3000; ++i) {
+            check_encoding(*tokenizer, random_bytes(random, random.below(80)));
+        }
+    }
+}
+
+TEST_CASE("random Unicode becomes ids") {
+    random_numbers random(2);
+    for (const auto& tokenizer : tokenizers()) {
+        for (int i = 0; i < 3000; ++i) {
+            check_encoding(*tokenizer, random_unicode(random, random.below(60)));
+        }
+    }
+}
+
+TEST_CASE("long texts of one thing take a time in proportion to their length") {
+    const std::size_t length = 300000;
+    std::vector<std::string> texts;
+    for (const std::string_view unit :
+         {"a", " ", "\xcc\x81", "a\xcc\x81", "[SEP]", "[", "\xe4\xb8\xad", "\xff", "\xf0\x9f", "#",
+          "the old", "\xc2\xad"}) {
+        std::string text;
+        while (text.size() < length) {
+            text += unit;
+        }
+        texts.push_back(std::move(text));
+    }
+    for (const auto& tokenizer : tokenizers()) {
+        for (const std::string& text : texts) {
+            check_encoding(*tokenizer, text);
+        }
+    }
+}
+
+TEST_CASE("changed tokenizer settings are refused or make a tokenizer") {
+    mice::wordpiece_spec spec = fixtures::small_tokenizer();
+    spec.added_tokens.push_back(
+        {.id = 130, .content = "the old", .lstrip = true, .normalized = true});
+    const byte_string metadata = fuzz::bytes_of(mice::to_metadata(spec));
+    const byte_string vocabulary = mice::vocabulary_bytes(spec);
+    mutator mutate(3);
+    tally results;
+    for (int i = 0; i < 5000; ++i) {
+        const byte_string settings =
+            i % 3 == 0 ? metadata : mutate.change(metadata, {0, metadata.size()});
+        const byte_string words =
+            i % 3 == 0 ? mutate.change(vocabulary, {0, vocabulary.size()}) : vocabulary;
+        results.run([&] {
+            const auto made = mice::tokenizer_from_model(fuzz::text_of(settings), words);
+            check_encoding(*made,
+                           "The old [SEP] r\xc3\xadver, \xff\xe4\xb8\xad unaffable the oldest");
+        });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 100);
+}

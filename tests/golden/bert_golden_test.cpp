@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../support/catch.hpp"
+#include "../support/golden_model.hpp"
+
+#include <cmath>
+#include <initializer_list>
+
+namespace {
+
+/// The tolerance of the reference set for states in float32.
+bool states_agree(const float* actual, const float* expected, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        if (!(std::fabs(actual[i] - expected[i]) <= 2e-4F + 1e-4F * std::fabs(expected[i]))) {
+            UNSCOPED_INFO("value " << i << ": " << actual[i] << ", reference " << expected[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+std::string pair_name(std::size_t i) {
+    return "pair" + std::to_string(i) + ".";
+}
+
+struct reference_case {
+    explicit reference_case(const std::filesystem::path& folder)
+        : parts(folder), file(parts.file()), engine(std::make_shared<const mice::model>(file)),
+          bytes(golden::read_bytes(folder / "golden.safetensors")), numbers(bytes),
+          pairs(std::stoul(numbers.metadata().at("pairs"))) {}
+
+    golden::model_parts parts;
+    std::vector<std::byte> file;
+    std::shared_ptr<const mice::model> engine;
+    std::vector<std::byte> bytes;
+    mice::io::safetensors numbers;
+    std::size_t pairs;
+};
+
+/// Compares the states after each interaction layer and the score of one pair.
+void check_interaction(const reference_case& given, std::size_t pair) {
+    const mice::model_config& config = given.parts.config;
+    const std::string name = pair_name(pair);
+    const auto query_ids = golden::ids(given.numbers, name + "query_ids");
+    const auto document_ids = golden::ids(given.numbers, name + "document_ids");
+    const std::size_t hidden = config.interaction_hidden();
+    mice::nn::workspace space;
+    std::vector<float> states(document_ids.size() * hidden);
+    const mice::nn::token_ids document{document_ids};
+    given.engine->network().encode_documents({&document, 1}, states.data(), space);
+
+    const std::string adapted = config.has_adapter() ? "_adapted" : "";
+    CHECK(states_agree(states.data(), golden::floats(given.numbers, name + "D" + adapted).data(),
+                       states.size()));
+
+    const mice::nn::prepared_query query = given.engine->network().prepare_query(query_ids, space);
+    const auto first = golden::floats(given.numbers, name + "Q0" + adapted);
+    const std::size_t offset = config.global_cls_token ? hidden : 0;
+    REQUIRE(query.states.size() == first.size() + offset);
+    CHECK(states_agree(query.states.data() + offset, first.data(), first.size()));
+
+    mice::kernels::buffer packed;
+    const mice::nn::document_view view{states.data(), document_ids.data(), document_ids.size()};
+    mice::nn::document_batch documents({&view, 1}, hidden, packed);
+    std::size_t layers = 0;
+    float score = 0;
+    given.engine->network().score(
+        query, documents, &score, space,
+        [&](std::size_t layer, mice::kernels::rows_in x, std::size_t rows) {
+            const auto expected =
+                golden::floats(given.numbers, name + "Q" + std::to_string(layer + 1));
+            INFO("after interaction layer " << layer + 1);
+            REQUIRE(rows * hidden <= expected.size());
+            REQUIRE((rows == 1 || rows * hidden == expected.size()));
+            for (std::size_t row = 0; row < rows; ++row) {
+                CHECK(states_agree(x.row(row), expected.data() + row * hidden, hidden));
+            }
+            ++layers;
+        });
+    CHECK(layers == config.interaction_layers);
+    CHECK(std::fabs(score - golden::floats(given.numbers, name + "score")[0]) <= 1e-4F);
+}
+
+} // namespace
+
+TEST_CASE("every BERT-family reference model matches PyTorch layer by layer") {
+    const auto cases = golden::bert_cases();
+    REQUIRE(cases.size() >= 15);
+    for (const auto& folder : cases) {
+        INFO(folder.filename().string());
+        const reference_case given(folder);
+        REQUIRE(given.pairs > 0);
+        for (std::size_t pair = 0; pair < given.pairs; ++pair) {
+            INFO("pair " << pair);
+            check_interaction(given, pair);
+        }
+    }
+}
+
+TEST_CASE("a score keeps its bits in every batch, order and number of threads") {
+    for (const auto& folder : golden::bert_cases()) {
+        INFO(folder.filename().string());
+        const reference_case given(folder);
+        const mice::reranker ranker(given.engine);
+        std::vector<mice::document> documents;
+        std::vector<mice::query> queries;
+        for (std::size_t pair = 0; pair < given.pairs; ++pair) {
+            documents.push_back(
+                ranker.encode_ids(golden::ids(given.numbers, pair_name(pair) + "document_ids")));
+            queries.push_back(
+                ranker.encode_query_ids(golden::ids(given.numbers, pair_name(pair) + "query_ids")));
+        }
+        // many copies, so that pieces of work of every size and mixture occur
+        std::vector<const mice::document*> many;
+        for (std::size_t i = 0; i < 61; ++i) {
+            many.push_back(&documents[(i * 5) % documents.size()]);
+        }
+        const std::span<const mice::document* const> span(many);
+        for (const mice::query& query : queries) {
+            std::vector<float> alone;
+            for (const mice::document& document : documents) {
+                const mice::document* one = &document;
+                alone.push_back(ranker
+                                    .score(query, std::span<const mice::document* const>(&one, 1),
+                                           {.threads = 1})[0]
+                                    .score);
+            }
+            for (const std::size_t threads : std::initializer_list<std::size_t>{1, 2, 3}) {
+                const mice::ranking together = ranker.score(query, span, {.threads = threads});
+                for (std::size_t i = 0; i < many.size(); ++i) {
+                    REQUIRE(together[i].scored);
+                    REQUIRE(together[i].score == alone[(i * 5) % documents.size()]);
+                }
+            }
+        }
+    }
+}

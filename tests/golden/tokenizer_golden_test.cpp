@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Token ids of Hugging Face's tokenizers 0.23.3, line by line.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "wordpiece_folder.hpp"
+
+#include <mice/tokenizer.hpp>
+
+using ids = std::vector<std::int32_t>;
+
+namespace {
+
+const std::vector<std::string>& folders() {
+    static const std::vector<std::string> names = {"tokenizers/wordpiece_uncased",
+                                                   "tokenizers/wordpiece_cased"};
+    return names;
+}
+
+std::string text_of(const mice::io::json& line, const char* key = "text") {
+    return line.at(key).get<std::string>();
+}
+
+} // namespace
+
+TEST_CASE("Every text gives the reference's ids, with and without special tokens") {
+    for (const std::string& folder : folders()) {
+        INFO(folder);
+        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto lines = test::golden_lines(folder + "/golden.jsonl");
+        REQUIRE(lines.size() == 324);
+        std::size_t different = 0;
+        for (const auto& line : lines) {
+            INFO(line.dump());
+            const std::string text = text_of(line);
+            const auto parsed = line.at("ids").get<ids>();
+            const auto plain = line.at("ids_plain").get<ids>();
+            CHECK(tokenizer->encode(text, {.specials = mice::special_tokens::parse}).ids == parsed);
+            CHECK(tokenizer->encode(text).ids == plain);
+            different += parsed != plain ? 1U : 0U;
+        }
+        CHECK(different == 14);
+    }
+}
+
+TEST_CASE("Every truncated text gives the reference's ids") {
+    for (const std::string& folder : folders()) {
+        INFO(folder);
+        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto lines = test::golden_lines(folder + "/truncation.jsonl");
+        REQUIRE(lines.size() == 92);
+        std::size_t shortened = 0;
+        for (const auto& line : lines) {
+            INFO(line.dump());
+            const auto limit = line.at("max_length").get<std::size_t>();
+            const std::string text = text_of(line);
+            const auto encoding = tokenizer->encode(text, {.max_tokens = limit});
+            CHECK(encoding.ids == line.at("ids").get<ids>());
+            CHECK(encoding.ids.size() + encoding.cut == tokenizer->encode(text).ids.size());
+            shortened += encoding.cut > 0 ? 1U : 0U;
+        }
+        CHECK(shortened > 20);
+    }
+}
+
+TEST_CASE("Every pair gives the reference's ids and type ids") {
+    for (const std::string& folder : folders()) {
+        INFO(folder);
+        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto lines = test::golden_lines(folder + "/pairs.jsonl");
+        REQUIRE(lines.size() == 43);
+        for (const auto& line : lines) {
+            INFO(line.dump());
+            const auto strategy = text_of(line, "strategy");
+            REQUIRE((strategy == "longest_first" || strategy == "only_second"));
+            const auto pair = tokenizer->encode_pair(
+                text_of(line), text_of(line, "pair"),
+                {.max_tokens = line.at("max_length").get<std::size_t>(),
+                 .strategy = strategy == "only_second" ? mice::truncation::only_second
+                                                       : mice::truncation::longest_first});
+            CHECK(pair.ids == line.at("ids").get<ids>());
+            CHECK(pair.type_ids == line.at("type_ids").get<ids>());
+        }
+    }
+}
+
+TEST_CASE("Every code point between two letters gives the reference's ids") {
+    for (const std::string& folder : folders()) {
+        INFO(folder);
+        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        std::size_t seen = 0, wrong = 0;
+        std::string examples;
+        for (const auto& line : test::golden_lines(folder + "/codepoints.jsonl")) {
+            const auto expected = line.at("ids").get<ids>();
+            const auto last = line.at("to").get<char32_t>();
+            for (auto code = line.at("from").get<char32_t>(); code <= last; ++code) {
+                if (code >= 0xD800 && code <= 0xDFFF)
+                    continue;
+                std::string text = "a";
+                mice::text::append_utf8(text, code);
+                text += 'b';
+                ++seen;
+                const auto got = tokenizer->encode(text, {.add_markers = mice::markers::omit}).ids;
+                if (got != expected && ++wrong <= 20)
+                    examples += std::to_string(static_cast<std::uint32_t>(code)) + " ";
+            }
+        }
+        CHECK(seen == 1'112'064);
+        CHECK(wrong == 0);
+        CHECK(examples == "");
+    }
+}
+
+TEST_CASE("Every invalid byte string is replaced or refused") {
+    const auto tokenizer =
+        mice::make_tokenizer(test::wordpiece_folder("tokenizers/wordpiece_uncased"));
+    const auto lines = test::golden_lines("tokenizers/invalid_utf8.jsonl");
+    REQUIRE(lines.size() == 24);
+    for (const auto& line : lines) {
+        INFO(line.dump());
+        const std::string hex = text_of(line, "hex");
+        std::string bytes;
+        for (std::size_t i = 0; i < hex.size(); i += 2)
+            bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+        const auto encoding = tokenizer->encode(bytes);
+        CHECK(encoding.replaced > 0);
+        CHECK(encoding.ids == tokenizer->encode(mice::text::repair_utf8(bytes).text).ids);
+        CHECK_THROWS_AS(tokenizer->encode(bytes, {.on_invalid = mice::invalid_utf8::refuse}),
+                        mice::error);
+    }
+}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checked-in Unicode tables are what their generator writes from the system's database."""
+
+import pathlib
+import sys
+
+from common import ROOT, run, skip
+
+if not pathlib.Path("/usr/share/unicode/UnicodeData.txt").exists():
+    skip("no Unicode Character Database (Debian's package unicode-data)")
+run([sys.executable, ROOT / "tools/unicode/generate.py", "--check"])
+print("the tables are up to date")

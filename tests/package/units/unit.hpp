@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+/// What one translation unit makes of the library.
+struct unit_result {
+    std::vector<float> scores;
+    const char* name_space; ///< the inline namespace that its code lives in
+};
+
+unit_result first(const char* model);
+unit_result second(const char* model);
+unit_result wide(const char* model);

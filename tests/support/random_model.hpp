@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <mice/mice.hpp>
+
+#include "random_numbers.hpp"
+
+// Small models with seeded weights, as model files in memory. Every matrix value is a whole number
+// from -127 to 127 times a power of two, so that F32, F16, BF16 and I8 hold exactly the same
+// weights and a score must not depend on how they are stored.
+namespace fixtures {
+
+inline std::vector<std::byte> bytes_of(const void* data, std::size_t size) {
+    std::vector<std::byte> bytes(size);
+    if (size != 0) {
+        std::memcpy(bytes.data(), data, size);
+    }
+    return bytes;
+}
+
+inline std::vector<std::byte> bytes_of(std::string_view text) {
+    return bytes_of(text.data(), text.size());
+}
+
+template <class Value> std::vector<std::byte> bytes_of(const std::vector<Value>& values) {
+    return bytes_of(values.data(), values.size() * sizeof(Value));
+}
+
+/// One tensor with its own bytes.
+struct stored_tensor {
+    std::string name;
+    mice::io::dtype type;
+    mice::io::tensor_shape shape;
+    std::vector<std::byte> bytes;
+};
+
+/// A model file's parts, open to change before file() puts them together.
+struct model_file_parts {
+    mice::model_config config;
+    mice::io::safetensors::metadata_map metadata; ///< without mice.config
+    std::vector<stored_tensor> tensors;
+
+    [[nodiscard]] stored_tensor& tensor(std::string_view name) {
+        for (stored_tensor& one : tensors) {
+            if (one.name == name) {
+                return one;
+            }
+        }
+        throw std::runtime_error("no tensor " + std::string(name));
+    }
+    void remove(std::string_view name) {
+        if (std::erase_if(tensors, [name](const stored_tensor& t) { return t.name == name; }) !=
+            1) {
+            throw std::runtime_error("no tensor " + std::string(name));
+        }
+    }
+    /// `config_text` replaces the configuration's own JSON where it is not empty.
+    [[nodiscard]] std::vector<std::byte> file(const std::string& config_text = {}) const {
+        auto all = metadata;
+        all["mice.config"] = config_text.empty() ? mice::config_to_json(config) : config_text;
+        std::vector<mice::io::tensor_to_write> list;
+        for (const stored_tensor& one : tensors) {
+            list.push_back({one.name, {one.type, one.shape, one.bytes}});
+        }
+        return mice::io::write_safetensors(list, all);
+    }
+};
+
+/// A WordPiece tokenizer of letters, digits, marks and a few words: 115 tokens.
+inline mice::wordpiece_spec small_tokenizer() {
+    mice::wordpiece_spec spec;
+    spec.vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+    for (const std::string prefix : {"", "##"}) {
+        for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyz0123456789")) {
+            spec.vocabulary.push_back(prefix + c);
+        }
+    }
+    for (const char c : std::string_view("[].,!?-'\"#")) {
+        spec.vocabulary.emplace_back(1, c);
+    }
+    for (const char* word :
+         {"the",      "river",    "stone", "sep",   "cls",          "bridge",       "over",
+          "under",    "old",      "new",   "light", "##ing",        "##er",         "water",
+          "mill",     "of",       "and",   "is",    "\xef\xbf\xbd", "\xe4\xb8\xad", "\xe2\x82\xac",
+          "\xce\xb1", "\xd0\xb6", "day",   "night", "not",          "it",           "small"}) {
+        spec.vocabulary.emplace_back(word);
+    }
+    spec.pad_token = "[PAD]";
+    spec.mask_token = "[MASK]";
+    for (std::int32_t id = 0; id < 5; ++id) {
+        spec.added_tokens.push_back(
+            {.id = id, .content = spec.vocabulary[static_cast<std::size_t>(id)], .special = true});
+    }
+    return spec;
+}
+
+/// A valid configuration of a small model; callers change what they test.
+inline mice::model_config small_config() {
+    mice::model_config config;
+    config.hidden_size = 32;
+    config.embedding_size = 32;
+    config.num_attention_heads = 4;
+    config.intermediate_size = 40;
+    config.vocab_size = 128;
+    config.max_position_embeddings = 48;
+    config.type_vocab_size = 2;
+    config.query_layers = 1;
+    config.document_layers = 1;
+    config.interaction_layers = 2;
+    config.max_query_length = 16;
+    config.max_document_length = 40;
+    return config;
+}
+
+/// The smallest model that still has every kind of layer: for tests that make thousands of files.
+inline mice::model_config tiny_config() {
+    mice::model_config config = small_config();
+    config.hidden_size = 8;
+    config.embedding_size = 8;
+    config.num_attention_heads = 2;
+    config.intermediate_size = 8;
+    config.vocab_size = 120;
+    config.max_position_embeddings = 12;
+    config.interaction_layers = 1;
+    config.max_query_length = 8;
+    config.max_document_length = 12;
+    return config;
+}
+
+struct named_config {
+    std::string name;
+    mice::model_config config;
+};
+
+/// One configuration for each option of the BERT family, and odd sizes.
+inline std::vector<named_config> every_option() {
+    std::vector<named_config> list;
+    const auto add = [&list](std::string name, auto&& change) {
+        list.push_back({std::move(name), small_config()});
+        change(list.back().config);
+    };
+    using config = mice::model_config;
+    add("default", [](config&) {});
+    add("no layers before the interaction",
+        [](config& c) { c.query_layers = c.document_layers = 0; });
+    add("one interaction layer", [](config& c) { c.interaction_layers = 1; });
+    add("untied sides", [](config& c) {
+        c.bound_bottom_layers = false;
+        c.query_layers = 2;
+    });
+    add("inverted order", [](config& c) { c.cross_attn_first = true; });
+    add("query sees the first row", [](config& c) { c.mask_query_to_cls = false; });
+    add("mean", [](config& c) { c.cls_cross_attention = mice::cls_cross::mean; });
+    add("mean, last skipped",
+        [](config& c) { c.cls_cross_attention = mice::cls_cross::mean_skip_last; });
+    add("global row", [](config& c) { c.global_cls_token = true; });
+    add("exact-match heads", [](config& c) { c.extra_attn_bias = true; });
+    add("no self-attention", [](config& c) { c.use_self_attention = false; });
+    add("no pooler", [](config& c) { c.pooler = false; });
+    add("adapter", [](config& c) { c.compress_dim = 2; });
+    add("electra", [](config& c) {
+        c.model_type = "electra";
+        c.embedding_size = 12;
+        c.pooler = false;
+    });
+    add("odd sizes", [](config& c) {
+        c.hidden_size = c.embedding_size = 35;
+        c.num_attention_heads = 5;
+        c.intermediate_size = 37;
+    });
+    add("one head", [](config& c) { c.num_attention_heads = 1; });
+    return list;
+}
+
+/// How matrices are stored; vectors are F32 beside I8, else as the matrices.
+enum class storage { f32, f16, bf16, i8 };
+
+/// What make_model makes beside the configuration.
+struct model_recipe {
+    std::uint64_t seed = 1;
+    storage weights = storage::f32;
+    bool with_tokenizer = true;
+};
+
+namespace detail {
+
+inline void append_scalar(std::vector<std::byte>& out, storage kind, float value) {
+    const auto append = [&out](auto bits) {
+        const std::vector<std::byte> bytes = bytes_of(&bits, sizeof bits);
+        out.insert(out.end(), bytes.begin(), bytes.end());
+    };
+    if (kind == storage::f32 || kind == storage::i8) {
+        append(value);
+    } else if (kind == storage::f16) {
+        append(mice::kernels::float_to_half(value));
+    } else {
+        append(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16));
+    }
+}
+
+inline mice::io::dtype float_type(storage kind) {
+    return kind == storage::f16    ? mice::io::dtype::f16
+           : kind == storage::bf16 ? mice::io::dtype::bf16
+                                   : mice::io::dtype::f32;
+}
+
+inline void add_vector(model_file_parts& parts, const mice::tensor_requirement& required,
+                       random_numbers& random, storage kind) {
+    const bool norm = required.name.ends_with("LayerNorm.weight");
+    stored_tensor made{required.name, float_type(kind), required.shape, {}};
+    for (std::size_t i = 0; i < *required.shape.elements(); ++i) {
+        const auto units = static_cast<float>(static_cast<int>(random.below(63)) - 31);
+        append_scalar(made.bytes, kind, norm ? 1.0F + units / 128 : units / 64);
+    }
+    parts.tensors.push_back(std::move(made));
+}
+
+inline void add_matrix(model_file_parts& parts, const mice::tensor_requirement& required,
+                       random_numbers& random, storage kind) {
+    const std::size_t rows = required.shape[0];
+    const std::size_t columns = required.shape[1];
+    const bool as_int8 = kind == storage::i8;
+    stored_tensor made{
+        required.name, as_int8 ? mice::io::dtype::i8 : float_type(kind), required.shape, {}};
+    std::vector<float> scales;
+    for (std::size_t row = 0; row < rows; ++row) {
+        scales.push_back(row % 3 == 0 ? 0x1p-7F : 0x1p-8F);
+        for (std::size_t column = 0; column < columns; ++column) {
+            const int units = static_cast<int>(random.below(255)) - 127;
+            if (as_int8) {
+                made.bytes.push_back(static_cast<std::byte>(static_cast<std::int8_t>(units)));
+            } else {
+                append_scalar(made.bytes, kind, static_cast<float>(units) * scales.back());
+            }
+        }
+    }
+    parts.tensors.push_back(std::move(made));
+    if (as_int8) {
+        parts.tensors.push_back(
+            {mice::scale_name(required.name), mice::io::dtype::f32, {rows}, bytes_of(scales)});
+    }
+}
+
+} // namespace detail
+
+inline void add_tokenizer(model_file_parts& parts, const mice::wordpiece_spec& spec) {
+    parts.metadata["mice.tokenizer"] = mice::to_metadata(spec);
+    std::vector<std::byte> vocabulary = mice::vocabulary_bytes(spec);
+    const std::size_t size = vocabulary.size();
+    parts.tensors.push_back(
+        {"tokenizer.vocabulary", mice::io::dtype::u8, {size}, std::move(vocabulary)});
+}
+
+/// A complete model of that configuration; the same seed gives the same weights in every storage.
+inline model_file_parts make_model(const mice::model_config& config,
+                                   const model_recipe& recipe = {}) {
+    model_file_parts parts;
+    parts.config = config;
+    parts.metadata = {{"format", "mice"},
+                      {"mice.format_version", "1"},
+                      {"mice.document_fingerprint", "seed-" + std::to_string(recipe.seed)}};
+    random_numbers random(recipe.seed);
+    for (const mice::tensor_requirement& required : mice::required_tensors(config)) {
+        if (required.role == mice::tensor_role::vector) {
+            detail::add_vector(parts, required, random, recipe.weights);
+        } else {
+            detail::add_matrix(parts, required, random, recipe.weights);
+        }
+    }
+    if (recipe.with_tokenizer) {
+        add_tokenizer(parts, small_tokenizer());
+    }
+    return parts;
+}
+
+/// The code of the mice::error that `call` throws, and its text; anything else that it
+/// throws goes on to the test runner.
+struct caught_error {
+    bool thrown = false;
+    mice::errc code{};
+    std::string text;
+
+    [[nodiscard]] bool says(std::string_view part) const {
+        return text.find(part) != std::string::npos;
+    }
+};
+
+template <class Call> caught_error catch_error(Call&& call) {
+    try {
+        call();
+    } catch (const mice::error& e) {
+        return {true, e.code(), e.what()};
+    }
+    return {};
+}
+
+} // namespace fixtures

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <mice/config_json.hpp>
+
+#include "common/reference_scorer.hpp"
+#include "convert_fixture.hpp"
+
+using mice::io::json;
+
+namespace {
+
+std::vector<std::string> convertible_cases() {
+    std::vector<std::string> cases;
+    const json index = json::parse(file_text(golden_model("index.json")));
+    for (const json& entry : index) {
+        const std::string name = entry["case"];
+        const bool bert_family = entry["family"] == "bert" || entry["family"] == "electra";
+        if (entry["kind"] == "mice" && (bert_family || name.starts_with("electra"))) {
+            cases.push_back(name);
+        }
+    }
+    return cases;
+}
+
+json index_entry(const std::string& name) {
+    const json index = json::parse(file_text(golden_model("index.json")));
+    const auto found = std::find_if(index.begin(), index.end(),
+                                    [&name](const json& entry) { return entry["case"] == name; });
+    REQUIRE(found != index.end());
+    return *found;
+}
+
+std::vector<std::int32_t> ids_of(const mice::io::safetensors& file, const std::string& name) {
+    const mice::io::tensor_view& view = *file.find(name);
+    std::vector<std::int32_t> ids(view.elements());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        ids[i] = view.at<std::int32_t>(i);
+    }
+    return ids;
+}
+
+double largest_difference(const mice::tools::reference_matrix& states,
+                          const mice::io::tensor_view& golden) {
+    REQUIRE(states.values.size() == golden.elements());
+    double largest = 0;
+    for (std::size_t i = 0; i < states.values.size(); ++i) {
+        largest = std::max(largest, std::abs(states.values[i] - golden.at<float>(i)));
+    }
+    return largest;
+}
+
+} // namespace
+
+TEST_CASE("every golden checkpoint of the BERT family converts and its reference scores agree") {
+    const std::vector<std::string> cases = convertible_cases();
+    REQUIRE(cases.size() == 17);
+    for (const std::string& name : cases) {
+        INFO(name);
+        const temporary_folder folder;
+        const auto path = folder.path() / "model.mice";
+        const convert_result result =
+            run_convert({golden_model(name).string(), "-o", path.string(), "--ids-only"});
+        INFO(result.err);
+        REQUIRE(result.exit_code == 0);
+        CHECK(result.err.empty());
+
+        const read_model model(path);
+        CHECK(model.metadata("mice.weights") == "f32");
+        const mice::tools::reference_scorer scorer(
+            mice::config_from_json(model.metadata("mice.config")), model.contents.tensors());
+        const read_model golden(golden_model(name) / "golden.safetensors");
+        const json entry = index_entry(name);
+        REQUIRE(entry["scores"].size() == entry["pairs"].get<std::size_t>());
+        for (std::size_t i = 0; i < entry["scores"].size(); ++i) {
+            INFO("pair " << i);
+            const std::string pair = "pair" + std::to_string(i) + ".";
+            const auto query = ids_of(golden.contents, pair + "query_ids");
+            const auto document = ids_of(golden.contents, pair + "document_ids");
+            CHECK(std::abs(scorer.score(query, document) - entry["scores"][i].get<double>()) <
+                  1e-9);
+            CHECK(largest_difference(scorer.query_states(query), golden.tensor(pair + "Q0")) <
+                  1e-5);
+            CHECK(largest_difference(scorer.document_states(document), golden.tensor(pair + "D")) <
+                  1e-5);
+        }
+    }
+}
+
+TEST_CASE("the stored self-test replays in the reference scorer") {
+    for (const char* format : {"f32", "f16", "int8"}) {
+        INFO(format);
+        const temporary_folder folder;
+        const auto path = folder.path() / "model.mice";
+        const convert_result result =
+            run_convert({golden_model("bert_untied").string(), "-o", path.string(), "--ids-only",
+                         "--weights", format, "--self-test", "5"});
+        REQUIRE(result.exit_code == 0);
+        const read_model model(path);
+        const auto scores = model.tensor("selftest.scores");
+        REQUIRE(scores.elements() == 5);
+        const auto queries = ids_of(model.contents, "selftest.query_ids");
+        const auto documents = ids_of(model.contents, "selftest.document_ids");
+        const auto query_ends = ids_of(model.contents, "selftest.query_offsets");
+        const auto document_ends = ids_of(model.contents, "selftest.document_offsets");
+        REQUIRE(query_ends.size() == 6);
+        REQUIRE(document_ends.size() == 6);
+        CHECK(query_ends.front() == 0);
+        CHECK(static_cast<std::size_t>(document_ends.back()) == documents.size());
+        const mice::tools::reference_scorer scorer(
+            mice::config_from_json(model.metadata("mice.config")), model.contents.tensors());
+        for (std::size_t i = 0; i < 5; ++i) {
+            const std::vector<std::int32_t> query(queries.begin() + query_ends[i],
+                                                  queries.begin() + query_ends[i + 1]);
+            const std::vector<std::int32_t> document(documents.begin() + document_ends[i],
+                                                     documents.begin() + document_ends[i + 1]);
+            CHECK(query.size() >= 2);
+            CHECK(document.size() <= 48);
+            CHECK(scores.at<float>(i) == Approx(scorer.score(query, document)).epsilon(1e-6));
+        }
+    }
+}
+
+TEST_CASE("the configuration in the model file says what the checkpoint's says") {
+    for (const char* name : {"bert_compress2", "bert_untied", "bert_vanilla_mean_skip_last"}) {
+        INFO(name);
+        const temporary_folder folder;
+        const auto path = folder.path() / "model.mice";
+        REQUIRE(run_convert({golden_model(name).string(), "-o", path.string(), "--ids-only"})
+                    .exit_code == 0);
+        const json written = read_model(path).config();
+        const json given = json::parse(file_text(golden_model(name) / "config.json"));
+        for (const auto& [key, value] : given.items()) {
+            if (written.contains(key) && !value.is_null()) {
+                INFO(key);
+                CHECK(written[key] == value);
+            }
+        }
+        CHECK(written["pooler"] == true);
+    }
+    const temporary_folder folder;
+    const auto path = folder.path() / "model.mice";
+    REQUIRE(
+        run_convert({golden_model("bert_no_pooler").string(), "-o", path.string(), "--ids-only"})
+            .exit_code == 0);
+    CHECK(read_model(path).config()["pooler"] == false);
+}
+
+TEST_CASE("layout variants are read and what was dropped is said") {
+    const temporary_folder folder;
+    const auto path = folder.path() / "model.mice";
+    const auto notes = [&path](const char* name) {
+        const convert_result result =
+            run_convert({golden_model(name).string(), "-o", path.string(), "--ids-only"});
+        CHECK(result.exit_code == 0);
+        return result.out;
+    };
+    using Catch::Matchers::Contains;
+    CHECK_THAT(notes("bert_vanilla_full"), Contains("removed the prefix 'model.'"));
+    CHECK_THAT(notes("bert_vanilla_mean"),
+               Contains("dropped the buffer 'embeddings.position_ids'"));
+    CHECK_THAT(notes("bert_no_self_attention"), Contains("dropped 20 self-attention tensors"));
+    CHECK(read_model(path).contents.find("top_layers.0.attention.self.query.weight") == nullptr);
+}
+
+TEST_CASE("models of other families are refused with the name of the feature") {
+    using Catch::Matchers::Contains;
+    const temporary_folder folder;
+    const auto path = folder.path() / "model.mice";
+    const auto error_of = [&path](const char* name) {
+        const convert_result result =
+            run_convert({golden_model(name).string(), "-o", path.string(), "--ids-only"});
+        CHECK(result.exit_code == 1);
+        CHECK(result.out.empty());
+        CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+        CHECK_THAT(result.err, Contains("not supported yet"));
+        return result.err;
+    };
+    CHECK_THAT(error_of("modernbert_vanilla_full"), Contains("ModernBERT"));
+    CHECK_THAT(error_of("colbert"), Contains("ColBERT"));
+    CHECK_THAT(error_of("cross_encoder_bert"), Contains("cross-encoder") && Contains("--derive"));
+    CHECK(!std::filesystem::exists(path));
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../support/catch.hpp"
+#include "../support/random_model.hpp"
+
+#include <cmath>
+#include <initializer_list>
+
+#include <Eigen/Dense>
+
+namespace {
+
+/// A list of numbers to loop over.
+using sizes = std::initializer_list<std::size_t>;
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::Matrix<double, 1, Eigen::Dynamic>;
+namespace nn = mice::nn;
+
+constexpr std::size_t hidden = 32;
+constexpr std::size_t heads = 4;
+constexpr double epsilon = 1e-12;
+
+Matrix matrix_of(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
+    using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    return Eigen::Map<const Floats>(values.data(), static_cast<Eigen::Index>(rows),
+                                    static_cast<Eigen::Index>(columns))
+        .cast<double>();
+}
+
+/// A model's weights, kept together with the file that they point into.
+struct weight_source {
+    explicit weight_source(const mice::model_config& config)
+        : bytes(fixtures::make_model(config).file()), file(bytes), all(file, config) {}
+
+    [[nodiscard]] Matrix operator()(const std::string& name) const {
+        return matrix_of(all[name].floats(), all[name].rows(), all[name].columns());
+    }
+    [[nodiscard]] Matrix linear(const Matrix& x, const std::string& name) const {
+        const Matrix product = x * (*this)(name + ".weight").transpose();
+        return product.rowwise() + Vector((*this)(name + ".bias"));
+    }
+    [[nodiscard]] Matrix norm(const Matrix& x, const std::string& name) const {
+        const Matrix weight = (*this)(name + ".weight");
+        const Matrix bias = (*this)(name + ".bias");
+        Matrix y = x;
+        for (Eigen::Index i = 0; i < x.rows(); ++i) {
+            const double mean = x.row(i).mean();
+            const Vector centred = x.row(i).array() - mean;
+            const double variance = centred.squaredNorm() / static_cast<double>(x.cols());
+            y.row(i) =
+                (centred.array() / std::sqrt(variance + epsilon)) * weight.array() + bias.array();
+        }
+        return y;
+    }
+
+    std::vector<std::byte> bytes;
+    mice::io::safetensors file;
+    mice::weights all;
+};
+
+/// An attention block by its definition, in double precision: LN(x + Linear_o(softmax(q k^T) v)).
+Matrix reference_block(const weight_source& source, const std::string& name, const Matrix& x,
+                       const Matrix& keys_of, const nn::attention_mask& mask) {
+    const Matrix q = source.linear(x, name + ".self.query");
+    const Matrix k = source.linear(keys_of, name + ".self.key");
+    const Matrix v = source.linear(keys_of, name + ".self.value");
+    constexpr Eigen::Index width = hidden / heads;
+    Matrix attended(x.rows(), x.cols());
+    for (Eigen::Index first = 0; first < x.cols(); first += width) {
+        Matrix scores = q.middleCols(first, width) * k.middleCols(first, width).transpose() /
+                        std::sqrt(static_cast<double>(width));
+        for (Eigen::Index i = 0; i < scores.rows(); ++i) {
+            Vector row = scores.row(i).array().exp();
+            if (i == 0 && mask.average_first_row) {
+                row.setOnes();
+            } else if (i > 0 && mask.hide_first_column) {
+                row(0) = 0;
+            }
+            scores.row(i) = row / row.sum();
+        }
+        attended.middleCols(first, width) = scores * v.middleCols(first, width);
+    }
+    return source.norm(x + source.linear(attended, name + ".output.dense"),
+                       name + ".output.LayerNorm");
+}
+
+double distance(const float* actual, const Matrix& expected, Eigen::Index row) {
+    double worst = 0;
+    for (Eigen::Index i = 0; i < expected.cols(); ++i) {
+        worst = std::max(worst, std::fabs(static_cast<double>(actual[i]) - expected(row, i)));
+    }
+    return worst;
+}
+
+// Values near 1, sums of some hundred terms: a few hundred times epsilon.
+constexpr double tolerance = 4e-5;
+
+struct cross_case {
+    weight_source source{fixtures::small_config()};
+    nn::cross_attention block{source.all, "top_layers.0.crossattention", heads, epsilon};
+    fixtures::random_numbers random{11};
+    nn::workspace space;
+
+    /// The block over `documents` of these lengths; x holds `rows` rows for each.
+    std::vector<float> apply(std::vector<float> x, std::size_t rows,
+                             const std::vector<nn::document_view>& documents,
+                             const nn::attention_mask& mask,
+                             const nn::cross_query* prepared = nullptr) {
+        mice::kernels::buffer memory;
+        nn::document_batch batch(documents, hidden, memory);
+        block.apply({x.data(), hidden}, rows, batch, mask, prepared, space);
+        return x;
+    }
+};
+
+} // namespace
+
+TEST_CASE("cross-attention agrees with its definition on both sides of the absorbed form's rule") {
+    cross_case given;
+    std::size_t absorbed = 0;
+    std::size_t plain = 0;
+    for (const std::size_t rows : sizes{1, 2, 7, 10, 11, 20}) {
+        for (const std::size_t tokens : sizes{1, 2, 3, 15, 16, 17, 33, 64, 65}) {
+            for (const bool average : {false, true}) {
+                const nn::attention_mask mask{.average_first_row = average};
+                const std::vector<float> x = given.random.floats(rows * hidden);
+                const std::vector<float> states = given.random.floats(tokens * hidden);
+                const std::vector<float> y =
+                    given.apply(x, rows, {{states.data(), nullptr, tokens}}, mask);
+                const Matrix expected = reference_block(given.source, "top_layers.0.crossattention",
+                                                        matrix_of(x, rows, hidden),
+                                                        matrix_of(states, tokens, hidden), mask);
+                INFO(rows << " rows, " << tokens << " tokens, average " << average);
+                for (std::size_t i = 0; i < rows; ++i) {
+                    REQUIRE(distance(y.data() + i * hidden, expected,
+                                     static_cast<Eigen::Index>(i)) < tolerance);
+                }
+                ++(given.block.absorbs(rows, tokens) ? absorbed : plain);
+            }
+        }
+    }
+    CHECK(absorbed > 20);
+    CHECK(plain > 20);
+}
+
+TEST_CASE("the plain and the absorbed form of cross-attention give a row the same result") {
+    cross_case given;
+    constexpr std::size_t many = 40;
+    for (const std::size_t tokens : sizes{3, 17, 64}) {
+        REQUIRE(given.block.absorbs(2, tokens));
+        REQUIRE(!given.block.absorbs(many, tokens));
+        for (const bool average : {false, true}) {
+            const nn::attention_mask mask{.average_first_row = average};
+            const std::vector<float> x = given.random.floats(many * hidden);
+            const std::vector<float> states = given.random.floats(tokens * hidden);
+            const std::vector<nn::document_view> document{{states.data(), nullptr, tokens}};
+            const std::vector<float> plain = given.apply(x, many, document, mask);
+            // rows do not see each other here: row 0 and one other form a query short enough to
+            // absorb
+            for (std::size_t other = 1; other < many; other += 13) {
+                std::vector<float> two(x.begin(), x.begin() + hidden);
+                const float* row = x.data() + other * hidden;
+                two.insert(two.end(), row, row + hidden);
+                const std::vector<float> absorbed = given.apply(two, 2, document, mask);
+                for (std::size_t i = 0; i < hidden; ++i) {
+                    REQUIRE(std::fabs(absorbed[i] - plain[i]) < tolerance);
+                    REQUIRE(std::fabs(absorbed[hidden + i] - plain[other * hidden + i]) <
+                            tolerance);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("a prepared query and any batch give cross-attention the same bits") {
+    cross_case given;
+    const std::vector<std::size_t> lengths{1, 2, 5, 64, 3, 31, 40, 1, 17};
+    std::vector<std::vector<float>> states;
+    std::vector<nn::document_view> documents;
+    for (const std::size_t tokens : lengths) {
+        states.push_back(given.random.floats(tokens * hidden));
+        documents.push_back({states.back().data(), nullptr, tokens});
+    }
+    for (const std::size_t rows : sizes{1, 6, 9, 30}) {
+        const std::vector<float> x = given.random.floats(rows * hidden);
+        std::vector<float> copies;
+        for (std::size_t i = 0; i < documents.size(); ++i) {
+            copies.insert(copies.end(), x.begin(), x.end());
+        }
+        const nn::attention_mask mask{.average_first_row = true};
+        const nn::cross_query prepared = given.block.prepare(x.data(), rows, given.space);
+        const std::vector<float> together = given.apply(copies, rows, documents, mask);
+        CHECK(given.apply(copies, rows, documents, mask, &prepared) == together);
+        for (std::size_t i = 0; i < documents.size(); ++i) {
+            const std::vector<float> alone = given.apply(x, rows, {documents[i]}, mask);
+            INFO(rows << " rows, document " << i);
+            REQUIRE(std::equal(alone.begin(), alone.end(),
+                               together.begin() + static_cast<std::ptrdiff_t>(i * rows * hidden)));
+        }
+    }
+}
+
+TEST_CASE("self-attention agrees with its definition for each of several sequences") {
+    const weight_source source(fixtures::small_config());
+    const nn::self_attention block(source.all, "top_layers.1.attention", heads, epsilon);
+    fixtures::random_numbers random(12);
+    nn::workspace space;
+    const std::vector<std::size_t> lengths{1, 2, 16, 17, 200, 97, 3};
+    std::size_t total = 0;
+    for (const std::size_t length : lengths) {
+        total += length;
+    }
+    for (const bool hide : {false, true}) {
+        const nn::attention_mask mask{.hide_first_column = hide};
+        const std::vector<float> x = random.floats(total * hidden);
+        std::vector<float> y = x;
+        block.apply(y.data(), {lengths.data(), lengths.size(), total}, mask, {}, space);
+        std::size_t first = 0;
+        for (const std::size_t length : lengths) {
+            const std::vector<float> part(
+                x.begin() + static_cast<std::ptrdiff_t>(first * hidden),
+                x.begin() + static_cast<std::ptrdiff_t>((first + length) * hidden));
+            const Matrix in = matrix_of(part, length, hidden);
+            const Matrix expected = reference_block(source, "top_layers.1.attention", in, in, mask);
+            INFO("length " << length << ", hidden first column " << hide);
+            for (std::size_t i = 0; i < length; ++i) {
+                REQUIRE(distance(y.data() + (first + i) * hidden, expected,
+                                 static_cast<Eigen::Index>(i)) < tolerance);
+            }
+            first += length;
+        }
+    }
+}
+
+TEST_CASE("self-attention of the first row alone gives it the same bits and leaves the others") {
+    const weight_source source(fixtures::small_config());
+    const nn::self_attention block(source.all, "top_layers.0.attention", heads, epsilon);
+    fixtures::random_numbers random(13);
+    nn::workspace space;
+    const std::size_t rows = 9;
+    const std::vector<std::size_t> lengths(5, rows);
+    const std::vector<float> x = random.floats(lengths.size() * rows * hidden);
+    const nn::sequence_lengths stack{lengths.data(), lengths.size(), lengths.size() * rows};
+    std::vector<float> all = x;
+    std::vector<float> first = x;
+    block.apply(all.data(), stack, {.hide_first_column = true}, {}, space);
+    block.apply(first.data(), stack, {.hide_first_column = true}, {.first_row_only = true}, space);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const bool first_row = i / hidden % rows == 0;
+        REQUIRE(first[i] == (first_row ? all[i] : x[i]));
+    }
+}
+
+TEST_CASE("exact matches are the mean of equal tokens' states, or the first state") {
+    const std::vector<float> states{1, 2, 3, 4, 5, 6, 7, 8};
+    const std::vector<std::int32_t> ids{2, 9, 9, 3};
+    const nn::document_view document{states.data(), ids.data(), ids.size()};
+    const std::vector<std::int32_t> query{2, 9, 77, 3};
+    std::vector<float> matched(query.size() * 2);
+    nn::match_states(query, document, 2, matched.data());
+    CHECK(matched == std::vector<float>{1, 2, 4, 5, 1, 2, 7, 8});
+}

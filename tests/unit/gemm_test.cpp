@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../support/catch.hpp"
+#include "../support/random_numbers.hpp"
+
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+#include <vector>
+
+#include <mice/kernels/buffer.hpp>
+#include <mice/kernels/elementwise.hpp>
+#include <mice/kernels/gemm.hpp>
+
+namespace {
+
+/// A list of numbers to loop over.
+using sizes = std::initializer_list<std::size_t>;
+
+namespace kernels = mice::kernels;
+using kernels::rows_in;
+using kernels::rows_out;
+
+constexpr std::size_t lanes = kernels::lanes<kernels::default_arch>;
+constexpr std::size_t panel = kernels::panel_columns<kernels::default_arch>;
+constexpr std::size_t tile = kernels::tile_rows<kernels::default_arch>;
+constexpr float untouched = 12345.5F;
+
+/// A product's operands and its result in double precision.
+struct problem {
+    std::size_t m, k, n;
+    std::vector<float> a, b, bias;     // [m, k], [k, n], [n]
+    std::vector<double> result, bound; // [m, n]: value, and how far a float result may be from it
+
+    problem(std::size_t rows, std::size_t inner, std::size_t columns, std::uint64_t seed)
+        : m(rows), k(inner), n(columns) {
+        fixtures::random_numbers random(seed);
+        a = random.floats(m * k);
+        b = random.floats(k * n);
+        bias = random.floats(n);
+        for (std::size_t i = 0; i < m; ++i) {
+            for (std::size_t j = 0; j < n; ++j) {
+                add_element(i, j);
+            }
+        }
+    }
+
+    /// The classical bound of a dot product: its length times epsilon times that of the magnitudes.
+    void add_element(std::size_t i, std::size_t j) {
+        double sum = bias[j];
+        double magnitudes = std::fabs(bias[j]);
+        for (std::size_t x = 0; x < k; ++x) {
+            const double term = static_cast<double>(a[i * k + x]) * b[x * n + j];
+            sum += term;
+            magnitudes += std::fabs(term);
+        }
+        constexpr double epsilon = std::numeric_limits<float>::epsilon();
+        result.push_back(sum);
+        bound.push_back(static_cast<double>(k + 2) * epsilon * magnitudes);
+    }
+
+    [[nodiscard]] kernels::buffer packed(std::size_t columns) const {
+        kernels::buffer memory(kernels::packed_floats<>(k, columns));
+        kernels::pack<>(b.data(), n, k, columns, memory.data());
+        return memory;
+    }
+
+    /// The first rows and columns of the product, `stride` floats from row to row, the memory
+    /// around them marked.
+    [[nodiscard]] std::vector<float> multiply(std::size_t rows, std::size_t columns,
+                                              std::size_t stride, std::size_t offset = 0) const {
+        std::vector<float> out(rows * stride + offset + 2 * panel, untouched);
+        std::vector<float> scratch(kernels::gemm_scratch<>(rows, k) + 1, untouched);
+        const kernels::buffer right = packed(columns);
+        kernels::gemm<>(rows_in{a.data(), k}, rows, right.data(), k, columns, bias.data(),
+                        rows_out{out.data() + offset, stride}, scratch.data());
+        REQUIRE(scratch.back() == untouched);
+        return out;
+    }
+};
+
+std::size_t far_from_reference(const problem& given, const std::vector<float>& actual) {
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < given.result.size(); ++i) {
+        wrong += !(std::fabs(actual[i] - given.result[i]) <= given.bound[i]);
+    }
+    return wrong;
+}
+
+/// Counts elements that differ in any bit from `whole` [m, n], and marks that were overwritten.
+std::size_t differences(const std::vector<float>& part, std::size_t rows, std::size_t columns,
+                        std::size_t stride, const std::vector<float>& whole,
+                        std::size_t whole_stride) {
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t j = 0; j < stride; ++j) {
+            const float expected = j < columns ? whole[i * whole_stride + j] : untouched;
+            wrong += part[i * stride + j] != expected;
+        }
+    }
+    for (std::size_t i = rows * stride; i < part.size(); ++i) {
+        wrong += part[i] != untouched;
+    }
+    return wrong;
+}
+
+} // namespace
+
+TEST_CASE("products of every size around tiles and panels are right, each row in the same bits") {
+    constexpr std::size_t most_rows = 2 * tile + 1;
+    constexpr std::size_t most_columns = 2 * panel + 1;
+    for (std::size_t k = 0; k <= 2 * lanes + 1; ++k) {
+        const problem given(most_rows, k, most_columns, k + 1);
+        const std::vector<float> whole = given.multiply(most_rows, most_columns, most_columns);
+        REQUIRE(far_from_reference(given, whole) == 0);
+        // every height at some widths, every width at some heights
+        for (std::size_t rows = 0; rows <= most_rows; ++rows) {
+            for (std::size_t columns = 0; columns <= most_columns; ++columns) {
+                if (rows % tile > 1 && columns % lanes > 1 && (rows + columns + k) % 5 != 0) {
+                    continue;
+                }
+                const std::size_t stride = columns + k % 4;
+                const std::vector<float> part = given.multiply(rows, columns, stride);
+                INFO("m " << rows << ", k " << k << ", n " << columns);
+                REQUIRE(differences(part, rows, columns, stride, whole, most_columns) == 0);
+            }
+        }
+    }
+}
+
+TEST_CASE("a product of long rows goes through several blocks of rows") {
+    const problem given(3 * tile + 1, 6001, panel + 3, 5);
+    REQUIRE(kernels::gemm_scratch<>(given.m, given.k) < given.m * given.k);
+    const std::vector<float> whole = given.multiply(given.m, given.n, given.n);
+    CHECK(far_from_reference(given, whole) == 0);
+    const std::vector<float> one = given.multiply(1, given.n, given.n);
+    CHECK(differences(one, 1, given.n, given.n, whole, given.n) == 0);
+}
+
+TEST_CASE("operands of a product may stand at any float") {
+    const problem given(tile + 2, lanes + 3, panel + 5, 6);
+    const std::vector<float> whole = given.multiply(given.m, given.n, given.n);
+    const kernels::buffer right = given.packed(given.n);
+    for (std::size_t shift = 0; shift < 2 * lanes; ++shift) {
+        std::vector<float> left(shift + given.a.size());
+        std::copy(given.a.begin(), given.a.end(),
+                  left.begin() + static_cast<std::ptrdiff_t>(shift));
+        std::vector<float> bias(shift + given.n);
+        std::copy(given.bias.begin(), given.bias.end(),
+                  bias.begin() + static_cast<std::ptrdiff_t>(shift));
+        std::vector<float> out(shift + given.m * given.n);
+        std::vector<float> scratch(shift + kernels::gemm_scratch<>(given.m, given.k));
+        kernels::gemm<>(rows_in{left.data() + shift, given.k}, given.m, right.data(), given.k,
+                        given.n, bias.data() + shift, rows_out{out.data() + shift, given.n},
+                        scratch.data() + shift);
+        INFO("shifted by " << shift << " floats");
+        CHECK(std::equal(whole.begin(),
+                         whole.begin() + static_cast<std::ptrdiff_t>(given.m * given.n),
+                         out.begin() + static_cast<std::ptrdiff_t>(shift)));
+    }
+}
+
+TEST_CASE("rows of a product may lie in groups, be repeated, and stand apart") {
+    const std::size_t group = 3;
+    const problem given(group, lanes + 1, panel + 1, 7);
+    const std::vector<float> whole = given.multiply(group, given.n, given.n);
+    const kernels::buffer right = given.packed(given.n);
+    const std::size_t groups = tile; // so that tiles begin inside a group
+    const std::size_t stride = given.n + 2;
+    const std::size_t group_stride = group * stride + 5;
+    std::vector<float> out(groups * group_stride, untouched);
+    std::vector<float> scratch(kernels::gemm_scratch<>(groups * group, given.k));
+    // a group stride of 0 reads the same rows again for each group
+    kernels::gemm<>(rows_in{given.a.data(), given.k, group, 0}, groups * group, right.data(),
+                    given.k, given.n, given.bias.data(),
+                    rows_out{out.data(), stride, group, group_stride}, scratch.data());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const std::size_t inside = i % group_stride;
+        const std::size_t row = inside / stride;
+        const std::size_t column = inside % stride;
+        const bool written = row < group && column < given.n;
+        REQUIRE(out[i] == (written ? whole[row * given.n + column] : untouched));
+    }
+}
+
+TEST_CASE("a transposed source packs to the same bits as a plain one") {
+    fixtures::random_numbers random(8);
+    for (const std::size_t k : sizes{1, 2, 15, 16, 17, 40}) {
+        for (std::size_t n = 1; n <= 2 * panel + 1; ++n) {
+            const std::size_t stride = n + 3;
+            const std::size_t turned_stride = k + 2;
+            const std::vector<float> source = random.floats(k * stride);
+            std::vector<float> turned(n * turned_stride);
+            for (std::size_t i = 0; i < k; ++i) {
+                for (std::size_t j = 0; j < n; ++j) {
+                    turned[j * turned_stride + i] = source[i * stride + j];
+                }
+            }
+            const std::size_t size = kernels::packed_floats<>(k, n);
+            std::vector<float> first(size + 1, untouched);
+            std::vector<float> second(size + 1, untouched);
+            kernels::pack<>(source.data(), stride, k, n, first.data());
+            kernels::pack_transposed<>(turned.data(), turned_stride, k, n, second.data());
+            REQUIRE(first == second);
+            REQUIRE(first.back() == untouched);
+        }
+    }
+}
+
+TEST_CASE("an epilogue is applied to every element, a missing bias is zero") {
+    const problem given(tile + 1, 9, panel + 3, 9);
+    const kernels::buffer right = given.packed(given.n);
+    std::vector<float> scratch(kernels::gemm_scratch<>(given.m, given.k));
+    std::vector<float> plain(given.m * given.n);
+    std::vector<float> bent(given.m * given.n);
+    const rows_in left{given.a.data(), given.k};
+    kernels::gemm<>(left, given.m, right.data(), given.k, given.n, nullptr,
+                    rows_out{plain.data(), given.n}, scratch.data());
+    kernels::gemm<kernels::tanh>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
+                                 rows_out{bent.data(), given.n}, scratch.data());
+    std::vector<float> curved(given.m * given.n);
+    kernels::gemm<kernels::gelu>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
+                                 rows_out{curved.data(), given.n}, scratch.data());
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+        const double x = given.result[i];
+        const double slack = 2 * given.bound[i] + 1e-6;
+        REQUIRE(std::fabs(plain[i] - (x - given.bias[i % given.n])) <= slack);
+        REQUIRE(std::fabs(bent[i] - std::tanh(x)) <= slack);
+        REQUIRE(std::fabs(curved[i] - x / 2 * (1 + std::erf(x / std::sqrt(2.0)))) <= slack);
+    }
+}

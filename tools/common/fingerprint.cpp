@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/fingerprint.hpp"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace mice::tools {
+namespace {
+
+/// Feeds items with their lengths, so that no two different lists give the same bytes.
+class item_hash {
+  public:
+    item_hash() : state_(XXH3_createState()) {
+        if (state_ == nullptr) {
+            throw std::bad_alloc();
+        }
+        XXH3_128bits_reset(state_.get());
+    }
+
+    void add(std::span<const std::byte> bytes) {
+        const std::uint64_t size = bytes.size();
+        XXH3_128bits_update(state_.get(), &size, sizeof size);
+        XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
+    }
+    void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
+    void add(std::string_view name, std::uint64_t value) {
+        add(name);
+        add(std::as_bytes(std::span(&value, 1)));
+    }
+
+    [[nodiscard]] std::string digits() const {
+        constexpr std::string_view hex = "0123456789abcdef";
+        XXH128_canonical_t canonical;
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_.get()));
+        std::string text;
+        for (const unsigned char byte : canonical.digest) {
+            text += hex[byte >> 4];
+            text += hex[byte & 15U];
+        }
+        return text;
+    }
+
+  private:
+    struct free_state {
+        void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+    };
+    std::unique_ptr<XXH3_state_t, free_state> state_;
+};
+
+void add_config(item_hash& hash, const model_config& c) {
+    hash.add(c.model_type);
+    hash.add(c.hidden_act);
+    hash.add("hidden_size", c.hidden_size);
+    hash.add("embedding_size", c.embedding_size);
+    hash.add("num_attention_heads", c.num_attention_heads);
+    hash.add("intermediate_size", c.intermediate_size);
+    hash.add("layer_norm_eps", std::bit_cast<std::uint64_t>(c.layer_norm_eps));
+    hash.add("n_docs_ctx_layers", c.document_layers);
+    hash.add("compress_dim", std::bit_cast<std::uint64_t>(c.compress_dim));
+    hash.add("max_document_length", c.max_document_length);
+}
+
+} // namespace
+
+bool shapes_documents(std::string_view tensor_name) {
+    constexpr std::array<std::string_view, 5> prefixes{"embeddings.", "embeddings_project.",
+                                                       "bottom_layers.", "document_bottom_layers.",
+                                                       "adapter."};
+    for (const std::string_view prefix : prefixes) {
+        if (tensor_name.starts_with(prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string document_fingerprint(const model_config& config,
+                                 const io::safetensors::tensor_map& tensors,
+                                 std::string_view tokenizer_json,
+                                 std::span<const std::byte> vocabulary) {
+    item_hash hash;
+    hash.add("mice document 1");
+    add_config(hash, config);
+    for (const auto& [name, view] : tensors) {
+        if (shapes_documents(name)) {
+            hash.add(name);
+            hash.add(io::name_of(view.type));
+            hash.add(view.shape.text());
+            hash.add(view.bytes);
+        }
+    }
+    hash.add("tokenizer");
+    hash.add(tokenizer_json);
+    hash.add(vocabulary);
+    return hash.digits();
+}
+
+} // namespace mice::tools

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/lines.hpp"
+
+#include <cerrno>
+#include <iostream>
+#include <system_error>
+#include <utility>
+
+#include <mice/error.hpp>
+
+#if !defined(_WIN32)
+#include <poll.h>
+#endif
+
+namespace mice::tools {
+
+line_reader::line_reader(const std::filesystem::path& path)
+    : stream_(&file_), name_(path.string()) {
+    if (name_ == "-") {
+        std::ios::sync_with_stdio(false);
+        stream_ = &std::cin;
+        name_ = "standard input";
+        return;
+    }
+    // Opening a folder succeeds on some systems, and only reading it fails.
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+        throw errors::cannot_open(name_, std::generic_category().message(EISDIR));
+    }
+    errno = 0;
+    file_.open(path, std::ios::binary);
+    if (!file_) {
+        throw errors::cannot_open(name_, errno != 0 ? std::generic_category().message(errno)
+                                                    : std::string("cannot be read"));
+    }
+}
+
+line_reader::line_reader(std::istream& stream, std::string name)
+    : stream_(&stream), name_(std::move(name)) {}
+
+bool line_reader::next(std::string& line) {
+    errno = 0;
+    if (!std::getline(*stream_, line)) {
+        if (stream_->bad() || (errno != 0 && !stream_->eof())) {
+            throw errors::cannot_open(name_,
+                                      "reading failed after line " + std::to_string(number_));
+        }
+        return false;
+    }
+    if (number_++ == 0 && line.starts_with("\xEF\xBB\xBF")) {
+        line.erase(0, 3);
+    }
+    if (!line.empty() && line.back() == '\r') {
+        line.pop_back();
+    }
+    return true;
+}
+
+bool line_reader::next_filled(std::string& line) {
+    while (next(line)) {
+        if (line.find_first_not_of(" \t") != std::string::npos) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool line_reader::ready() {
+    if (stream_ != &std::cin || stream_->rdbuf()->in_avail() > 0) {
+        return true;
+    }
+#if defined(_WIN32)
+    return false;
+#else
+    pollfd input{0, POLLIN, 0};
+    return ::poll(&input, 1, 0) != 0;
+#endif
+}
+
+} // namespace mice::tools

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <mice/io/json.hpp>
+
+#include "common/lines.hpp"
+
+// Reading passages, collections and runs. A line that cannot be understood stops the reading with
+// its file and number; what can be left out without guessing (a duplicate id) is left out and
+// noted.
+namespace mice::tools {
+
+/// A JSON object for output that keeps its keys in the order in which they were set.
+using ordered_json = nlohmann::ordered_json;
+
+/// The value as one line of JSON Lines, in UTF-8.
+[[nodiscard]] std::string json_line(const ordered_json& value);
+
+/// What was left out or changed while reading, for the user and the exit code.
+class reading_notes {
+  public:
+    /// Something was left out: the program should end with "incomplete".
+    void skipped(std::string note);
+    /// Bytes that were not UTF-8 became U+FFFD at `place`.
+    void replaced(std::string_view place, std::size_t count);
+
+    [[nodiscard]] bool anything_skipped() const { return skipped_ > 0; }
+    /// One line for each kind of thing; at most a few examples of each, then how many more.
+    [[nodiscard]] std::vector<std::string> lines() const;
+
+  private:
+    std::vector<std::string> examples_;
+    std::size_t skipped_ = 0;
+    std::size_t replaced_ = 0;
+    std::size_t replaced_lines_ = 0;
+    std::string first_replaced_;
+};
+
+/// What to do with bytes that are not UTF-8, and with escaped lone surrogates in JSON.
+enum class bad_text { replace, refuse };
+
+/// Makes one line UTF-8: each invalid sequence becomes U+FFFD. Returns how many did. Throws
+/// mice::error (errc::encoding) naming `place` under bad_text::refuse.
+std::size_t repair_line(std::string& line, bad_text policy, std::string_view place);
+
+/// Parses one JSON object from a line. Invalid UTF-8 and escaped lone surrogates ("\ud800") become
+/// U+FFFD first, counted in `replaced`. Throws mice::error naming `place`.
+[[nodiscard]] io::json parse_object_line(std::string line, std::string_view place, bad_text policy,
+                                         std::size_t& replaced);
+
+/// One text to rank.
+struct passage {
+    std::string id;
+    std::string title;
+    std::string text;
+    std::size_t replaced = 0; ///< invalid sequences of its line that became U+FFFD
+
+    /// What the model reads: "title text", or the text alone where it starts with the title.
+    [[nodiscard]] std::string joined() const;
+};
+
+/// Passages in file order and where each id stands.
+class passage_list {
+  public:
+    /// Adds a passage; false when its id is taken. An empty id is replaced by the passage's number.
+    bool add(passage entry);
+    [[nodiscard]] const std::vector<passage>& all() const { return passages_; }
+    [[nodiscard]] const passage& operator[](std::size_t index) const { return passages_[index]; }
+    [[nodiscard]] std::size_t size() const { return passages_.size(); }
+    /// Position of an id, or nullptr. Valid until the next add().
+    [[nodiscard]] const std::uint32_t* find(std::string_view id) const;
+
+  private:
+    std::vector<passage> passages_;
+    std::unordered_map<std::string, std::uint32_t> places_;
+};
+
+enum class passage_format {
+    detect,    ///< JSON Lines when the first filled line starts with "{", else lines
+    lines,     ///< each line is a passage
+    json_lines ///< {"id" or "_id", "title", "text"}: text or title must be there
+};
+
+/// Appends the passages of a file or stream. Empty lines are not passages. A passage without an id
+/// gets its number, from 1, as id.
+void read_passages(line_reader& input, passage_format format, bad_text policy, passage_list& into,
+                   reading_notes& notes);
+
+/// corpus.jsonl: JSON Lines in which every line has an id.
+[[nodiscard]] passage_list read_corpus(const std::filesystem::path& file, bad_text policy,
+                                       reading_notes& notes);
+
+struct query_record {
+    std::string id;
+    std::string text;
+    std::size_t replaced = 0;
+};
+
+/// queries.jsonl: {"_id" or "id", "text"} in file order.
+[[nodiscard]] std::vector<query_record> read_queries(const std::filesystem::path& file,
+                                                     bad_text policy, reading_notes& notes);
+
+/// Judgements: query id -> document id -> grade.
+using judgements = std::map<std::string, std::map<std::string, int, std::less<>>, std::less<>>;
+
+/// qrels.tsv: "query-id <tab> corpus-id <tab> grade" with or without a header line, or TREC's four
+/// columns "query 0 document grade".
+[[nodiscard]] judgements read_qrels(const std::filesystem::path& file, reading_notes& notes);
+
+struct run_list {
+    std::string query_id;
+    std::vector<std::string> document_ids; ///< best first
+};
+
+/// A TREC run, "query Q0 document rank score tag": the queries in the order of their first lines,
+/// the documents of each by falling score, then rising rank, then line.
+[[nodiscard]] std::vector<run_list> read_run(const std::filesystem::path& file,
+                                             reading_notes& notes);
+
+/// A line of a TREC run. Throws mice::error when an id is empty or holds white space, which
+/// the format cannot express.
+[[nodiscard]] std::string run_line(std::string_view query_id, std::string_view document_id,
+                                   std::size_t rank, double score, std::string_view tag);
+
+/// A number with nine significant digits, enough to read the same float back.
+[[nodiscard]] std::string score_text(double score);
+
+} // namespace mice::tools

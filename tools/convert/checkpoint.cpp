@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include <mice/io/json.hpp>
+
+#include "messages.hpp"
+
+namespace mice::tools {
+namespace {
+
+constexpr std::array<std::string_view, 6> removable_prefixes{"module.", "model.",   "mice.",
+                                                             "bert.",   "electra.", "_orig_mod."};
+// Heads stand beside the backbone, so a prefix of the backbone does not stand before them.
+constexpr std::array<std::string_view, 4> head_prefixes{"classifier.", "cls.", "linear.",
+                                                        "discriminator_predictions."};
+constexpr std::array<std::string_view, 2> integer_buffers{"embeddings.position_ids",
+                                                          "embeddings.token_type_ids"};
+
+std::string_view text_of(const io::mapped_file& file) {
+    return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+void add_file(checkpoint& weights, const std::filesystem::path& path) {
+    weights.files.emplace_back(path);
+    weights.paths.push_back(path);
+    const io::safetensors contents = [&] {
+        try {
+            return io::safetensors(weights.files.back().bytes());
+        } catch (const error& problem) {
+            throw error(problem.code(), errors::quoted(path.string()) + ": " + problem.what() +
+                                            "; download the checkpoint again");
+        }
+    }();
+    for (const auto& [name, view] : contents.tensors()) {
+        if (!weights.tensors.emplace(name, view).second) {
+            throw messages::bad_index("tensor " + errors::quoted(name) + " is in two files");
+        }
+    }
+}
+
+/// A shard is a plain file name: an index must not lead out of the directory.
+bool is_plain_name(std::string_view name) {
+    return !name.empty() && name != "." && name != ".." &&
+           name.find_first_of(std::string_view("/\\:\0", 4)) == std::string_view::npos;
+}
+
+using weight_map = std::map<std::string, std::string>;
+
+weight_map read_index(const std::filesystem::path& path) {
+    const io::mapped_file file(path);
+    const io::json index = io::parse_json(text_of(file), path.filename().string());
+    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
+        throw messages::bad_index("it holds no 'weight_map' object");
+    }
+    weight_map result;
+    for (const auto& [tensor, shard] : index["weight_map"].items()) {
+        if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>())) {
+            throw messages::bad_index("the file of tensor " + errors::quoted(tensor) +
+                                      " is not a plain file name");
+        }
+        result.emplace(tensor, shard.get<std::string>());
+    }
+    return result;
+}
+
+void read_shards(checkpoint& weights, const std::filesystem::path& directory,
+                 const weight_map& index) {
+    std::vector<std::string> shards;
+    for (const auto& [tensor, shard] : index) {
+        shards.push_back(shard);
+    }
+    std::sort(shards.begin(), shards.end());
+    shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
+    for (const std::string& shard : shards) {
+        add_file(weights, directory / shard);
+    }
+    for (const auto& [tensor, shard] : index) {
+        if (!weights.tensors.contains(tensor)) {
+            throw messages::bad_index("tensor " + errors::quoted(tensor) + " is not in " +
+                                      errors::quoted(shard));
+        }
+    }
+    for (const auto& [tensor, view] : weights.tensors) {
+        if (!index.contains(tensor)) {
+            throw messages::bad_index("tensor " + errors::quoted(tensor) + " is not listed");
+        }
+    }
+}
+
+template <class Rename> void rename_all(checkpoint& weights, const Rename& rename) {
+    io::safetensors::tensor_map renamed;
+    for (const auto& [name, view] : weights.tensors) {
+        const std::string fresh = rename(name);
+        if (!renamed.emplace(fresh, view).second) {
+            throw messages::name_collision(fresh);
+        }
+    }
+    weights.tensors = std::move(renamed);
+}
+
+bool is_head(std::string_view name) {
+    return std::any_of(head_prefixes.begin(), head_prefixes.end(),
+                       [name](std::string_view head) { return name.starts_with(head); });
+}
+
+bool stands_before_all(const checkpoint& weights, std::string_view prefix) {
+    std::size_t count = 0;
+    for (const auto& [name, view] : weights.tensors) {
+        if (name.starts_with(prefix)) {
+            ++count;
+        } else if (!is_head(name)) {
+            return false;
+        }
+    }
+    return count > 0;
+}
+
+bool remove_one_prefix(checkpoint& weights) {
+    for (const std::string_view prefix : removable_prefixes) {
+        if (stands_before_all(weights, prefix)) {
+            rename_all(weights, [prefix](const std::string& name) {
+                return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+            });
+            weights.notes.push_back("removed the prefix '" + std::string(prefix) + "' from names");
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
+std::string modern_norm_name(const std::string& name) {
+    const auto replaced = [&name](std::string_view old, std::string_view fresh) {
+        return name.substr(0, name.size() - old.size()) + std::string(fresh);
+    };
+    if (name.ends_with("LayerNorm.gamma")) {
+        return replaced("gamma", "weight");
+    }
+    return name.ends_with("LayerNorm.beta") ? replaced("beta", "bias") : name;
+}
+
+} // namespace
+
+bool has_prefix(const checkpoint& weights, std::string_view prefix) {
+    const auto place = weights.tensors.lower_bound(prefix);
+    return place != weights.tensors.end() && place->first.starts_with(prefix);
+}
+
+std::size_t drop_prefix(checkpoint& weights, std::string_view prefix) {
+    return std::erase_if(weights.tensors,
+                         [prefix](const auto& entry) { return entry.first.starts_with(prefix); });
+}
+
+checkpoint read_checkpoint(const std::filesystem::path& directory) {
+    checkpoint weights;
+    const auto exists = [&directory](const char* name) {
+        std::error_code ignored;
+        return std::filesystem::exists(directory / name, ignored);
+    };
+    if (exists("model.safetensors")) {
+        add_file(weights, directory / "model.safetensors");
+    } else if (exists("model.safetensors.index.json")) {
+        read_shards(weights, directory, read_index(directory / "model.safetensors.index.json"));
+    } else if (exists("pytorch_model.bin") || exists("pytorch_model.bin.index.json")) {
+        throw messages::pickle_only(directory.string());
+    } else {
+        throw messages::no_weights(directory.string());
+    }
+    return weights;
+}
+
+void normalise_names(checkpoint& weights) {
+    while (remove_one_prefix(weights)) {
+    }
+    const auto is_old = [](const auto& entry) {
+        return modern_norm_name(entry.first) != entry.first;
+    };
+    if (std::any_of(weights.tensors.begin(), weights.tensors.end(), is_old)) {
+        rename_all(weights, modern_norm_name);
+        weights.notes.emplace_back("renamed LayerNorm.gamma and beta to weight and bias");
+    }
+    for (const std::string_view buffer : integer_buffers) {
+        const auto found = weights.tensors.find(buffer);
+        if (found != weights.tensors.end()) {
+            weights.tensors.erase(found);
+            weights.notes.push_back("dropped the buffer '" + std::string(buffer) + "'");
+        }
+    }
+}
+
+} // namespace mice::tools

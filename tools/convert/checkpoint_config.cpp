@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <mice/io/mapped_file.hpp>
+
+#include "common/nearest_name.hpp"
+#include "messages.hpp"
+
+namespace mice::tools {
+namespace {
+
+constexpr std::array<std::string_view, 12> backbone_keys{
+    "model_type",        "vocab_size",        "hidden_size",
+    "embedding_size",    "num_hidden_layers", "num_attention_heads",
+    "intermediate_size", "hidden_act",        "max_position_embeddings",
+    "type_vocab_size",   "layer_norm_eps",    "initializer_range"};
+
+constexpr std::array<std::string_view, 18> mice_keys{"n_contextualization_layers",
+                                                     "n_docs_ctx_layers",
+                                                     "n_interaction_layers",
+                                                     "bound_bottom_layers",
+                                                     "cross_attn_first",
+                                                     "mask_query_to_cls",
+                                                     "cls_cross_attention",
+                                                     "mask_cls_to_doc",
+                                                     "global_cls_token",
+                                                     "extra_attn_bias",
+                                                     "lexical_bias",
+                                                     "compress_dim",
+                                                     "use_self_attention",
+                                                     "classifier_pooling",
+                                                     "ctx_sliding_window",
+                                                     "max_query_length",
+                                                     "max_document_length",
+                                                     "special_token_ids"};
+
+struct config_file {
+    std::string name;
+    io::json values;
+};
+
+/// The file's object, or nothing where there is no such file.
+std::vector<config_file> read_file(const std::filesystem::path& directory,
+                                   const std::string& name) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(directory / name, ignored)) {
+        return {};
+    }
+    const io::mapped_file file(directory / name);
+    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                                file.bytes().size());
+    io::json values = io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
+    if (!values.is_object()) {
+        throw errors::bad_json(name, "it is not an object");
+    }
+    return {{name, std::move(values)}};
+}
+
+bool is_known(std::string_view key) {
+    return std::find(mice_keys.begin(), mice_keys.end(), key) != mice_keys.end() ||
+           std::find(backbone_keys.begin(), backbone_keys.end(), key) != backbone_keys.end();
+}
+
+/// A misspelt MICE option would silently change every score, so a near miss is refused. Keys that
+/// are far from every option belong to training or to other software.
+void check_spelling(const config_file& file) {
+    constexpr std::size_t near_miss = 2;
+    for (const auto& [key, value] : file.values.items()) {
+        if (is_known(key)) {
+            continue;
+        }
+        for (const std::string_view option : mice_keys) {
+            const std::size_t longer = std::max(key.size(), option.size());
+            if (longer - std::min(key.size(), option.size()) > near_miss) {
+                continue;
+            }
+            if (edit_distance(key, option) <= near_miss) {
+                throw messages::misspelt_key(file.name, key, option);
+            }
+        }
+    }
+}
+
+std::string text_or_empty(const io::json& values, const char* key) {
+    const auto found = values.find(key);
+    return found != values.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool names_colbert(const io::json& values) {
+    if (values.contains("colbert")) {
+        return true;
+    }
+    const auto found = values.find("architectures");
+    if (found == values.end() || !found->is_array()) {
+        return false;
+    }
+    return std::any_of(found->begin(), found->end(), [](const io::json& name) {
+        return name.is_string() &&
+               name.get_ref<const std::string&>().find("ColBERT") != std::string::npos;
+    });
+}
+
+/// Models that are valid but need what this version does not have.
+void check_family(const io::json& backbone) {
+    if (names_colbert(backbone)) {
+        throw messages::not_yet("late interaction (a ColBERT checkpoint)",
+                                "convert a MICE checkpoint of the BERT family");
+    }
+    const std::string type = text_or_empty(backbone, "model_type");
+    if (type == "modernbert") {
+        throw messages::not_yet("the ModernBERT family (model_type 'modernbert')",
+                                "convert a MICE checkpoint of the BERT or ELECTRA family");
+    }
+    if (type.empty()) {
+        throw messages::missing_key("model_type");
+    }
+    if (type != "bert" && type != "electra") {
+        throw messages::not_yet("model_type " + errors::quoted(type),
+                                "convert a MICE checkpoint of the BERT or ELECTRA family");
+    }
+}
+
+/// Settings of Hugging Face's BERT that change the computation.
+void check_backbone_features(const io::json& backbone) {
+    const std::string next = "convert a checkpoint without it";
+    const std::string positions = text_or_empty(backbone, "position_embedding_type");
+    if (!positions.empty() && positions != "absolute") {
+        throw messages::not_yet("position_embedding_type " + errors::quoted(positions), next);
+    }
+    if (const auto heads = backbone.find("pruned_heads");
+        heads != backbone.end() && !heads->empty()) {
+        throw messages::not_yet("'pruned_heads'", next);
+    }
+    if (backbone.value("is_decoder", io::json(false)) == true) {
+        throw messages::not_yet("a causal backbone ('is_decoder' is true)", next);
+    }
+}
+
+void merge_key(checkpoint_config& config, std::vector<std::string>& origins, const std::string& key,
+               const config_file& file) {
+    const auto found = file.values.find(key);
+    if (found == file.values.end() || found->is_null()) {
+        return;
+    }
+    const auto present = config.values.find(key);
+    if (present == config.values.end()) {
+        config.values[key] = *found;
+        origins.push_back(file.name);
+    } else if (*present != *found) {
+        throw messages::config_conflict(key, io::to_text(*present) + " in " + origins.back(),
+                                        io::to_text(*found) + " in " + file.name);
+    }
+}
+
+/// The public runs say `mask_cls_to_doc`, which cannot tell mean from mean_skip_last.
+void translate_mask_cls_to_doc(checkpoint_config& config) {
+    const auto found = config.values.find("mask_cls_to_doc");
+    if (found == config.values.end()) {
+        return;
+    }
+    if (!found->is_boolean()) {
+        throw errors::bad_option("mask_cls_to_doc", "true or false", io::to_text(*found));
+    }
+    const bool masked = found->get<bool>();
+    config.values.erase(found);
+    const std::string given = text_or_empty(config.values, "cls_cross_attention");
+    if (given.empty()) {
+        const std::string meaning = masked ? "mean" : "full";
+        config.values["cls_cross_attention"] = meaning;
+        config.notes.push_back("mask_cls_to_doc = " + std::string(masked ? "true" : "false") +
+                               " is read as cls_cross_attention = " + meaning);
+    } else if (masked == (given == "full")) {
+        throw messages::config_conflict("cls_cross_attention", errors::quoted(given),
+                                        std::string("mask_cls_to_doc is ") +
+                                            (masked ? "true" : "false"));
+    }
+}
+
+/// Options that exist in the ModernBERT family only: gone when they are off.
+void drop_modernbert_options(checkpoint_config& config) {
+    const std::array<std::pair<const char*, io::json>, 3> off{
+        {{"lexical_bias", false}, {"classifier_pooling", "cls"}, {"ctx_sliding_window", 0}}};
+    for (const auto& [key, value] : off) {
+        const auto found = config.values.find(key);
+        if (found == config.values.end()) {
+            continue;
+        }
+        if (!found->is_null() && *found != value) {
+            throw messages::not_yet(std::string(key) + " = " + io::to_text(*found),
+                                    "it is an option of the ModernBERT family");
+        }
+        config.values.erase(found);
+    }
+    config.values.erase("special_token_ids");
+}
+
+} // namespace
+
+checkpoint_config read_config(const std::filesystem::path& directory) {
+    std::vector<config_file> files = read_file(directory, "contextualization_layers/config.json");
+    const bool split = !files.empty();
+    for (config_file& file : read_file(directory, "config.json")) {
+        files.push_back(std::move(file));
+    }
+    if (files.empty()) {
+        throw messages::no_config(directory.string());
+    }
+    check_family(files.front().values);
+    check_backbone_features(files.front().values);
+    checkpoint_config config;
+    for (const char* name : {"interaction_layers/config.json", "head/config.json"}) {
+        for (config_file& file : read_file(directory, name)) {
+            config.interaction = file.values;
+            config.interaction_file = file.name;
+            files.push_back(std::move(file));
+        }
+    }
+    for (const std::string_view key : backbone_keys) {
+        std::vector<std::string> origins;
+        merge_key(config, origins, std::string(key), files.front());
+        // A root config beside a backbone config may name a model type of its own.
+        if (split && files.size() > 1 && files[1].name == "config.json" && key != "model_type") {
+            merge_key(config, origins, std::string(key), files[1]);
+        }
+    }
+    for (const std::string_view key : mice_keys) {
+        std::vector<std::string> origins;
+        for (const config_file& file : files) {
+            merge_key(config, origins, std::string(key), file);
+        }
+    }
+    for (const config_file& file : files) {
+        check_spelling(file);
+    }
+    translate_mask_cls_to_doc(config);
+    drop_modernbert_options(config);
+    return config;
+}
+
+void apply_flags(checkpoint_config& config, const io::json& flags, bool override_config) {
+    for (const auto& [key, value] : flags.items()) {
+        const auto found = config.values.find(key);
+        const bool set = found != config.values.end() && !found->is_null();
+        if (set && *found != value) {
+            if (!override_config) {
+                throw messages::flag_conflict(key, io::to_text(*found), io::to_text(value));
+            }
+            config.notes.push_back(key + " = " + io::to_text(value) +
+                                   " on the command line replaces " + io::to_text(*found));
+        }
+        config.values[key] = value;
+    }
+}
+
+} // namespace mice::tools

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <mice/io/json.hpp>
+#include <mice/model_config.hpp>
+
+#include "checkpoint.hpp"
+
+namespace mice::tools {
+
+/// The configuration of a checkpoint while it is put together: the backbone's keys and the MICE
+/// options under their canonical names.
+struct checkpoint_config {
+    io::json values = io::json::object();
+    io::json interaction = io::json::object(); ///< configuration of the (narrow) interaction layers
+    std::string interaction_file;              ///< where that came from; empty: there is none
+    std::vector<std::string> notes;
+};
+
+/// Reads config.json, contextualization_layers/config.json and interaction_layers/config.json or
+/// head/config.json, whichever there are, and merges them. Throws mice::error where two files
+/// contradict each other, and for models of another family.
+[[nodiscard]] checkpoint_config read_config(const std::filesystem::path& directory);
+
+/// Adds the options given as flags. A flag that contradicts the configuration is refused unless
+/// `override_config`.
+void apply_flags(checkpoint_config& config, const io::json& flags, bool override_config);
+
+/// Fills in the options that have defaults or show in the tensors, and turns the whole into a valid
+/// configuration. Throws where an option is missing that nothing else tells.
+[[nodiscard]] model_config complete_config(checkpoint_config& config, const checkpoint& weights);
+
+} // namespace mice::tools

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "convert.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <mice/config_json.hpp>
+#include <mice/text/utf8.hpp>
+#include <mice/tokenizer.hpp>
+#include <mice/version.hpp>
+
+#include "checkpoint.hpp"
+#include "checkpoint_config.hpp"
+#include "common/fingerprint.hpp"
+#include "common/tokenizer_files.hpp"
+#include "derive.hpp"
+#include "messages.hpp"
+#include "model_file.hpp"
+#include "select_tensors.hpp"
+#include "self_test.hpp"
+
+namespace mice::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The tokenizer as the model file stores it.
+struct stored_tokenizer {
+    std::string metadata;
+    std::vector<std::byte> vocabulary;
+    std::shared_ptr<const tokenizer> words;
+    fs::path path;
+};
+
+std::optional<stored_tokenizer> load_tokenizer(const convert_options& options,
+                                               conversion_report& report) {
+    if (options.ids_only) {
+        report.notes.emplace_back("no tokenizer stored, as asked: the file scores token ids only");
+        return std::nullopt;
+    }
+    std::optional<fs::path> path = options.tokenizer;
+    if (path->empty()) {
+        path = find_tokenizer(options.directory);
+    }
+    if (!path) {
+        report.warnings.push_back("no tokenizer.json or vocab.txt in " +
+                                  errors::quoted(options.directory.string()) +
+                                  ": the file scores token ids only; give --tokenizer PATH");
+        return std::nullopt;
+    }
+    const wordpiece_spec spec = read_tokenizer(*path);
+    return stored_tokenizer{to_metadata(spec), vocabulary_bytes(spec), make_tokenizer(spec), *path};
+}
+
+void check_vocabulary(const stored_tokenizer& tokens, conversion_report& report) {
+    const std::size_t size = tokens.words->vocabulary_size();
+    const std::size_t rows = report.config.vocab_size;
+    if (size > rows) {
+        throw messages::large_vocabulary(tokens.path.string(), size, rows);
+    }
+    if (size < rows) {
+        report.notes.push_back("the tokenizer knows " + std::to_string(size) + " of the " +
+                               std::to_string(rows) + " ids that have an embedding");
+    }
+    report.tokenizer = tokens.path.string();
+    report.tokens = size;
+}
+
+/// The checkpoint's own files must survive: they are mapped while the output is written.
+void check_output(const convert_options& options, const checkpoint& weights) {
+    std::vector<fs::path> inputs = weights.paths;
+    inputs.push_back(options.tokenizer);
+    for (const char* name : {"config.json", "tokenizer.json", "vocab.txt"}) {
+        inputs.push_back(options.directory / name);
+    }
+    for (const fs::path& input : inputs) {
+        std::error_code code;
+        if (fs::equivalent(options.output, input, code) && !code) {
+            throw errors::cannot_write(options.output.string(),
+                                       "it is part of the checkpoint; name another output file");
+        }
+    }
+}
+
+void check_texts(const convert_options& options) {
+    for (const auto& [flag, text] :
+         {std::pair<const char*, const std::string&>{"--name", options.name},
+          {"--license", options.license},
+          {"--source", options.source}}) {
+        const std::size_t invalid = text::first_invalid_utf8(text);
+        if (invalid != std::string::npos) {
+            throw messages::bad_text(flag, invalid);
+        }
+    }
+}
+
+io::safetensors::metadata_map make_metadata(const convert_options& options,
+                                            const conversion_report& report,
+                                            const std::optional<stored_tokenizer>& tokens) {
+    io::safetensors::metadata_map metadata{
+        {"format", "mice"},
+        {"mice.format_version", "1"},
+        {"mice.config", config_to_json(report.config)},
+        {"mice.converter", std::string("mice-convert ") + MICE_VERSION_STRING},
+        {"mice.document_fingerprint", report.fingerprint},
+        {"mice.weights", std::string(format_name(report.format))}};
+    if (tokens) {
+        metadata["mice.tokenizer"] = tokens->metadata;
+    }
+    const auto add = [&metadata](const char* key, const std::string& text) {
+        if (!text.empty()) {
+            metadata[key] = text;
+        }
+    };
+    add("mice.name", options.name);
+    add("mice.license", options.license);
+    add("mice.source", options.source);
+    if (!options.derive.empty()) {
+        const std::string from =
+            options.from_layer ? " from layer " + std::to_string(*options.from_layer) : "";
+        add("mice.provenance.derived", options.derive + from + ", not trained since");
+    }
+    return metadata;
+}
+
+/// Brings the checkpoint into the form of a MICE model of the BERT family, fully checked.
+model_config prepare(const convert_options& options, checkpoint& weights,
+                     conversion_report& report) {
+    checkpoint_config config = read_config(options.directory);
+    apply_flags(config, options.config_flags, options.override_config);
+    weights = read_checkpoint(options.directory);
+    normalise_names(weights);
+    if (options.derive.empty()) {
+        check_is_mice(weights);
+    } else {
+        report.warnings = derive_mice(weights, config, {options.derive, options.from_layer});
+    }
+    model_config result = complete_config(config, weights);
+    drop_unused(weights, result);
+    check_tensors(weights, required_tensors(result));
+    report.notes = std::move(config.notes);
+    report.notes.insert(report.notes.end(), weights.notes.begin(), weights.notes.end());
+    return result;
+}
+
+void note_types(const checkpoint& weights, conversion_report& report) {
+    const bool doubles = std::any_of(weights.tensors.begin(), weights.tensors.end(),
+                                     [](const auto& t) { return t.second.type == io::dtype::f64; });
+    if (doubles) {
+        report.notes.emplace_back("F64 tensors were rounded to F32 first");
+    }
+}
+
+void write_output(const convert_options& options, const stored_weights& stored,
+                  const std::optional<stored_tokenizer>& tokens, conversion_report& report) {
+    std::vector<io::tensor_to_write> tensors;
+    for (const auto& [name, view] : stored.tensors) {
+        tensors.push_back({name, view});
+    }
+    if (tokens) {
+        tensors.push_back({"tokenizer.vocabulary",
+                           {io::dtype::u8, {tokens->vocabulary.size()}, tokens->vocabulary}});
+    }
+    self_test test;
+    if (options.self_test > 0) {
+        test = make_self_test(report.config, stored.tensors, tokens ? tokens->words.get() : nullptr,
+                              options.self_test);
+        for (io::tensor_to_write& tensor : test.tensors()) {
+            tensors.push_back(std::move(tensor));
+        }
+    }
+    report.tensors = tensors.size();
+    report.file_bytes = write_model_file(options.output, std::move(tensors),
+                                         make_metadata(options, report, tokens));
+}
+
+} // namespace
+
+conversion_report convert(const convert_options& options) {
+    check_texts(options);
+    conversion_report report;
+    checkpoint weights;
+    report.config = prepare(options, weights, report);
+    note_types(weights, report);
+    check_output(options, weights);
+    const std::optional<stored_tokenizer> tokens = load_tokenizer(options, report);
+    if (tokens) {
+        check_vocabulary(*tokens, report);
+    }
+    const stored_weights stored = store_weights(weights, required_tensors(report.config),
+                                                {options.weights, options.keep_f16});
+    report.format = stored.format;
+    report.errors = stored.errors;
+    report.parameters = stored.parameters;
+    report.self_test_pairs = options.self_test;
+    report.fingerprint = document_fingerprint(
+        report.config, stored.tensors, tokens ? std::string_view(tokens->metadata) : "",
+        tokens ? std::span<const std::byte>(tokens->vocabulary) : std::span<const std::byte>());
+    write_output(options, stored, tokens, report);
+    return report;
+}
+
+} // namespace mice::tools

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "derive.hpp"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <mice/config_json.hpp>
+
+#include "messages.hpp"
+#include "select_tensors.hpp"
+
+namespace mice::tools {
+namespace {
+
+constexpr std::array<std::string_view, 3> unused_heads{"cls.", "discriminator_predictions.",
+                                                       "lm_head."};
+
+std::optional<std::size_t> count_of(std::string_view text) {
+    std::size_t value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return code == std::errc() && end == text.data() + text.size() ? std::optional(value)
+                                                                   : std::nullopt;
+}
+
+/// Pretraining heads, and ELECTRA's two-layer classifier, have no place in MICE.
+void drop_heads(checkpoint& weights) {
+    for (const std::string_view head : unused_heads) {
+        if (drop_prefix(weights, head) > 0) {
+            weights.notes.push_back("dropped the head '" + std::string(head) + "*'");
+        }
+    }
+    if (has_prefix(weights, "classifier.out_proj.")) {
+        drop_prefix(weights, "classifier.");
+        weights.notes.emplace_back(
+            "dropped ELECTRA's two-layer classifier; MICE has one layer there");
+    }
+}
+
+/// The configuration of the backbone alone, to know its tensors by: all layers in one stack.
+model_config backbone_config(const checkpoint_config& config, const checkpoint& weights,
+                             std::size_t layers) {
+    checkpoint_config all;
+    for (const auto& [key, value] : config.values.items()) {
+        const bool is_option = key.starts_with("n_") || key.starts_with("max_query") ||
+                               key.starts_with("max_document");
+        if (!is_option) {
+            all.values[key] = value;
+        }
+    }
+    all.values["n_contextualization_layers"] = layers;
+    all.values["n_interaction_layers"] = 1U;
+    all.values["cross_attn_first"] = false;
+    all.values["bound_bottom_layers"] = true;
+    all.values["cls_cross_attention"] = "full";
+    all.values["use_self_attention"] = true;
+    return complete_config(all, weights);
+}
+
+std::string encoder_layer(std::size_t index) {
+    return "encoder.layer." + std::to_string(index) + ".";
+}
+
+/// The backbone's tensors, all of which must be there and no other.
+std::vector<tensor_requirement> backbone_tensors(const model_config& config,
+                                                 const checkpoint& weights) {
+    constexpr std::string_view stack = "bottom_layers.";
+    std::vector<tensor_requirement> result;
+    for (tensor_requirement need : required_tensors(config)) {
+        const bool head = need.name.starts_with("classifier.");
+        if (need.name.starts_with("top_layers.") || (head && !has_prefix(weights, "classifier."))) {
+            continue;
+        }
+        if (need.name.starts_with(stack)) {
+            need.name = "encoder.layer." + need.name.substr(stack.size());
+        }
+        result.push_back(std::move(need));
+    }
+    return result;
+}
+
+void check_labels(const checkpoint& weights) {
+    const auto found = weights.tensors.find("classifier.weight");
+    if (found != weights.tensors.end() && found->second.shape.rank() == 2 &&
+        found->second.shape[0] != 1) {
+        throw error(errc::unsupported,
+                    "the cross-encoder has " + std::to_string(found->second.shape[0]) +
+                        " labels; MICE needs one score: take a checkpoint with one label");
+    }
+}
+
+/// Roughly normal numbers from exact arithmetic, so that every machine writes the same bytes.
+class normal_source {
+  public:
+    float next(double deviation) {
+        double sum = -6; // twelve uniform numbers have mean 6 and variance 1
+        for (int i = 0; i < 12; ++i) {
+            sum += static_cast<double>(bits() >> 11) * 0x1p-53;
+        }
+        return static_cast<float>(sum * deviation);
+    }
+
+  private:
+    std::uint64_t bits() { // splitmix64
+        state_ += 0x9e3779b97f4a7c15U;
+        std::uint64_t z = state_;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+        return z ^ (z >> 31);
+    }
+    std::uint64_t state_ = 0;
+};
+
+void add_made_tensor(checkpoint& weights, const std::string& name, const io::tensor_shape& shape,
+                     const std::vector<float>& values) {
+    std::vector<std::byte>& bytes = weights.made.emplace_back(values.size() * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    weights.tensors[name] = {io::dtype::f32, shape, bytes};
+}
+
+void make_classifier(checkpoint& weights, std::size_t width, double deviation) {
+    normal_source source;
+    std::vector<float> values(width);
+    for (float& value : values) {
+        value = source.next(deviation);
+    }
+    add_made_tensor(weights, "classifier.weight", {1, width}, values);
+    add_made_tensor(weights, "classifier.bias", {1}, {0.0F});
+}
+
+/// Copies (as views) every tensor under `from` to the same name under `to`.
+void copy_layer(const io::safetensors::tensor_map& source, const std::string& from,
+                const std::string& to, io::safetensors::tensor_map& target) {
+    for (auto place = source.lower_bound(from);
+         place != source.end() && place->first.starts_with(from); ++place) {
+        target[to + place->first.substr(from.size())] = place->second;
+    }
+}
+
+struct layer_plan {
+    std::size_t query, document, interaction, first_interaction;
+    bool bound, self_attention;
+};
+
+void rewrite_tensors(checkpoint& weights, const layer_plan& plan) {
+    io::safetensors::tensor_map result;
+    const auto stack = [&](const std::string& name, std::size_t layers) {
+        for (std::size_t i = 0; i < layers; ++i) {
+            copy_layer(weights.tensors, encoder_layer(i), name + std::to_string(i) + ".", result);
+        }
+    };
+    if (plan.bound) {
+        stack("bottom_layers.", plan.query);
+    } else {
+        stack("query_bottom_layers.", plan.query);
+        stack("document_bottom_layers.", plan.document);
+    }
+    for (std::size_t i = 0; i < plan.interaction; ++i) {
+        const std::string from = encoder_layer(plan.first_interaction + i);
+        const std::string to = "top_layers." + std::to_string(i) + ".";
+        copy_layer(weights.tensors, from, to, result);
+        copy_layer(weights.tensors, from + "attention.", to + "crossattention.", result);
+        if (!plan.self_attention) {
+            std::erase_if(result, [drop = to + "attention."](const auto& entry) {
+                return entry.first.starts_with(drop);
+            });
+        }
+    }
+    for (const auto& [name, view] : weights.tensors) {
+        if (!name.starts_with("encoder.layer.")) {
+            result.emplace(name, view);
+        }
+    }
+    weights.tensors = std::move(result);
+}
+
+std::size_t count_in(const checkpoint_config& config, const char* key, std::size_t otherwise) {
+    const auto found = config.values.find(key);
+    if (found == config.values.end() || found->is_null()) {
+        return otherwise;
+    }
+    if (!found->is_number_unsigned()) {
+        throw errors::bad_option(key, "a whole number, not negative", found->type_name());
+    }
+    return found->get<std::size_t>();
+}
+
+bool switch_in(const checkpoint_config& config, const char* key, bool otherwise) {
+    const auto found = config.values.find(key);
+    if (found == config.values.end() || found->is_null()) {
+        return otherwise;
+    }
+    if (!found->is_boolean()) {
+        throw errors::bad_option(key, "true or false", found->type_name());
+    }
+    return found->get<bool>();
+}
+
+layer_plan make_plan(const checkpoint_config& config, const derivation& how, std::size_t layers) {
+    const derive_cut cut = parse_cut(how.text);
+    layer_plan plan{};
+    plan.query = cut.contextualization;
+    plan.document = count_in(config, "n_docs_ctx_layers", plan.query);
+    plan.bound = switch_in(config, "bound_bottom_layers", true);
+    plan.self_attention = switch_in(config, "use_self_attention", true);
+    plan.first_interaction = how.from_layer.value_or(plan.query);
+    if (plan.query > layers || plan.document > layers || plan.first_interaction >= layers) {
+        throw messages::bad_derive(how.text, "the backbone has only " + std::to_string(layers) +
+                                                 " layers; choose a smaller cut");
+    }
+    const std::size_t above = layers - plan.first_interaction;
+    plan.interaction = cut.interaction.value_or(above);
+    if (plan.interaction > above) {
+        throw messages::bad_derive(how.text, "the backbone has " + std::to_string(layers) +
+                                                 " layers, of which " + std::to_string(above) +
+                                                 " are left for interaction; choose a smaller cut");
+    }
+    return plan;
+}
+
+/// Options whose weights only training makes.
+void check_derivable(const checkpoint_config& config, const derivation& how) {
+    for (const char* key : {"global_cls_token", "extra_attn_bias"}) {
+        if (switch_in(config, key, false)) {
+            throw messages::bad_derive(how.text,
+                                       std::string(key) + " needs trained tensors; leave it out");
+        }
+    }
+    const auto factor = config.values.find("compress_dim");
+    if (factor != config.values.end() && *factor != 1) {
+        throw messages::bad_derive(how.text, "compress_dim needs trained tensors; leave it out");
+    }
+    for (const char* key : {"n_contextualization_layers", "n_interaction_layers"}) {
+        if (config.values.contains(key)) {
+            throw messages::bad_derive(how.text, std::string(key) +
+                                                     " is given as well; the cut says it already");
+        }
+    }
+}
+
+void rewrite_config(checkpoint_config& config, const layer_plan& plan) {
+    io::json& values = config.values;
+    values["n_contextualization_layers"] = plan.query;
+    values["n_docs_ctx_layers"] = plan.document;
+    values["n_interaction_layers"] = plan.interaction;
+    values["bound_bottom_layers"] = plan.bound;
+    // The later public runs, which start from the same kind of weights.
+    values.emplace("cross_attn_first", plan.self_attention);
+    values.emplace("cls_cross_attention", "full");
+}
+
+} // namespace
+
+derive_cut parse_cut(std::string_view text) {
+    const std::size_t plus = text.find('+');
+    const auto lower = plus == std::string_view::npos || !text.starts_with('l')
+                           ? std::nullopt
+                           : count_of(text.substr(1, plus - 1));
+    const std::string_view rest = lower ? text.substr(plus + 1) : std::string_view();
+    const auto upper = rest == "all" ? std::nullopt : count_of(rest);
+    if (!lower || (rest != "all" && upper.value_or(0) == 0)) {
+        throw messages::bad_derive(text, "expected a cut such as l4+3 or l4+all");
+    }
+    return {*lower, upper};
+}
+
+std::vector<std::string> derive_mice(checkpoint& weights, checkpoint_config& config,
+                                     const derivation& how) {
+    if (has_prefix(weights, "top_layers.")) {
+        throw messages::bad_derive(how.text,
+                                   "the checkpoint is a MICE model already; leave it out");
+    }
+    check_derivable(config, how);
+    const std::size_t layers = count_in(config, "num_hidden_layers", 0);
+    if (layers == 0) {
+        throw messages::missing_key("num_hidden_layers");
+    }
+    const layer_plan plan = make_plan(config, how, layers);
+    drop_heads(weights);
+    check_labels(weights);
+    const model_config backbone = backbone_config(config, weights, layers);
+    check_tensors(weights, backbone_tensors(backbone, weights));
+
+    std::vector<std::string> warnings;
+    if (!has_prefix(weights, "classifier.")) {
+        const auto range = config.values.find("initializer_range");
+        const double deviation =
+            range != config.values.end() && range->is_number() ? range->get<double>() : 0.02;
+        make_classifier(weights, backbone.hidden_size, deviation);
+        warnings.emplace_back("the checkpoint has no usable classifier: a random one was made, and "
+                              "scores mean nothing until the model is fine-tuned");
+    } else {
+        warnings.emplace_back(
+            "a derived model has untrained cross-attention; fine-tune it before use");
+    }
+    rewrite_tensors(weights, plan);
+    rewrite_config(config, plan);
+    weights.notes.push_back("derived " + how.text + ": interaction layers from backbone layers " +
+                            std::to_string(plan.first_interaction) + ".." +
+                            std::to_string(plan.first_interaction + plan.interaction - 1) + " of " +
+                            std::to_string(layers));
+    return warnings;
+}
+
+} // namespace mice::tools

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <mice/error.hpp>
+
+namespace mice::tools::messages {
+
+/// Every error that only the converter can raise is worded here: what, where, what to do next.
+
+[[nodiscard]] inline error no_weights(std::string_view directory) {
+    return {errc::io, "no model.safetensors in " + errors::quoted(directory) +
+                          "; name the folder that holds the checkpoint"};
+}
+
+[[nodiscard]] inline error pickle_only(std::string_view directory) {
+    return {
+        errc::unsupported,
+        "the weights in " + errors::quoted(directory) +
+            " are a pickle (pytorch_model.bin), which can run code and is never read; load them "
+            "in Python and save them with save_pretrained(..., safe_serialization=True)"};
+}
+
+[[nodiscard]] inline error bad_index(std::string_view what) {
+    return {errc::format, "model.safetensors.index.json: " + std::string(what) +
+                              "; download the checkpoint again"};
+}
+
+[[nodiscard]] inline error name_collision(std::string_view name) {
+    return {errc::tensor, "two tensors of the checkpoint are both called " + errors::quoted(name) +
+                              " once prefixes are removed; remove one of them"};
+}
+
+[[nodiscard]] inline error no_config(std::string_view directory) {
+    return {errc::io, "no config.json in " + errors::quoted(directory) +
+                          "; name the folder that holds the checkpoint"};
+}
+
+[[nodiscard]] inline error config_conflict(std::string_view key, std::string_view first,
+                                           std::string_view second) {
+    return {errc::config, errors::quoted(key) + " is " + std::string(first) + " but " +
+                              std::string(second) + "; correct one of them"};
+}
+
+[[nodiscard]] inline error flag_conflict(std::string_view key, std::string_view config,
+                                         std::string_view flag) {
+    return {errc::config,
+            errors::quoted(key) + " is " + std::string(config) +
+                " in the checkpoint's configuration and " + std::string(flag) +
+                " on the command line; drop the flag, or add --override-config if the "
+                "configuration is wrong"};
+}
+
+[[nodiscard]] inline error missing_option(std::string_view key, std::string_view flag,
+                                          std::string_view hint) {
+    return {errc::config, "the checkpoint's configuration lacks " + errors::quoted(key) +
+                              "; give " + std::string(flag) + (hint.empty() ? "" : " (") +
+                              std::string(hint) + (hint.empty() ? "" : ")")};
+}
+
+[[nodiscard]] inline error missing_key(std::string_view key) {
+    return {errc::config, "the checkpoint's configuration lacks " + errors::quoted(key) +
+                              "; add it to config.json"};
+}
+
+[[nodiscard]] inline error misspelt_key(std::string_view file, std::string_view key,
+                                        std::string_view nearest) {
+    return {errc::config, std::string(file) + " holds the unknown key " + errors::quoted(key) +
+                              "; did you mean " + errors::quoted(nearest) + "?"};
+}
+
+[[nodiscard]] inline error not_yet(std::string_view feature, std::string_view next) {
+    return {errc::unsupported, std::string(feature) + " is not supported yet by mice-convert " +
+                                   MICE_VERSION_STRING + "; " + std::string(next)};
+}
+
+[[nodiscard]] inline error unknown_tensor(std::string_view name, std::size_t more,
+                                          const std::optional<std::string>& nearest) {
+    return {errc::tensor,
+            "tensor " + errors::quoted(name) + " does not belong to this model" +
+                (nearest ? "; the nearest name that does is " + errors::quoted(*nearest)
+                         : std::string()) +
+                (more > 0 ? "; " + std::to_string(more) + " more are unknown" : std::string()) +
+                "; check the configuration, or remove the tensor"};
+}
+
+[[nodiscard]] inline error missing_tensor(std::string_view name, std::size_t more,
+                                          const std::optional<std::string>& nearest) {
+    return {
+        errc::tensor,
+        "tensor " + errors::quoted(name) + " is missing from the checkpoint" +
+            (nearest ? "; the nearest name in it is " + errors::quoted(*nearest) : std::string()) +
+            (more > 0 ? "; " + std::to_string(more) + " more are missing" : std::string()) +
+            "; check the configuration's layer counts and options"};
+}
+
+[[nodiscard]] inline error wrong_shape(std::string_view name, std::string_view expected,
+                                       std::string_view got) {
+    return {errc::tensor, "tensor " + errors::quoted(name) + ": the configuration asks for shape " +
+                              std::string(expected) + ", the checkpoint has " + std::string(got) +
+                              "; check the configuration's sizes"};
+}
+
+[[nodiscard]] inline error wrong_type(std::string_view name, std::string_view got) {
+    return {errc::tensor, "tensor " + errors::quoted(name) +
+                              ": expected F32, F16, BF16 or F64, got " + std::string(got) +
+                              "; save the checkpoint unquantised"};
+}
+
+[[nodiscard]] inline error not_finite(std::string_view name, std::size_t index) {
+    return {errc::tensor, "tensor " + errors::quoted(name) + ": element " + std::to_string(index) +
+                              " is NaN or infinite; the checkpoint is broken, export it again"};
+}
+
+[[nodiscard]] inline error half_overflow(std::string_view name, std::string_view value) {
+    return {errc::tensor, "tensor " + errors::quoted(name) + ": the weight " + std::string(value) +
+                              " is too large for f16; use --weights f32 or int8"};
+}
+
+[[nodiscard]] inline error keep_without_int8() {
+    return {errc::invalid_argument,
+            "--keep-f16 belongs to --weights int8; add that or leave it out"};
+}
+
+[[nodiscard]] inline error keep_fits_nothing(std::string_view part) {
+    return {errc::invalid_argument,
+            "--keep-f16 " + errors::quoted(part) +
+                " fits the name of no matrix; see 'mice inspect' for the names"};
+}
+
+[[nodiscard]] inline error large_vocabulary(std::string_view path, std::size_t tokens,
+                                            std::size_t rows) {
+    return {errc::tokenizer, "the tokenizer " + errors::quoted(path) + " has " +
+                                 std::to_string(tokens) + " ids, the model has embeddings for " +
+                                 std::to_string(rows) +
+                                 "; give the tokenizer that the model was trained with"};
+}
+
+[[nodiscard]] inline error bad_text(std::string_view flag, std::size_t byte) {
+    return {errc::encoding, std::string(flag) + " is not valid UTF-8 at byte " +
+                                std::to_string(byte) + "; write it in UTF-8"};
+}
+
+[[nodiscard]] inline error bad_derive(std::string_view text, std::string_view what) {
+    return {errc::invalid_argument, "--derive " + errors::quoted(text) + ": " + std::string(what)};
+}
+
+} // namespace mice::tools::messages

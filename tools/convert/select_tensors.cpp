@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "select_tensors.hpp"
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/nearest_name.hpp"
+#include "common/tensor_values.hpp"
+#include "messages.hpp"
+
+namespace mice::tools {
+namespace {
+
+struct name_differences {
+    std::vector<std::string> missing, unknown;
+};
+
+name_differences compare_names(const checkpoint& weights,
+                               std::span<const tensor_requirement> required) {
+    name_differences result;
+    std::set<std::string_view> known;
+    for (const tensor_requirement& need : required) {
+        known.insert(need.name);
+        if (!weights.tensors.contains(need.name)) {
+            result.missing.push_back(need.name);
+        }
+    }
+    for (const auto& [name, view] : weights.tensors) {
+        if (!known.contains(name)) {
+            result.unknown.push_back(name);
+        }
+    }
+    return result;
+}
+
+std::vector<std::string> names_of(const checkpoint& weights) {
+    std::vector<std::string> names;
+    for (const auto& [name, view] : weights.tensors) {
+        names.push_back(name);
+    }
+    return names;
+}
+
+std::vector<std::string> names_of(std::span<const tensor_requirement> required) {
+    std::vector<std::string> names;
+    for (const tensor_requirement& need : required) {
+        names.push_back(need.name);
+    }
+    return names;
+}
+
+} // namespace
+
+void check_is_mice(const checkpoint& weights) {
+    if (has_prefix(weights, "top_layers.") || !has_prefix(weights, "encoder.layer.")) {
+        return;
+    }
+    if (has_prefix(weights, "linear.")) {
+        throw messages::not_yet("late interaction (a ColBERT checkpoint)",
+                                "convert a MICE checkpoint of the BERT family");
+    }
+    if (has_prefix(weights, "classifier.")) {
+        throw messages::not_yet("scoring with a plain cross-encoder",
+                                "--derive l4+3 turns it into a MICE model to fine-tune");
+    }
+    throw error(errc::tensor, "the checkpoint is a plain backbone without interaction layers; "
+                              "--derive l4+3 turns it into a MICE model to fine-tune");
+}
+
+void check_tensors(const checkpoint& weights, std::span<const tensor_requirement> required) {
+    const name_differences names = compare_names(weights, required);
+    if (!names.unknown.empty()) {
+        const std::string& name = names.unknown.front();
+        // A misspelt tensor leaves its right name missing, so that list is the better guess.
+        auto nearest = nearest_name(name, names.missing);
+        if (!nearest) {
+            nearest = nearest_name(name, names_of(required));
+        }
+        throw messages::unknown_tensor(name, names.unknown.size() - 1, nearest);
+    }
+    if (!names.missing.empty()) {
+        const std::string& name = names.missing.front();
+        throw messages::missing_tensor(name, names.missing.size() - 1,
+                                       nearest_name(name, names_of(weights)));
+    }
+    for (const tensor_requirement& need : required) {
+        const io::tensor_view& view = weights.tensors.find(need.name)->second;
+        if (!is_floating(view.type)) {
+            throw messages::wrong_type(need.name, io::name_of(view.type));
+        }
+        if (view.shape != need.shape) {
+            throw messages::wrong_shape(need.name, need.shape.text(), view.shape.text());
+        }
+    }
+}
+
+void drop_unused(checkpoint& weights, const model_config& config) {
+    if (config.use_self_attention) {
+        return;
+    }
+    std::size_t dropped = 0;
+    for (std::size_t i = 0; i < config.interaction_layers; ++i) {
+        dropped += drop_prefix(weights, "top_layers." + std::to_string(i) + ".attention.");
+    }
+    if (dropped > 0) {
+        weights.notes.push_back(
+            "dropped " + std::to_string(dropped) +
+            " self-attention tensors that use_self_attention = false leaves unused");
+    }
+}
+
+} // namespace mice::tools

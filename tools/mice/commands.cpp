@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mice/commands.hpp"
+
+#include <mice/config.hpp>
+#include <mice/version.hpp>
+
+#include "common/output.hpp"
+#include "mice/model_path.hpp"
+
+#define MICE_TEXT_OF_EXPANDED(name) #name
+#define MICE_TEXT_OF(name) MICE_TEXT_OF_EXPANDED(name)
+
+namespace mice::cli {
+
+CLI::Validator not_empty() {
+    return {[](const std::string& value) { return value.empty() ? "it is empty" : ""; }, "",
+            "not_empty"};
+}
+
+void scoring_options::add_to(CLI::App& app) {
+    app.add_option("--model", model, "Model file; the default model if not given")
+        ->type_name("FILE")
+        ->check(not_empty());
+    app.add_option("--threads", threads, "Threads to use; 0 is one for each core")
+        ->check(CLI::Range(0, 1024))
+        ->type_name("N");
+    app.add_flag("--parse-special", parse_special,
+                 "Special tokens written in a text, such as [SEP], act as special tokens");
+    app.add_flag("--strict-utf8", strict_utf8, "Refuse invalid UTF-8 instead of replacing it");
+}
+
+tools::bad_text scoring_options::text_policy() const {
+    return strict_utf8 ? tools::bad_text::refuse : tools::bad_text::replace;
+}
+
+rank_options scoring_options::for_library() const {
+    rank_options options;
+    options.threads = threads;
+    options.specials = parse_special ? special_tokens::parse : special_tokens::plain;
+    options.on_invalid = strict_utf8 ? invalid_utf8::refuse : invalid_utf8::replace;
+    return options;
+}
+
+reranker scoring_options::load() const {
+    return load_model(model_path(model));
+}
+
+exit_code report(const tools::reading_notes& notes) {
+    for (const std::string& line : notes.lines()) {
+        tools::print_message("mice: note: " + line);
+    }
+    return notes.anything_skipped() ? exit_code::incomplete : exit_code::ok;
+}
+
+std::string version_text() {
+    const auto model = default_model_path();
+    return std::string("mice ") + MICE_VERSION_STRING + "\n" +
+           "SIMD: " + MICE_TEXT_OF(MICE_SIMD_NAME) + "\n" +
+           "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +
+           "default model: " + (model ? model->string() : "none found") + "\n";
+}
+
+} // namespace mice::cli

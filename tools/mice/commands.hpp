@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <mice/reranker.hpp>
+
+#include "common/records.hpp"
+
+namespace mice::cli {
+
+/// How the program ends; docs/commands.md and --help say the same.
+enum class exit_code : int {
+    ok = 0,
+    failure = 1,    ///< a model, file or input could not be used; one line on stderr says why
+    incomplete = 2, ///< finished, but something was left out, and stderr says what
+    timed_out = 3,  ///< stopped by --timeout; the results are marked as partial
+    usage = 64      ///< the command line was wrong
+};
+
+/// What the command line asked for; set by parsing, run afterwards.
+using command = std::function<exit_code()>;
+
+/// A mistake on the command line that only shows once all options are read.
+class usage_error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+// Each adds one subcommand; when it is parsed, `chosen` becomes what is to be run.
+void add_rerank_command(CLI::App& app, command& chosen);
+void add_score_command(CLI::App& app, command& chosen);
+void add_tokenize_command(CLI::App& app, command& chosen);
+void add_eval_command(CLI::App& app, command& chosen);
+void add_inspect_command(CLI::App& app, command& chosen);
+void add_selftest_command(CLI::App& app, command& chosen);
+
+/// A file name that is empty is a script's mistake and never means the default.
+[[nodiscard]] CLI::Validator not_empty();
+
+/// Options that several commands share.
+struct scoring_options {
+    std::string model;
+    std::size_t threads = 0;
+    bool parse_special = false;
+    bool strict_utf8 = false;
+
+    void add_to(CLI::App& app);
+    [[nodiscard]] tools::bad_text text_policy() const;
+    /// For the library's calls: threads and the treatment of text.
+    [[nodiscard]] rank_options for_library() const;
+    /// Loads the model that --model names, or the default one.
+    [[nodiscard]] reranker load() const;
+};
+
+/// Prints what reading left out or changed; incomplete when something was left out, else ok.
+exit_code report(const tools::reading_notes& notes);
+
+/// `mice --version`.
+[[nodiscard]] std::string version_text();
+
+} // namespace mice::cli

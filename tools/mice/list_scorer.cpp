@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mice/list_scorer.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <mice/parallel.hpp>
+
+#include "common/progress.hpp"
+
+namespace mice::cli {
+namespace {
+
+constexpr std::size_t block_documents = 1024; // 256 tokens of 384 floats each: 0.4 GB
+
+/// A pair by its places: which list, and which entry of it.
+struct pair_place {
+    std::uint32_t list;
+    std::uint32_t entry;
+};
+
+/// The pairs of one document.
+struct document_pairs {
+    std::uint32_t document;
+    std::vector<pair_place> pairs;
+};
+
+/// The distinct documents in the order in which the lists name them, so that the documents of one
+/// list are near each other.
+std::vector<document_pairs> by_document(std::span<const candidate_list> lists,
+                                        std::size_t documents) {
+    constexpr auto unseen = std::numeric_limits<std::size_t>::max();
+    std::vector<std::size_t> place(documents, unseen);
+    std::vector<document_pairs> result;
+    for (std::size_t list = 0; list < lists.size(); ++list) {
+        for (std::size_t entry = 0; entry < lists[list].documents.size(); ++entry) {
+            const std::uint32_t document = lists[list].documents[entry];
+            if (place[document] == unseen) {
+                place[document] = result.size();
+                result.push_back({document, {}});
+            }
+            result[place[document]].pairs.push_back(
+                {static_cast<std::uint32_t>(list), static_cast<std::uint32_t>(entry)});
+        }
+    }
+    return result;
+}
+
+class list_scorer {
+  public:
+    list_scorer(const reranker& ranker, std::span<const candidate_list> lists,
+                const tools::passage_list& passages, const rank_options& options,
+                const std::string& label)
+        : ranker_(ranker), lists_(lists), passages_(passages), options_(options),
+          documents_(by_document(lists, passages.size())), bar_(label, total_work()) {
+        result_.tokens_seen.resize(passages.size());
+        result_.tokens_cut.resize(passages.size());
+        for (const candidate_list& list : lists) {
+            result_.scores.emplace_back(list.documents.size(),
+                                        std::numeric_limits<float>::quiet_NaN());
+        }
+    }
+
+    scored_lists run() {
+        encode_queries();
+        for (std::size_t first = 0; first < documents_.size() && !out_of_time();
+             first += block_documents) {
+            const std::size_t count = std::min(block_documents, documents_.size() - first);
+            const std::span<const document_pairs> wanted(documents_.data() + first, count);
+            const std::vector<document> encoded = encode_block(wanted);
+            score_block(wanted.first(encoded.size()), encoded);
+        }
+        for (const std::vector<float>& scores : result_.scores) {
+            for (const float score : scores) {
+                result_.pairs += score == score ? 1 : 0; // NaN: the time ran out
+                result_.complete = result_.complete && score == score;
+            }
+        }
+        return std::move(result_);
+    }
+
+  private:
+    [[nodiscard]] bool out_of_time() const {
+        return options_.deadline && std::chrono::steady_clock::now() >= *options_.deadline;
+    }
+
+    /// Encoding a document costs far more than scoring a pair.
+    static constexpr std::uint64_t encoding_weight = 16;
+
+    [[nodiscard]] std::uint64_t total_work() const {
+        std::uint64_t work = documents_.size() * encoding_weight;
+        for (const document_pairs& each : documents_) {
+            work += each.pairs.size();
+        }
+        return work;
+    }
+
+    void advance(std::uint64_t work) {
+        done_ += work;
+        bar_.update(done_);
+    }
+
+    void encode_queries() {
+        result_.query_tokens_cut.resize(lists_.size());
+        std::vector<std::optional<query>> encoded(lists_.size());
+        parallel_for(lists_.size(), {options_.threads, nullptr}, [&](std::size_t i) {
+            if (!out_of_time()) {
+                encoded[i] = ranker_.encode_query(lists_[i].query.text, options_);
+                result_.query_tokens_cut[i] = encoded[i]->tokens_cut();
+            }
+        });
+        queries_ = std::move(encoded);
+    }
+
+    /// The block's documents, or as many of them as the time allows.
+    std::vector<document> encode_block(std::span<const document_pairs> block) {
+        const std::size_t cores = threads_for({options_.threads, nullptr}, block.size());
+        const std::size_t step = std::max<std::size_t>(64, 8 * cores);
+        rank_options whole_step = options_; // the time is looked at between steps
+        whole_step.deadline.reset();
+        std::vector<document> encoded;
+        encoded.reserve(block.size());
+        for (std::size_t first = 0; first < block.size() && !out_of_time(); first += step) {
+            std::vector<std::string> texts;
+            for (const document_pairs& each :
+                 block.subspan(first, std::min(step, block.size() - first))) {
+                texts.push_back(passages_[each.document].joined());
+            }
+            const std::vector<std::string_view> views(texts.begin(), texts.end());
+            for (document& each : ranker_.encode_all(views, whole_step)) {
+                const std::uint32_t place = block[encoded.size()].document;
+                result_.tokens_seen[place] = each.tokens();
+                result_.tokens_cut[place] = each.tokens_cut();
+                encoded.push_back(std::move(each));
+            }
+            advance(texts.size() * encoding_weight);
+        }
+        return encoded;
+    }
+
+    struct list_work {
+        std::uint32_t list;
+        std::vector<const document*> documents;
+        std::vector<std::uint32_t> entries;
+    };
+
+    void score_block(std::span<const document_pairs> block, const std::vector<document>& encoded) {
+        std::vector<list_work> work;
+        std::vector<std::size_t> place(lists_.size(), std::numeric_limits<std::size_t>::max());
+        for (std::size_t i = 0; i < block.size(); ++i) {
+            for (const pair_place& pair : block[i].pairs) {
+                if (place[pair.list] >= work.size()) {
+                    place[pair.list] = work.size();
+                    work.push_back({pair.list, {}, {}});
+                }
+                work[place[pair.list]].documents.push_back(&encoded[i]);
+                work[place[pair.list]].entries.push_back(pair.entry);
+            }
+        }
+        // Many lists go in parallel, few lists share the threads within each.
+        const std::size_t cores = threads_for({options_.threads, nullptr}, work.size());
+        rank_options each = options_;
+        each.threads = work.size() >= 2 * cores ? 1 : options_.threads;
+        const std::size_t lists_at_once = each.threads == 1 ? options_.threads : 1;
+        const std::size_t step = std::max<std::size_t>(1, 4 * cores);
+        for (std::size_t first = 0; first < work.size() && !out_of_time(); first += step) {
+            const std::size_t count = std::min(step, work.size() - first);
+            parallel_for(count, {lists_at_once, nullptr},
+                         [&](std::size_t i) { score_list(work[first + i], each); });
+            std::uint64_t pairs = 0;
+            for (std::size_t i = first; i < first + count; ++i) {
+                pairs += work[i].documents.size();
+            }
+            advance(pairs);
+        }
+    }
+
+    void score_list(const list_work& work, const rank_options& options) {
+        if (!queries_[work.list]) {
+            return;
+        }
+        const ranking scored = ranker_.score(
+            *queries_[work.list], std::span<const document* const>(work.documents), options);
+        for (const hit& each : scored) {
+            if (each.scored) {
+                result_.scores[work.list][work.entries[each.index]] = each.score;
+            }
+        }
+    }
+
+    const reranker& ranker_;
+    std::span<const candidate_list> lists_;
+    const tools::passage_list& passages_;
+    rank_options options_;
+    std::vector<document_pairs> documents_;
+    std::vector<std::optional<query>> queries_;
+    scored_lists result_;
+    std::uint64_t done_ = 0;
+    tools::progress_bar bar_;
+};
+
+} // namespace
+
+scored_lists score_lists(const reranker& ranker, std::span<const candidate_list> lists,
+                         const tools::passage_list& passages, const rank_options& options,
+                         const std::string& label) {
+    return list_scorer(ranker, lists, passages, options, label).run();
+}
+
+} // namespace mice::cli

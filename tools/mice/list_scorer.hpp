@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <mice/reranker.hpp>
+
+#include "common/records.hpp"
+
+namespace mice::cli {
+
+/// One query with the documents that are to be ranked for it, as positions in a passage_list.
+struct candidate_list {
+    tools::query_record query;
+    std::vector<std::uint32_t> documents;
+};
+
+/// Scores of the lists that they were made from, in the same order.
+struct scored_lists {
+    std::vector<std::vector<float>> scores; ///< NaN where the time ran out
+    std::vector<std::size_t> query_tokens_cut;
+    /// By position in the passage_list; 0 for documents that no list holds or no time was left for.
+    std::vector<std::size_t> tokens_seen, tokens_cut;
+    std::size_t pairs = 0; ///< pairs that have a score
+    bool complete = true;
+};
+
+/// Scores every (query, document) pair. Each query is encoded once and each distinct document once;
+/// documents are held in blocks, so memory depends on the number of queries and not on the
+/// collection. Shows a progress bar called `label` on a terminal. Threads, special tokens,
+/// activation and deadline are taken from `options`.
+[[nodiscard]] scored_lists score_lists(const reranker& ranker,
+                                       std::span<const candidate_list> lists,
+                                       const tools::passage_list& passages,
+                                       const rank_options& options, const std::string& label);
+
+} // namespace mice::cli

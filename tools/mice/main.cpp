@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <exception>
+#include <new>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "common/output.hpp"
+#include "common/terminal.hpp"
+#include "mice/commands.hpp"
+
+namespace {
+
+using mice::cli::exit_code;
+
+constexpr const char* footer =
+    "Exit codes: 0 done; 1 a model, file or input could not be used, or a self-test failed; 2 "
+    "done,\n"
+    "but something was left out (stderr says what); 3 stopped by --timeout with partial results;\n"
+    "64 wrong command line.\n\n"
+    "Example: printf 'Bread freezes well.\\nHone knives often.\\n' | mice rerank 'keep bread "
+    "fresh'\n";
+
+exit_code fail(exit_code code, const std::string& what) {
+    mice::tools::print_message("mice: " + what);
+    return code;
+}
+
+/// The subcommand that was named, for "run ... --help".
+std::string named_command(const CLI::App& app) {
+    const auto named = app.get_subcommands();
+    return named.empty() ? "mice" : "mice " + named.front()->get_name();
+}
+
+exit_code run(int argc, char** argv) {
+    CLI::App app{"Re-ranks passages for a query with a MICE transformer, on the CPU.", "mice"};
+    app.footer(footer);
+    app.require_subcommand(0, 1);
+    bool version = false;
+    app.add_flag("--version", version, "Print version, build and default model");
+    mice::cli::command chosen;
+    mice::cli::add_rerank_command(app, chosen);
+    mice::cli::add_score_command(app, chosen);
+    mice::cli::add_tokenize_command(app, chosen);
+    mice::cli::add_eval_command(app, chosen);
+    mice::cli::add_inspect_command(app, chosen);
+    mice::cli::add_selftest_command(app, chosen);
+
+    mice::tools::output out;
+    exit_code result = exit_code::ok;
+    try {
+        app.parse(argc, argv);
+        if (version) {
+            out.write(mice::cli::version_text());
+        } else if (!chosen) {
+            out.write(app.help());
+        } else {
+            result = chosen();
+        }
+    } catch (const CLI::CallForHelp&) {
+        const auto named = app.get_subcommands();
+        out.write(named.empty() ? app.help() : named.front()->help("mice"));
+    } catch (const CLI::ParseError& problem) {
+        return fail(exit_code::usage,
+                    std::string(problem.what()) + "; run '" + named_command(app) + " --help'");
+    } catch (const mice::cli::usage_error& problem) {
+        return fail(exit_code::usage,
+                    std::string(problem.what()) + "; run '" + named_command(app) + " --help'");
+    }
+    out.flush();
+    return result;
+}
+
+/// Nothing leaves main but an exit code.
+exit_code run_guarded(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const mice::tools::output_closed&) {
+        return exit_code::failure; // whoever closed the pipe has seen enough
+    } catch (const std::bad_alloc&) {
+        return fail(exit_code::failure, "not enough memory; use fewer threads or smaller input");
+    } catch (const std::exception& problem) {
+        return fail(exit_code::failure, problem.what());
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    mice::tools::prepare_streams();
+    return static_cast<int>(run_guarded(argc, argv));
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <mice/reranker.hpp>
+
+namespace mice::cli {
+
+/// File name of the model that is installed with the program.
+inline constexpr const char* default_model_name = "mice-minilm-l3x3-int8.safetensors";
+
+/// The default model: $MICE_MODEL where it is set, else the model in share/mice/models beside the
+/// program's folder (installed, or in the build tree); nothing where there is none.
+[[nodiscard]] std::optional<std::filesystem::path> default_model_path();
+
+/// The model to load: what the user named, else the default model. Throws mice::error when there
+/// is no file of that name.
+[[nodiscard]] std::filesystem::path model_path(const std::string& named);
+
+/// Loads a model file; every error names it.
+[[nodiscard]] reranker load_model(const std::filesystem::path& path);
+
+} // namespace mice::cli

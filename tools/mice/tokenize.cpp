@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <mice/io/json.hpp>
+#include <mice/tokenizer.hpp>
+
+#include "common/lines.hpp"
+#include "common/output.hpp"
+#include "common/records.hpp"
+#include "common/tokenizer_files.hpp"
+#include "mice/commands.hpp"
+#include "mice/model_path.hpp"
+
+namespace mice::cli {
+namespace {
+
+enum class side { query, document };
+
+struct tokenize_options {
+    std::string model;
+    std::string tokenizer;
+    std::string input = "-";
+    side limit = side::document;
+    std::optional<std::size_t> max_tokens;
+    bool no_special = false;
+    bool no_limit = false;
+    bool parse_special = false;
+    bool strict_utf8 = false;
+    bool tokens = false;
+};
+
+/// A tokenizer and how many tokens the model behind it reads; no limit without a model.
+struct source {
+    std::optional<reranker> model; ///< owns the tokenizer where there is a model
+    std::shared_ptr<const tokenizer> from_file;
+    std::size_t max_tokens = std::numeric_limits<std::size_t>::max();
+
+    [[nodiscard]] const tokenizer& get() const {
+        return model ? model->text_tokenizer() : *from_file;
+    }
+};
+
+source open_source(const tokenize_options& options) {
+    source result;
+    if (!options.tokenizer.empty()) {
+        result.from_file = make_tokenizer(tools::read_tokenizer(options.tokenizer));
+        return result;
+    }
+    result.model = load_model(model_path(options.model));
+    const model_config& config = result.model->config();
+    result.max_tokens =
+        options.limit == side::query ? config.max_query_length : config.max_document_length;
+    return result;
+}
+
+std::string text_of(std::string line, const tools::line_reader& input,
+                    const tokenize_options& options) {
+    std::size_t replaced = 0;
+    const io::json object = tools::parse_object_line(
+        std::move(line), input.place(),
+        options.strict_utf8 ? tools::bad_text::refuse : tools::bad_text::replace, replaced);
+    const auto text = object.find("text");
+    if (text == object.end() || !text->is_string()) {
+        throw error(errc::format, input.place() + ": expected {\"text\": ...}");
+    }
+    return text->get<std::string>();
+}
+
+std::string json_text(const encoding& encoded, const tokenizer& words, bool with_tokens) {
+    tools::ordered_json object{{"ids", encoded.ids}, {"cut", encoded.cut}};
+    if (with_tokens) {
+        tools::ordered_json tokens = tools::ordered_json::array();
+        for (const std::int32_t id : encoded.ids) {
+            tokens.push_back(std::string(words.token(id)));
+        }
+        object["tokens"] = std::move(tokens);
+    }
+    return tools::json_line(object);
+}
+
+exit_code run_tokenize(const tokenize_options& options) {
+    const source from = open_source(options);
+    const tokenizer& words = from.get();
+    encode_options encoding_options;
+    encoding_options.max_tokens = options.no_limit ? std::numeric_limits<std::size_t>::max()
+                                                   : options.max_tokens.value_or(from.max_tokens);
+    encoding_options.specials =
+        options.parse_special ? special_tokens::parse : special_tokens::plain;
+    encoding_options.add_markers = options.no_special ? markers::omit : markers::add;
+
+    tools::line_reader input(options.input);
+    tools::output out;
+    std::string line;
+    while (input.next_filled(line)) {
+        const std::string text = text_of(std::move(line), input, options);
+        out.write(json_text(words.encode(text, encoding_options), words, options.tokens));
+        line.clear();
+        if (!input.ready()) {
+            out.flush();
+        }
+    }
+    out.flush();
+    return exit_code::ok;
+}
+
+} // namespace
+
+void add_tokenize_command(CLI::App& app, command& chosen) {
+    const auto options = std::make_shared<tokenize_options>();
+    CLI::App* const tokenize = app.add_subcommand("tokenize", "Turn texts into token ids");
+    tokenize
+        ->add_option("FILE", options->input,
+                     "JSON Lines {\"text\"}; - or none reads standard input")
+        ->type_name("");
+    CLI::Option* const model =
+        tokenize
+            ->add_option("--model", options->model, "Model file; the default model if not given")
+            ->type_name("FILE")
+            ->check(not_empty());
+    tokenize
+        ->add_option("--tokenizer", options->tokenizer,
+                     "A tokenizer.json, a vocab.txt or a folder with one, instead of a model; it "
+                     "has no limit")
+        ->type_name("PATH")
+        ->check(not_empty())
+        ->excludes(model);
+    const std::map<std::string, side> sides{{"query", side::query}, {"document", side::document}};
+    tokenize
+        ->add_option("--limit", options->limit,
+                     "Which limit of the model cuts the text: query or document (default)")
+        ->transform(CLI::CheckedTransformer(sides).description(""))
+        ->type_name("SIDE");
+    CLI::Option* const max_tokens =
+        tokenize
+            ->add_option("--max-tokens", options->max_tokens,
+                         "Cut at so many tokens, special tokens included, instead")
+            ->check(CLI::PositiveNumber)
+            ->type_name("N");
+    tokenize->add_flag("--no-limit", options->no_limit, "Cut nothing")->excludes(max_tokens);
+    tokenize->add_flag("--no-special", options->no_special, "Add no [CLS] and [SEP]");
+    tokenize->add_flag("--parse-special", options->parse_special,
+                       "Special tokens written in a text, such as [SEP], act as special tokens");
+    tokenize->add_flag("--strict-utf8", options->strict_utf8,
+                       "Refuse invalid UTF-8 instead of replacing it");
+    tokenize->add_flag("--tokens", options->tokens, "Print the tokens beside their ids");
+    tokenize->callback(
+        [options, &chosen] { chosen = [options] { return run_tokenize(*options); }; });
+}
+
+} // namespace mice::cli
