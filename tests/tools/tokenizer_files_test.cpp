@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <unistd.h>
-
 #include "catch.hpp"
+#include "temporary_folder.hpp"
 #include "wordpiece_folder.hpp"
 
 #include "common/tokenizer_files.hpp"
@@ -23,32 +20,6 @@ using mice::tools::read_tokenizer;
 using ids = std::vector<std::int32_t>;
 
 namespace {
-
-/// A fresh folder that is removed with everything in it.
-class temporary_folder {
-  public:
-    temporary_folder() {
-        static std::atomic<int> count = 0;
-        path_ = std::filesystem::temp_directory_path() /
-                ("mice-tokenizer-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-        std::filesystem::create_directories(path_);
-    }
-    ~temporary_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    temporary_folder(const temporary_folder&) = delete;
-    temporary_folder& operator=(const temporary_folder&) = delete;
-
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-    std::filesystem::path write(const std::string& name, std::string_view text) const {
-        std::ofstream(path_ / name, std::ios::binary) << text;
-        return path_ / name;
-    }
-
-  private:
-    std::filesystem::path path_;
-};
 
 json small() {
     return json::parse(R"({"version":"1.0","truncation":{"max_length":2},"padding":{"x":1},

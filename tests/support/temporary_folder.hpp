@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 /// A new empty folder that is removed with everything in it.
 class temporary_folder {
   public:
     temporary_folder() {
         const auto base = std::filesystem::temp_directory_path();
-        auto number = std::chrono::steady_clock::now().time_since_epoch().count();
         do {
-            path_ = base / ("mice_test_" + std::to_string(number++));
+            path_ = base / ("mice_test_" + std::to_string(std::random_device()()));
         } while (!std::filesystem::create_directory(path_));
     }
     ~temporary_folder() {
@@ -28,7 +29,11 @@ class temporary_folder {
 
     /// Writes a file into the folder.
     std::filesystem::path write(const std::string& name, std::string_view content) const {
-        std::ofstream(path_ / name, std::ios::binary) << content;
+        std::ofstream out(path_ / name, std::ios::binary);
+        out << content;
+        if (!out.flush()) {
+            throw std::runtime_error("cannot write " + (path_ / name).string());
+        }
         return path_ / name;
     }
 
