@@ -14,6 +14,8 @@
 #include <windows.h>
 #elif defined(__APPLE__)
 #include <mach-o/dyld.h>
+#elif defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace mice::cli {
@@ -32,8 +34,16 @@ fs::path own_file() {
     auto size = static_cast<std::uint32_t>(name.size());
     return _NSGetExecutablePath(name.data(), &size) == 0 ? fs::path(name.data()) : fs::path();
 #else
-    std::error_code ignored;
-    return fs::read_symlink("/proc/self/exe", ignored);
+    std::error_code missing;
+    fs::path program = fs::read_symlink("/proc/self/exe", missing);
+#if defined(__linux__)
+    if (missing) { // no /proc in this container: the kernel also passes the path that it started
+        if (const auto started = getauxval(AT_EXECFN); started != 0) {
+            program = fs::absolute(reinterpret_cast<const char*>(started), missing);
+        }
+    }
+#endif
+    return program;
 #endif
 }
 
