@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speed of the matrix product at the shapes of the default model, in FLOP a second on one thread.
-#include <cstdint>
+#include <cstddef>
 #include <vector>
 
 #include <benchmark/benchmark.h>

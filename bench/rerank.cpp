@@ -2,14 +2,17 @@
 // Times one query against many documents and prints one JSON line a case. bench/run.py makes the
 // input, runs this beside its peers and compares scores and times.
 #include <chrono>
-#include <cstdio>
+#include <cstddef>
+#include <exception>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
-#include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include <mice/io/json.hpp>
 #include <mice/mice.hpp>
 
 namespace {
@@ -18,8 +21,8 @@ namespace {
 void measure(const std::string& name, std::size_t repetitions,
              const std::function<mice::ranking()>& work) {
     mice::ranking last = work();
-    nlohmann::json line = {
-        {"peer", "mice f32"}, {"case", name}, {"seconds", nlohmann::json::array()}};
+    mice::io::json line = {
+        {"peer", "mice f32"}, {"case", name}, {"seconds", mice::io::json::array()}};
     for (std::size_t i = 0; i < repetitions; ++i) {
         const auto start = std::chrono::steady_clock::now();
         last = work();
@@ -32,10 +35,10 @@ void measure(const std::string& name, std::size_t repetitions,
     std::cout << line.dump() << std::endl;
 }
 
-int run(const std::string& model, const std::string& input, std::size_t threads,
-        std::size_t repetitions) {
+void run(const std::string& model, const std::string& input, std::size_t threads,
+         std::size_t repetitions) {
     std::ifstream file(input);
-    const nlohmann::json data = nlohmann::json::parse(file);
+    const mice::io::json data = mice::io::json::parse(file);
     const auto query = data.at("query").get<std::string>();
     const auto passages = data.at("documents").get<std::vector<std::string>>();
     const mice::rank_options options{.threads = threads};
@@ -51,7 +54,6 @@ int run(const std::string& model, const std::string& input, std::size_t threads,
     }
     measure("stored", repetitions, [&] { return ranker.score(query, documents, options); });
     measure("not stored", repetitions, [&] { return ranker.score(query, passages, options); });
-    return 0;
 }
 
 } // namespace
@@ -62,7 +64,8 @@ int main(int count, char** arguments) {
         return 64;
     }
     try {
-        return run(arguments[1], arguments[2], std::stoul(arguments[3]), std::stoul(arguments[4]));
+        run(arguments[1], arguments[2], std::stoul(arguments[3]), std::stoul(arguments[4]));
+        return 0;
     } catch (const std::exception& problem) {
         std::cerr << "bench_rerank: " << problem.what() << '\n';
         return 1;

@@ -13,10 +13,11 @@ import os
 import platform
 import random
 import statistics
-import struct
 import subprocess
 import sys
 from pathlib import Path
+
+from model_file import read_header
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -26,12 +27,11 @@ TORCH = ["torch==2.13.0", "numpy"]
 def build():
     """The benchmark programs, with this machine's instruction set, and the peer's environment."""
     subprocess.run([ROOT / "scripts/packages.sh", "develop"], check=True)
-    log = subprocess.PIPE
     configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                  "-DMICE_NATIVE=ON", "-DMICE_BUILD_BENCH=ON", "-DMICE_BUILD_TESTS=OFF",
                  "-DMICE_BUILD_TOOLS=OFF", "-DMICE_BUILD_EXAMPLES=OFF"]
     for command in (configure, ["cmake", "--build", BUILD]):
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             sys.exit(done.stdout)
     python = BUILD / "venv/bin/python"
@@ -45,10 +45,8 @@ def build():
 def vocabulary(model):
     """The model's tokens in id order."""
     with open(model, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-        begin, end = header["tokenizer.vocabulary"]["data_offsets"]
-        file.seek(8 + length + begin)
+        begin, end = read_header(file)["tokenizer.vocabulary"]["data_offsets"]
+        file.seek(begin, os.SEEK_CUR)
         return file.read(end - begin).decode("utf-8").split("\0")[:-1]
 
 
@@ -64,7 +62,10 @@ def make_input(model, options):
 
     query = text(options.query_tokens)
     documents = [text(options.tokens) for _ in range(options.documents)]
-    spell = lambda ids: " ".join(tokens[i] for i in ids)
+
+    def spell(ids):
+        return " ".join(tokens[i] for i in ids)
+
     return {"tokens": options.tokens, "query": spell(query), "documents": [spell(d) for d in documents],
             "query_ids": [cls, *query, sep], "document_ids": [[cls, *d, sep] for d in documents]}
 
@@ -95,6 +96,10 @@ def collect(commands, options):
     return results
 
 
+def largest_difference(scores, others):
+    return max(abs(a - b) for a, b in zip(scores, others))
+
+
 def report(results, options):
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
     print(f"{options.documents} documents x {options.tokens} tokens, query of {options.query_tokens} tokens, "
@@ -107,11 +112,11 @@ def report(results, options):
         for (_, peer), entry in (item for item in results.items() if item[0][0] == case):
             median = statistics.median(entry["seconds"])
             ratio = median / statistics.median(ours["seconds"])
-            difference = max(abs(a - b) for a, b in zip(entry["scores"], reference))
+            difference = largest_difference(entry["scores"], reference)
             print(f"| {case} | {peer} | {median * 1e3:.1f} ms | {min(entry['seconds']) * 1e3:.1f} ms "
                   f"| {max(entry['seconds']) * 1e3:.1f} ms | {options.documents / median:.0f} "
                   f"| {'' if entry is ours else f'{ratio:.2f}x as fast'} | {difference:.1e} |")
-        if max(abs(a - b) for a, b in zip(ours["scores"], reference)) > 1e-3:
+        if largest_difference(ours["scores"], reference) > 1e-3:
             sys.exit("mice and PyTorch do not compute the same scores: the times mean nothing")
 
 

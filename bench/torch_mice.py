@@ -5,7 +5,6 @@ Reads a mice model file (BERT family, inverted or vanilla order, no rare options
 against the same documents as bench_rerank, and prints the same JSON lines.
 """
 import json
-import struct
 import sys
 import time
 
@@ -13,12 +12,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from model_file import read_header
+
 
 def read_model(path):
     """Weights as float32 tensors by name, and the configuration."""
     with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
+        header = read_header(file)
         data = file.read()
     meta = header.pop("__metadata__")
     numpy_types = {"F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8, "I32": np.int32}
