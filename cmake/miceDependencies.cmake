@@ -12,6 +12,16 @@ if(NOT TARGET xtl)
 endif()
 find_dependency(xsimd GLOBAL)
 
+# xxHash is used as a header. Not every package of it brings a CMake file, so it is looked for here.
+if(NOT TARGET mice_xxhash)
+    find_path(MICE_XXHASH_INCLUDE_DIR xxhash.h REQUIRED DOC "Folder of xxhash.h, version 0.8 or newer")
+    mark_as_advanced(MICE_XXHASH_INCLUDE_DIR)
+    add_library(mice_xxhash INTERFACE IMPORTED GLOBAL)
+    set_target_properties(
+        mice_xxhash PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${MICE_XXHASH_INCLUDE_DIR}"
+    )
+endif()
+
 # Defines mice::openmp: BASE with parallel loops on OpenMP.
 function(mice_define_openmp_target base)
     find_package(OpenMP REQUIRED COMPONENTS CXX GLOBAL)

@@ -79,6 +79,12 @@ namespace errors {
             "not a usable stored document: " + std::string(what) + "; encode it again"};
 }
 
+[[nodiscard]] inline error bad_words(std::string_view what) {
+    return {errc::format, "the words of an index are damaged: " + std::string(what) +
+                              "; 'mice index verify' names the file, and adding the documents to a "
+                              "new index repairs it"};
+}
+
 // ---- configuration and tensors ----
 
 [[nodiscard]] inline error bad_config(std::string_view what) {
@@ -178,6 +184,112 @@ namespace errors {
 [[nodiscard]] inline error foreign_document(std::string_view document, std::string_view model) {
     return {errc::mismatch, "the document was encoded by another model (" + std::string(document) +
                                 "), this model is " + std::string(model) + "; encode it again"};
+}
+
+// ---- codecs of an index ----
+
+[[nodiscard]] inline error bad_codec(std::string_view codec, std::string_view what) {
+    return {errc::invalid_argument, "codec " + quoted(codec) + ": " + std::string(what)};
+}
+
+[[nodiscard]] inline error bad_codec_parameters(std::string_view codec, std::string_view what) {
+    return {errc::format, "the parameters of codec " + quoted(codec) +
+                              " are not usable: " + std::string(what) + "; build the index again"};
+}
+
+[[nodiscard]] inline error bad_codes(std::string_view codec, std::string_view what) {
+    return {errc::format, "stored codes of codec " + quoted(codec) +
+                              " are not usable: " + std::string(what) + "; verify the index"};
+}
+
+[[nodiscard]] inline error state_beyond_codec(std::string_view codec, std::string_view range) {
+    return {errc::unsupported, "codec " + quoted(codec) +
+                                   " cannot hold this model's states: a value is beyond " +
+                                   std::string(range) + "; choose f32 or int8"};
+}
+
+// ---- indexes ----
+
+[[nodiscard]] inline error no_index(std::string_view folder) {
+    return {errc::io, "there is no index in " + quoted(folder) +
+                          ": no file 'manifest-...' is there; check the path, or create the index"};
+}
+
+[[nodiscard]] inline error folder_not_empty(std::string_view folder, std::string_view name) {
+    return {errc::invalid_argument, "an index is made in a folder that is new or empty, but " +
+                                        quoted(folder) + " holds " + quoted(name) +
+                                        "; choose another folder, or open the index that is there"};
+}
+
+[[nodiscard]] inline error bad_index_file(std::string_view file, std::string_view what) {
+    return {errc::format, "file " + quoted(file) +
+                              " of the index is not usable: " + std::string(what) +
+                              "; verify the index, and restore it or build it again"};
+}
+
+[[nodiscard]] inline error newer_index(std::string_view file, std::string_view version) {
+    return {errc::unsupported, "file " + quoted(file) + " of the index has format version " +
+                                   std::string(version) +
+                                   ", mice " MICE_VERSION_STRING
+                                   " reads version 1; use the mice that wrote it, or a newer one"};
+}
+
+[[nodiscard]] inline error unreadable_index(std::string_view folder, std::string_view newest,
+                                            std::string_view before) {
+    return {errc::format, "the index in " + quoted(folder) +
+                              " cannot be opened. Its last commit: " + std::string(newest) +
+                              ". The commit before: " + std::string(before)};
+}
+
+[[nodiscard]] inline error index_mismatch(std::string_view what, std::string_view index,
+                                          std::string_view here, std::string_view advice) {
+    return {errc::mismatch, "the index was made with another " + std::string(what) + ": it has " +
+                                quoted(index) + ", expected " + quoted(here) + "; " +
+                                std::string(advice)};
+}
+
+[[nodiscard]] inline error index_locked(std::string_view folder) {
+    return {errc::mismatch, "another program is writing to the index in " + quoted(folder) +
+                                "; wait until it has finished (readers are not affected)"};
+}
+
+[[nodiscard]] inline error bad_document_id(std::string_view id, std::string_view what) {
+    return {errc::invalid_argument,
+            "the document id " + quoted(id) + " " + std::string(what) +
+                "; an id is 1 to 1024 bytes of UTF-8 without control characters"};
+}
+
+[[nodiscard]] inline error document_too_large(std::string_view id, std::string_view what,
+                                              std::size_t bytes, std::size_t limit) {
+    return {errc::invalid_argument, std::string(what) + " of document " + quoted(id) + " has " +
+                                        std::to_string(bytes) + " bytes, at most " +
+                                        std::to_string(limit) + " are taken"};
+}
+
+[[nodiscard]] inline error unknown_document(std::string_view id) {
+    return {errc::invalid_argument, "the index holds no document " + quoted(id) +
+                                        "; leave it out, or ask for unknown ids to be reported"};
+}
+
+[[nodiscard]] inline error index_without_words() {
+    return {errc::invalid_argument,
+            "this index keeps no words, so it cannot search for candidates; rank all documents, "
+            "give the ids to rank, or make an index that keeps words"};
+}
+
+[[nodiscard]] inline error index_needs_rollback(std::string_view reason) {
+    return {errc::io, "an earlier change to the index failed (" + std::string(reason) +
+                          "): call rollback() and repeat what was not committed"};
+}
+
+[[nodiscard]] inline error index_too_large(std::string_view what) {
+    return {errc::unsupported, "the index is too large: " + std::string(what)};
+}
+
+[[nodiscard]] inline error merge_conflict(std::string_view id, std::string_view folder) {
+    return {errc::mismatch, "document " + quoted(id) + " of " + quoted(folder) +
+                                " is in another of the indexes with different content; choose "
+                                "which to keep, or remove one of the two"};
 }
 
 } // namespace errors

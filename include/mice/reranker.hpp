@@ -24,6 +24,8 @@
 
 MICE_NAMESPACE_BEGIN
 
+class index;
+
 /// A range of texts that outlive the call: std::string, std::string_view or const char* elements.
 template <class Range>
 concept text_range =
@@ -48,6 +50,7 @@ class query {
 
   private:
     friend class reranker;
+    friend class index;
     query(std::shared_ptr<const model> owner, detail::encoded_query encoded)
         : owner_(std::move(owner)),
           encoded_(std::make_shared<const detail::encoded_query>(std::move(encoded))) {}
@@ -237,6 +240,10 @@ class reranker {
     [[nodiscard]] std::string_view fingerprint() const noexcept { return model_->fingerprint(); }
     /// Metadata and tensors of the model file.
     [[nodiscard]] const io::safetensors& file() const noexcept { return model_->file(); }
+    /// The loaded model, which this object's copies share.
+    [[nodiscard]] const std::shared_ptr<const mice::model>& shared_model() const noexcept {
+        return model_;
+    }
     /// Bytes of the weights as packed for computing; the mapped file is not counted.
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return model_->network().bytes(); }
 

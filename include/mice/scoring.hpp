@@ -34,6 +34,7 @@ struct work_memory {
     nn::workspace space;
     kernels::buffer states;               // of the documents that the call encodes
     kernels::buffer packed;               // of the documents of this piece
+    kernels::buffer scratch;              // of decoding
     std::vector<encoding> encodings;      // [documents]
     std::vector<nn::token_ids> sequences; // [documents]
     std::vector<nn::document_view> views; // [documents]

@@ -3,7 +3,7 @@
 
   ```cpp      with an #include: compiled as a file; without: compiled as lines of a function that
               has the names declared in documentation_names.hpp
-  ```cpp run  a program: compiled, linked, and run in the root of the project
+  ```cpp run  a program: compiled, linked, and run in an empty folder that has the project's models/
   ```sh run   run in the root of the project, with the built programs on PATH
 """
 
@@ -35,7 +35,9 @@ def check_cpp(code, marks, folder):
     compiler = ["g++", "-std=c++20", "-O1", f"-I{INCLUDE}", source]
     if "run" in marks:
         run([*compiler, "-o", folder / "block", "-pthread"])
-        print(run([folder / "block"], cwd=ROOT), end="")
+        with tempfile.TemporaryDirectory() as place:
+            (pathlib.Path(place) / "models").symlink_to(ROOT / "models")
+            print(run([folder / "block"], cwd=place), end="")
     else:
         run([*compiler, "-fsyntax-only"])
 

@@ -20,7 +20,11 @@ ROOMS = [
     ["nn/"],
     ["model.hpp", "document.hpp", "ranking.hpp"],
     ["store/"],
-    ["scoring.hpp", "reranker.hpp", "cross_encoder.hpp", "late_interaction.hpp", "index.hpp"],
+    [
+        "scoring.hpp", "reranker.hpp", "cross_encoder.hpp", "late_interaction.hpp",
+        "index.hpp", "index_ranking.hpp", "index_source.hpp", "index_scoring.hpp",
+        "index_state.hpp", "index_impl.hpp",
+    ],
     ["mice.hpp"],
 ]
 
@@ -29,6 +33,7 @@ ONLY_IN = {
     r"#\s*pragma\s+omp": "mice/parallel.hpp",
     r"#\s*include\s*<xsimd": "mice/kernels/simd.hpp",
     r"#\s*include\s*<nlohmann": "mice/io/json.hpp",
+    r"#\s*include\s*<xxh": "mice/io/checksum.hpp",
 }
 
 # What a library never does: print, or end the caller's program.

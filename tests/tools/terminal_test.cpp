@@ -43,3 +43,14 @@ TEST_CASE("the progress line shows share, rate and remaining time") {
               columns);
     }
 }
+
+TEST_CASE("the progress line of a stream knows the share of its input or nothing") {
+    CHECK(stream_line("adding", 25, 0.5, 5.0, 100) ==
+          "adding [###############...............]  50% 25 5.0/s, 00:05 left");
+    CHECK(stream_line("adding", 25, -1, 5.0, 100) == "adding 25 5.0/s");
+    CHECK(stream_line("adding", 0, 0, 0, 100).find("left") == std::string::npos);
+    CHECK(stream_line("adding", 9, 7.0, 3.0, 100).find("00:00 left") != std::string::npos);
+    for (std::size_t columns = 0; columns < 100; ++columns) {
+        CHECK(display_width(stream_line("a long label \u6771", 3, 0.1, 9.0, columns)) <= columns);
+    }
+}

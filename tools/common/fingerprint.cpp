@@ -4,11 +4,8 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <memory>
-#include <new>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include <mice/io/checksum.hpp>
 
 namespace mice::tools {
 namespace {
@@ -16,41 +13,16 @@ namespace {
 /// Feeds items with their lengths, so that no two different lists give the same bytes.
 class item_hash {
   public:
-    item_hash() : state_(XXH3_createState()) {
-        if (state_ == nullptr) {
-            throw std::bad_alloc();
-        }
-        XXH3_128bits_reset(state_.get());
-    }
-
-    void add(std::span<const std::byte> bytes) {
-        const std::uint64_t size = bytes.size();
-        XXH3_128bits_update(state_.get(), &size, sizeof size);
-        XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
-    }
-    void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
+    void add(std::span<const std::byte> bytes) { hash_.add_item(bytes); }
+    void add(std::string_view text) { hash_.add_item(text); }
     void add(std::string_view name, std::uint64_t value) {
         add(name);
         add(std::as_bytes(std::span(&value, 1)));
     }
-
-    [[nodiscard]] std::string digits() const {
-        constexpr std::string_view hex = "0123456789abcdef";
-        XXH128_canonical_t canonical;
-        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_.get()));
-        std::string text;
-        for (const unsigned char byte : canonical.digest) {
-            text += hex[byte >> 4];
-            text += hex[byte & 15U];
-        }
-        return text;
-    }
+    [[nodiscard]] std::string digits() const { return io::hex_digits(hash_.digest()); }
 
   private:
-    struct free_state {
-        void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-    };
-    std::unique_ptr<XXH3_state_t, free_state> state_;
+    io::hasher128 hash_;
 };
 
 void add_config(item_hash& hash, const model_config& c) {

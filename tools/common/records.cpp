@@ -131,9 +131,8 @@ std::string id_member(const io::json& object, std::string_view place) {
     return {};
 }
 
-passage json_passage(std::string line, std::string_view place, bad_text policy) {
+passage to_passage(const io::json& object, std::string_view place) {
     passage entry;
-    const io::json object = parse_object_line(std::move(line), place, policy, entry.replaced);
     entry.id = id_member(object, place);
     const std::optional<std::string> title = text_member(object, "title", place);
     const std::optional<std::string> text = text_member(object, "text", place);
@@ -142,6 +141,13 @@ passage json_passage(std::string line, std::string_view place, bad_text policy) 
     }
     entry.title = title.value_or("");
     entry.text = text.value_or("");
+    return entry;
+}
+
+passage json_passage(std::string line, std::string_view place, bad_text policy) {
+    std::size_t replaced = 0;
+    passage entry = to_passage(parse_object_line(std::move(line), place, policy, replaced), place);
+    entry.replaced = replaced;
     return entry;
 }
 
@@ -302,6 +308,22 @@ passage_list read_corpus(const std::filesystem::path& file, bad_text policy, rea
         line.clear();
     }
     return corpus;
+}
+
+collection_document read_json_document(std::string line, std::string_view place, bad_text policy) {
+    collection_document document;
+    const io::json object = parse_object_line(std::move(line), place, policy, document.replaced);
+    const passage entry = to_passage(object, place);
+    require_id(entry.id, place);
+    document.id = entry.id;
+    document.text = entry.joined();
+    document.place = place;
+    const auto metadata = object.find("metadata");
+    if (metadata != object.end() && !metadata->is_null()) {
+        document.metadata =
+            metadata->is_string() ? metadata->get<std::string>() : io::to_text(*metadata);
+    }
+    return document;
 }
 
 std::vector<query_record> read_queries(const std::filesystem::path& file, bad_text policy,

@@ -68,6 +68,15 @@ struct passage {
     [[nodiscard]] std::string joined() const;
 };
 
+/// One document of a collection.
+struct collection_document {
+    std::string id;
+    std::string text;         ///< what the model reads: title and text joined
+    std::string metadata;     ///< the record's own; empty where it has none
+    std::size_t replaced = 0; ///< invalid sequences that became U+FFFD
+    std::string place;        ///< "corpus.jsonl:17", for messages
+};
+
 /// Passages in file order and where each id stands.
 class passage_list {
   public:
@@ -104,6 +113,11 @@ struct query_record {
     std::string text;
     std::size_t replaced = 0;
 };
+
+/// One line of a collection with an id: {"_id" or "id", "title", "text", "metadata"}. Metadata that
+/// is not text is kept as JSON. Throws mice::error naming `place`.
+[[nodiscard]] collection_document read_json_document(std::string line, std::string_view place,
+                                                     bad_text policy);
 
 /// queries.jsonl: {"_id" or "id", "text"} in file order.
 [[nodiscard]] std::vector<query_record> read_queries(const std::filesystem::path& file,

@@ -17,10 +17,14 @@ CLI::Validator not_empty() {
             "not_empty"};
 }
 
-void scoring_options::add_to(CLI::App& app) {
+void add_model_option(CLI::App& app, std::string& model) {
     app.add_option("--model", model, "Model file; the default model if not given")
         ->type_name("FILE")
         ->check(not_empty());
+}
+
+void scoring_options::add_to(CLI::App& app) {
+    add_model_option(app, model);
     app.add_option("--threads", threads, "Threads to use; 0 is one for each core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");

@@ -18,10 +18,11 @@ namespace mice::cli {
 /// How the program ends; docs/commands.md and --help say the same.
 enum class exit_code : int {
     ok = 0,
-    failure = 1,    ///< a model, file or input could not be used; one line on stderr says why
-    incomplete = 2, ///< finished, but something was left out, and stderr says what
-    timed_out = 3,  ///< stopped by --timeout; the results are marked as partial
-    usage = 64      ///< the command line was wrong
+    failure = 1,      ///< a model, file or input could not be used; one line on stderr says why
+    incomplete = 2,   ///< finished, but something was left out, and stderr says what
+    timed_out = 3,    ///< stopped by --timeout; the results are marked as partial
+    usage = 64,       ///< the command line was wrong
+    interrupted = 130 ///< stopped by Ctrl-C or a request to end; what was committed stays
 };
 
 /// What the command line asked for; set by parsing, run afterwards.
@@ -38,11 +39,16 @@ void add_rerank_command(CLI::App& app, command& chosen);
 void add_score_command(CLI::App& app, command& chosen);
 void add_tokenize_command(CLI::App& app, command& chosen);
 void add_eval_command(CLI::App& app, command& chosen);
+void add_index_command(CLI::App& app, command& chosen);
+void add_search_command(CLI::App& app, command& chosen);
 void add_inspect_command(CLI::App& app, command& chosen);
 void add_selftest_command(CLI::App& app, command& chosen);
 
 /// A file name that is empty is a script's mistake and never means the default.
 [[nodiscard]] CLI::Validator not_empty();
+
+/// --model alone, for commands that score nothing.
+void add_model_option(CLI::App& app, std::string& model);
 
 /// Options that several commands share.
 struct scoring_options {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -13,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/bm25.hpp"
+#include <mice/store/words.hpp>
+
 #include "common/metrics.hpp"
 #include "common/output.hpp"
 #include "mice/commands.hpp"
@@ -29,7 +31,7 @@ struct eval_options {
     scoring_options scoring;
     std::vector<std::string> folders;
     std::vector<std::string> runs;
-    tools::bm25_options bm25;
+    bm25_options bm25;
     std::size_t depth = 0;
     std::string trec_out;
     std::string tag = "mice";
@@ -117,16 +119,20 @@ void note_queries_without_text(const collection& data, tools::reading_notes& not
 }
 
 std::vector<candidate_list> bm25_candidates(const collection& data, const eval_options& options) {
-    tools::bm25_index index(options.bm25);
+    store::words_builder builder;
     for (const tools::passage& each : data.corpus.all()) {
-        index.add(each.joined());
+        builder.add(each.joined());
     }
+    const std::vector<std::byte> bytes = builder.finish();
+    const store::words_view words(store::memory_reader(bytes));
+    const store::bm25_part whole{&words, {}};
     const std::size_t depth = options.depth > 0 ? options.depth : bm25_depth;
     std::vector<candidate_list> lists;
     for (const tools::query_record& query : data.queries) {
         if (has_relevant(data.judged, query.id)) {
             candidate_list& list = lists.emplace_back(candidate_list{query, {}});
-            for (const tools::bm25_hit& found : index.search(query.text, depth)) {
+            for (const store::bm25_hit& found :
+                 store::bm25_search({&whole, 1}, query.text, depth, options.bm25)) {
                 list.documents.push_back(found.document);
             }
         }
@@ -382,7 +388,7 @@ void check(const eval_options& options) {
 
 exit_code run_eval(const eval_options& options) {
     check(options);
-    (void)tools::bm25_index(options.bm25); // refuses bad k1 and b before any work
+    store::validate(options.bm25); // before any work
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     tools::output out;

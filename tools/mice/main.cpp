@@ -17,7 +17,7 @@ constexpr const char* footer =
     "Exit codes: 0 done; 1 a model, file or input could not be used, or a self-test failed; 2 "
     "done,\n"
     "but something was left out (stderr says what); 3 stopped by --timeout with partial results;\n"
-    "64 wrong command line.\n\n"
+    "64 wrong command line; 130 stopped by Ctrl-C.\n\n"
     "Example: printf 'Bread freezes well.\\nHone knives often.\\n' | mice rerank 'keep bread "
     "fresh'\n";
 
@@ -28,12 +28,18 @@ exit_code fail(exit_code code, const std::string& what) {
 
 /// The subcommand that was named, for "run ... --help".
 std::string named_command(const CLI::App& app) {
-    const auto named = app.get_subcommands();
-    return named.empty() ? "mice" : "mice " + named.front()->get_name();
+    std::string name = "mice";
+    for (auto named = app.get_subcommands(); !named.empty();
+         named = named.front()->get_subcommands()) {
+        name += " " + named.front()->get_name();
+    }
+    return name;
 }
 
 exit_code run(int argc, char** argv) {
-    CLI::App app{"Re-ranks passages for a query with a MICE transformer, on the CPU.", "mice"};
+    CLI::App app{"Re-ranks passages for a query with a MICE transformer, on the CPU, and searches "
+                 "indexes of encoded documents.",
+                 "mice"};
     app.footer(footer);
     app.require_subcommand(0, 1);
     bool version = false;
@@ -43,6 +49,8 @@ exit_code run(int argc, char** argv) {
     mice::cli::add_score_command(app, chosen);
     mice::cli::add_tokenize_command(app, chosen);
     mice::cli::add_eval_command(app, chosen);
+    mice::cli::add_index_command(app, chosen);
+    mice::cli::add_search_command(app, chosen);
     mice::cli::add_inspect_command(app, chosen);
     mice::cli::add_selftest_command(app, chosen);
 

@@ -77,6 +77,14 @@ void finish_list(result_list& list, std::size_t top_k) {
     }
 }
 
+tools::ordered_json json_score(float score) {
+    if (!std::isfinite(score)) {
+        return nullptr;
+    }
+    // The shortest decimal that reads back as the same float, not the double beside it.
+    return std::stod(tools::score_text(static_cast<double>(score)));
+}
+
 void write_table(tools::output& out, const result_list& list) {
     const std::size_t columns = tools::output_columns();
     if (!list.query_id.empty()) {
@@ -118,11 +126,7 @@ void write_json(tools::output& out, const result_list& list) {
         hit["index"] = row.index;
         hit["id"] = row.passage->id;
         hit["scored"] = row.scored;
-        hit["score"] = nullptr;
-        if (row.scored && std::isfinite(row.score)) {
-            // The shortest decimal that reads back as the same float, not the double beside it.
-            hit["score"] = std::stod(tools::score_text(static_cast<double>(row.score)));
-        }
+        hit["score"] = row.scored ? json_score(row.score) : tools::ordered_json(nullptr);
         hit["tokens_seen"] = row.tokens_seen;
         hit["tokens_cut"] = row.tokens_cut;
         hit["replaced"] = row.passage->replaced;

@@ -37,6 +37,9 @@ struct result_list {
 /// (0 keeps all).
 void finish_list(result_list& list, std::size_t top_k);
 
+/// A score for JSON: null unless it is a number.
+[[nodiscard]] tools::ordered_json json_score(float score);
+
 /// A table for people, fitted to the terminal's width.
 void write_table(tools::output& out, const result_list& list);
 /// One JSON object on one line.

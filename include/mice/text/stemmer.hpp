@@ -1,36 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/stemmer.hpp"
+#pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
-namespace mice::tools {
-namespace {
+#include <mice/config.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace text {
+namespace detail::porter {
 
 struct rule {
     std::string_view suffix;
     std::string_view replacement;
 };
 
-bool is_consonant(std::string_view word, std::size_t i) {
-    switch (word[i]) {
-    case 'a':
-    case 'e':
-    case 'i':
-    case 'o':
-    case 'u':
-        return false;
-    case 'y':
-        return i == 0 || !is_consonant(word, i - 1);
-    default:
-        return true;
+inline bool is_vowel(char letter) {
+    return std::string_view("aeiou").find(letter) != std::string_view::npos;
+}
+
+/// Letters other than a, e, i, o, u; a "y" is one at the start and behind a vowel. In a run of "y"
+/// vowel and consonant take turns.
+inline bool is_consonant(std::string_view word, std::size_t i) {
+    if (word[i] != 'y') {
+        return !is_vowel(word[i]);
     }
+    std::size_t first = i;
+    while (first > 0 && word[first - 1] == 'y') {
+        --first;
+    }
+    const bool starts_as_consonant = first == 0 || is_vowel(word[first - 1]);
+    return starts_as_consonant == ((i - first) % 2 == 0);
 }
 
 /// Porter's m: how many times a vowel run is followed by a consonant run.
-std::size_t measure(std::string_view stem) {
+inline std::size_t measure(std::string_view stem) {
     std::size_t count = 0;
     bool after_vowel = false;
     for (std::size_t i = 0; i < stem.size(); ++i) {
@@ -41,7 +48,7 @@ std::size_t measure(std::string_view stem) {
     return count;
 }
 
-bool has_vowel(std::string_view stem) {
+inline bool has_vowel(std::string_view stem) {
     for (std::size_t i = 0; i < stem.size(); ++i) {
         if (!is_consonant(stem, i)) {
             return true;
@@ -50,26 +57,26 @@ bool has_vowel(std::string_view stem) {
     return false;
 }
 
-bool ends_double_consonant(std::string_view word) {
+inline bool ends_double_consonant(std::string_view word) {
     const std::size_t n = word.size();
     return n >= 2 && word[n - 1] == word[n - 2] && is_consonant(word, n - 1);
 }
 
 /// Consonant, vowel, consonant other than w, x, y: a short syllable that keeps its "e".
-bool ends_short(std::string_view word) {
+inline bool ends_short(std::string_view word) {
     const std::size_t n = word.size();
     return n >= 3 && is_consonant(word, n - 3) && !is_consonant(word, n - 2) &&
            is_consonant(word, n - 1) && word[n - 1] != 'w' && word[n - 1] != 'x' &&
            word[n - 1] != 'y';
 }
 
-std::string_view without(std::string_view word, std::size_t letters) {
+inline std::string_view without(std::string_view word, std::size_t letters) {
     return word.substr(0, word.size() - letters);
 }
 
 /// Replaces the first suffix of the list that the word ends in, if the rest's measure is above
 /// `least`. The lists name longer suffixes before those that they end in.
-void apply(std::string& word, std::size_t least, std::initializer_list<rule> rules) {
+inline void apply(std::string& word, std::size_t least, std::initializer_list<rule> rules) {
     for (const rule& r : rules) {
         if (word.ends_with(r.suffix)) {
             if (measure(without(word, r.suffix.size())) > least) {
@@ -80,7 +87,7 @@ void apply(std::string& word, std::size_t least, std::initializer_list<rule> rul
     }
 }
 
-void plurals(std::string& word) {
+inline void plurals(std::string& word) {
     if (word.ends_with("sses") || word.ends_with("ies")) {
         word.resize(word.size() - 2);
     } else if (word.ends_with("s") && !word.ends_with("ss")) {
@@ -88,7 +95,7 @@ void plurals(std::string& word) {
     }
 }
 
-void past_and_gerund(std::string& word) {
+inline void past_and_gerund(std::string& word) {
     if (word.ends_with("eed")) {
         if (measure(without(word, 3)) > 0) {
             word.pop_back();
@@ -110,7 +117,7 @@ void past_and_gerund(std::string& word) {
     }
 }
 
-void long_suffixes(std::string& word) {
+inline void long_suffixes(std::string& word) {
     apply(word, 0, {{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"},   {"anci", "ance"},
                     {"izer", "ize"},    {"abli", "able"},   {"alli", "al"},     {"entli", "ent"},
                     {"eli", "e"},       {"ousli", "ous"},   {"ization", "ize"}, {"ation", "ate"},
@@ -126,7 +133,7 @@ void long_suffixes(std::string& word) {
            {"ness", ""}});
 }
 
-void last_suffix(std::string& word) {
+inline void last_suffix(std::string& word) {
     if (word.ends_with("sion") || word.ends_with("tion")) {
         if (measure(without(word, 3)) > 1) {
             word.resize(word.size() - 3);
@@ -154,7 +161,7 @@ void last_suffix(std::string& word) {
            {"ize", ""}});
 }
 
-void tidy_up(std::string& word) {
+inline void tidy_up(std::string& word) {
     if (word.ends_with("e")) {
         const std::string_view stem = without(word, 1);
         const std::size_t m = measure(stem);
@@ -167,13 +174,17 @@ void tidy_up(std::string& word) {
     }
 }
 
-} // namespace
+} // namespace detail::porter
 
-std::string porter_stem(std::string word) {
+/// The stem of a lower-case English word, by Porter's algorithm (M. F. Porter, "An algorithm for
+/// suffix stripping", Program 14(3), 1980). Words with other bytes than a-z, and words of one or
+/// two letters, stay as they are.
+[[nodiscard]] inline std::string porter_stem(std::string word) {
     const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
     if (word.size() <= 2 || !std::all_of(word.begin(), word.end(), is_letter)) {
         return word;
     }
+    using namespace detail::porter;
     plurals(word);
     past_and_gerund(word);
     if (word.ends_with("y") && has_vowel(without(word, 1))) {
@@ -185,4 +196,5 @@ std::string porter_stem(std::string word) {
     return word;
 }
 
-} // namespace mice::tools
+} // namespace text
+MICE_NAMESPACE_END

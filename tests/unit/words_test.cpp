@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include <mice/error.hpp>
+#include <mice/text/words.hpp>
 
-#include "common/bm25.hpp"
-#include "common/stemmer.hpp"
-
-using mice::tools::analyse;
-using mice::tools::bm25_hit;
-using mice::tools::bm25_index;
-using mice::tools::porter_stem;
+using mice::text::analyse;
+using mice::text::porter_stem;
 using words = std::vector<std::string>;
 
 TEST_CASE("the stemmer gives the stems of Porter's paper") {
@@ -100,59 +95,35 @@ TEST_CASE("the analyser folds case and accents and drops stop words") {
     CHECK(analyse("to be or not to be").size() == 0);
 }
 
-TEST_CASE("BM25 scores are the hand-computed ones") {
-    bm25_index index({.k1 = 0.9, .b = 0.4});
-    index.add("red apple apple");      // 3 words
-    index.add("green pear");           // 2 words
-    index.add("red pear plum cherry"); // 4 words
-    const std::vector<bm25_hit> hits = index.search("red apple", 10);
-    REQUIRE(hits.size() == 2);
-    // Average length 3. red: df 2, idf ln(1 + 1.5 / 2.5); apple: df 1, idf ln(1 + 2.5 / 1.5).
-    const double red = std::log(1.6);
-    const double apple = std::log(1 + 2.5 / 1.5);
-    CHECK(hits[0].document == 0);
-    CHECK(hits[0].score == Approx(red * 1 / (1 + 0.9) + apple * 2 / (2 + 0.9)).epsilon(1e-6));
-    CHECK(hits[1].document == 2);
-    CHECK(hits[1].score == Approx(red * 1 / (1 + 0.9 * (0.6 + 0.4 * 4 / 3))).epsilon(1e-6));
+TEST_CASE("the stemmer takes runs of y by turns and runs of any length") {
+    CHECK(porter_stem("syzygy") == "syzygi");
+    CHECK(porter_stem("yyying") == "yy"); // "yyy" ends in the same consonant twice
+    const std::string deep(100'000, 'y');
+    CHECK(porter_stem(deep).size() == deep.size());
 }
 
-TEST_CASE("BM25 keeps the order of equal documents and honours the depth") {
-    bm25_index index;
-    for (int i = 0; i < 5; ++i) {
-        index.add("same words");
+TEST_CASE("the analyser splits endless words and stays linear") {
+    const words split = analyse(std::string(1000, 'x'));
+    CHECK(split.size() == 5);
+    std::size_t letters = 0;
+    for (const std::string& word : split) {
+        CHECK(word.size() <= mice::text::longest_word);
+        letters += word.size();
     }
-    index.add("other");
-    const std::vector<bm25_hit> hits = index.search("word", 3);
-    REQUIRE(hits.size() == 3);
-    CHECK(hits[0].document == 0);
-    CHECK(hits[1].document == 1);
-    CHECK(hits[2].document == 2);
-    CHECK(index.search("word", 100).size() == 5);
-    CHECK(index.search("word", 0).empty());
-    CHECK(index.search("absent the", 10).empty());
+    CHECK(letters == 1000);
+    std::string wide;
+    for (int i = 0; i < 300; ++i) {
+        wide += "\u0436";
+    }
+    for (const std::string& word : analyse(wide)) {
+        CHECK(word.size() <= mice::text::longest_word);
+        CHECK(word.size() % 2 == 0); // never within a code point
+    }
+    CHECK(analyse(std::string(std::size_t{1} << 20, 'y')).size() > 4000);
 }
 
-TEST_CASE("a word that the query repeats counts as often") {
-    bm25_index index;
-    index.add("wine");
-    index.add("beer");
-    CHECK(index.search("wine wine", 1)[0].score == Approx(2 * index.search("wine", 1)[0].score));
-}
-
-TEST_CASE("an empty BM25 index and empty documents find nothing") {
-    bm25_index index;
-    CHECK(index.search("anything", 10).empty());
-    index.add("");
-    index.add("the");
-    CHECK(index.size() == 2);
-    CHECK(index.search("anything", 10).empty());
-}
-
-TEST_CASE("BM25 refuses impossible parameters") {
-    CHECK_THROWS_AS(bm25_index({.k1 = -0.1, .b = 0.4}), mice::error);
-    CHECK_THROWS_AS(bm25_index({.k1 = 0.9, .b = 1.1}), mice::error);
-    CHECK_THROWS_AS(bm25_index({.k1 = std::numeric_limits<double>::quiet_NaN(), .b = 0.4}),
-                    mice::error);
-    CHECK_THROWS_AS(bm25_index({.k1 = 0.9, .b = std::numeric_limits<double>::quiet_NaN()}),
-                    mice::error);
+TEST_CASE("stop words are found and nothing else is") {
+    CHECK(mice::text::is_stop_word("the"));
+    CHECK_FALSE(mice::text::is_stop_word("theory"));
+    CHECK_FALSE(mice::text::is_stop_word(""));
 }

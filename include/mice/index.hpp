@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <mice/index_ranking.hpp>
+#include <mice/reranker.hpp>
+#include <mice/store/index_types.hpp>
+#include <mice/store/words.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace detail {
+class index_state;
+class document_walk;
+} // namespace detail
+
+/// The documents of one commit in index order: a range for one pass, for one thread. What is
+/// committed later does not change it.
+class index_documents {
+  public:
+    /// The position in the range; at most one is used at a time.
+    class iterator {
+      public:
+        using value_type = stored_document;
+        using difference_type = std::ptrdiff_t;
+        explicit iterator(index_documents& owner) : owner_(&owner) {}
+        /// Valid until the next step.
+        [[nodiscard]] const stored_document& operator*() const { return owner_->current_; }
+        [[nodiscard]] const stored_document* operator->() const { return &owner_->current_; }
+        /// Throws errc::format for a damaged file.
+        iterator& operator++() {
+            owner_->step();
+            return *this;
+        }
+        void operator++(int) { owner_->step(); }
+        /// Whether all documents have been passed.
+        [[nodiscard]] bool operator==(std::default_sentinel_t) const { return owner_->done_; }
+
+      private:
+        index_documents* owner_;
+    };
+
+    index_documents(index_documents&&) noexcept;
+    index_documents& operator=(index_documents&&) noexcept;
+    ~index_documents();
+
+    [[nodiscard]] iterator begin();
+    [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+  private:
+    friend class index;
+    explicit index_documents(std::unique_ptr<detail::document_walk> walk);
+    void step();
+
+    std::unique_ptr<detail::document_walk> walk_;
+    stored_document current_;
+    bool done_ = false;
+};
+
+/// A folder of encoded documents, bound to one model: each document is encoded once, and every
+/// query runs only the interaction layers. Many processes may read while one writes; a reader sees
+/// the last commit that was there when it opened or refreshed, and never waits. What commit()
+/// returned from survives a crash, a kill and a loss of power.
+///
+/// Const members may be called from many threads at once, also while one thread calls the others.
+/// Members that write (put, put_ids, erase, commit, rollback, compact, merge, release) are for one
+/// thread at a time; the first of them takes the folder's lock, which is held until release() or
+/// the object's end. Where a writing member other than an argument's refusal
+/// (errc::invalid_argument, errc::encoding) fails, nothing can be written before rollback().
+///
+/// Unless said otherwise, members throw mice::error: errc::io for what the operating system
+/// refuses, errc::format for damaged files, errc::mismatch for another model's index or when
+/// another writer has the lock, errc::invalid_argument for ids that are empty, longer than 1024
+/// bytes, not UTF-8 or hold control characters.
+class index {
+  public:
+    // ---- opening ----
+
+    /// Makes an index in a folder that is new or empty. Throws errc::invalid_argument where it is
+    /// neither, or for a codec that does not fit the model.
+    [[nodiscard]] static index create(const std::filesystem::path& folder, const reranker& ranker,
+                                      const index_options& options = {},
+                                      const index_access& access = {});
+    /// As create, with the codec, its learned parameters and the options of another index, so that
+    /// merge() can join the two.
+    [[nodiscard]] static index create_like(const std::filesystem::path& folder,
+                                           const reranker& ranker,
+                                           const std::filesystem::path& other,
+                                           const index_access& access = {});
+    /// Opens an index; takes no lock and writes nothing. Throws errc::mismatch for an index of
+    /// another model, errc::unsupported for one of a newer format, errc::format where neither of
+    /// the last two commits is readable, errc::io where there is no index.
+    [[nodiscard]] static index open(const std::filesystem::path& folder, const reranker& ranker,
+                                    const index_access& access = {});
+    /// open where the folder holds an index, else create. Throws errc::mismatch for an index of
+    /// other options.
+    [[nodiscard]] static index open_or_create(const std::filesystem::path& folder,
+                                              const reranker& ranker,
+                                              const index_options& options = {},
+                                              const index_access& access = {});
+    /// Whether a folder holds an index (readable or not).
+    [[nodiscard]] static bool exists(const std::filesystem::path& folder);
+
+    index(index&&) noexcept;
+    index& operator=(index&&) noexcept;
+    /// Drops what was not committed.
+    ~index();
+
+    // ---- writing ----
+
+    /// Adds a document, or replaces the one of that id. The text is encoded in a batch with later
+    /// ones, on all threads; metadata is kept as it is, at most 16 MiB. Texts of up to 1 GiB.
+    put_result put(std::string_view id, std::string_view text, std::string_view metadata = {});
+    /// As put, for a document given as token ids with its special tokens, at most the model's
+    /// positions; it has no words.
+    put_result put_ids(std::string_view id, std::span<const std::int32_t> ids,
+                       std::string_view metadata = {});
+    /// Removes a document; false when there is none of that id.
+    bool erase(std::string_view id);
+    /// Encodes what is waiting and makes all changes since the last commit visible and durable, all
+    /// of them or none.
+    index_commit commit();
+    /// Forgets all changes since the last commit.
+    void rollback();
+    /// Forgets changes as rollback(), and lets other writers in.
+    void release();
+    /// Documents changed since the last commit, by put() and erase().
+    [[nodiscard]] std::uint64_t uncommitted() const noexcept;
+
+    /// Commits, and rewrites the files without deleted documents and in few segments; nothing is
+    /// encoded again. Needs the index's size on disk once more while it works.
+    index_commit compact(const index_progress& progress = {});
+    /// Copies all documents of other indexes, made with the same model, codec, codec parameters and
+    /// options (see create_like), behind its own, in the order of the list, and commits; nothing is
+    /// encoded again. Equal documents of one id are no conflict. Throws errc::mismatch, naming what
+    /// differs.
+    index_merge merge(std::span<const std::filesystem::path> others,
+                      merge_conflict conflict = merge_conflict::refuse,
+                      const index_progress& progress = {});
+
+    // ---- ranking the last commit ----
+
+    /// Ranks all documents. Memory: a few thousand documents at a time, and top_k hits; with top_k
+    /// = 0 all hits.
+    [[nodiscard]] index_ranking rank(std::string_view query,
+                                     const rank_options& options = {}) const;
+    [[nodiscard]] index_ranking rank(const mice::query& query,
+                                     const rank_options& options = {}) const;
+    /// Ranks the documents of the given ids; an id given twice is ranked twice.
+    [[nodiscard]] index_ranking rank(std::string_view query, std::span<const std::string_view> ids,
+                                     const rank_options& options = {},
+                                     unknown_ids unknown = unknown_ids::refuse) const;
+    [[nodiscard]] index_ranking rank(const mice::query& query,
+                                     std::span<const std::string_view> ids,
+                                     const rank_options& options = {},
+                                     unknown_ids unknown = unknown_ids::refuse) const;
+    template <text_range Ids>
+    [[nodiscard]] index_ranking rank(std::string_view query, const Ids& ids,
+                                     const rank_options& options = {},
+                                     unknown_ids unknown = unknown_ids::refuse) const {
+        const std::vector<std::string_view> views(std::ranges::begin(ids), std::ranges::end(ids));
+        return rank(query, std::span<const std::string_view>(views), options, unknown);
+    }
+    [[nodiscard]] index_ranking rank(std::string_view query,
+                                     std::initializer_list<std::string_view> ids,
+                                     const rank_options& options = {},
+                                     unknown_ids unknown = unknown_ids::refuse) const {
+        return rank(query, std::span(ids.begin(), ids.size()), options, unknown);
+    }
+    /// Ranks all documents for many queries: each document is read once. One ranking for each
+    /// query.
+    [[nodiscard]] std::vector<index_ranking> rank_batch(std::span<const mice::query> queries,
+                                                        const rank_options& options = {}) const;
+    /// At most `depth` documents that share words with the query, best first by BM25 (ties in index
+    /// order), to be ranked. Deleted documents still count in the words' frequencies until
+    /// compact(). Throws errc::invalid_argument for an index without words.
+    [[nodiscard]] std::vector<index_candidate> candidates(std::string_view query, std::size_t depth,
+                                                          const bm25_options& options = {}) const;
+
+    // ---- reading the last commit ----
+
+    /// Documents in the index.
+    [[nodiscard]] std::uint64_t size() const;
+    [[nodiscard]] bool contains(std::string_view id) const;
+    /// What is stored of a document, or nothing.
+    [[nodiscard]] std::optional<stored_document> get(std::string_view id) const;
+    /// The decoded states of a document, or nothing.
+    [[nodiscard]] std::optional<stored_states> states(std::string_view id) const;
+    /// All documents in index order: the order of their last put(), merged ones behind.
+    [[nodiscard]] index_documents documents() const;
+    [[nodiscard]] index_stats stats() const;
+    /// Reads every byte of every file of the last commit and the one before, and compares the
+    /// checksums. Empty: no damage. Damage is no exception here.
+    [[nodiscard]] std::vector<index_finding> verify(const index_progress& progress = {}) const;
+    /// Goes on to the last commit of another process; false where there is none.
+    bool refresh();
+
+    [[nodiscard]] const std::filesystem::path& folder() const noexcept;
+    [[nodiscard]] const reranker& ranker() const noexcept;
+
+  private:
+    explicit index(std::unique_ptr<detail::index_state> state);
+
+    std::unique_ptr<detail::index_state> state_;
+};
+
+MICE_NAMESPACE_END
+
+#include <mice/index_impl.hpp>

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mice/index.hpp>
+#include <mice/index_scoring.hpp>
+#include <mice/index_state.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace detail {
+
+[[nodiscard]] inline io::file_system& files_of(const index_access& access) {
+    return access.files == nullptr ? io::system_files() : *access.files;
+}
+
+[[nodiscard]] inline store::manifest first_manifest(const reranker& ranker,
+                                                    const index_options& options) {
+    store::validate(options.codec, ranker.config());
+    store::manifest made;
+    made.model = store::bound_model(ranker.shared_model(), options.codec).identity;
+    made.codec = options.codec;
+    made.words = options.words;
+    return made;
+}
+
+} // namespace detail
+
+// ---- opening ----
+
+inline index::index(std::unique_ptr<detail::index_state> state) : state_(std::move(state)) {}
+inline index::index(index&&) noexcept = default;
+inline index& index::operator=(index&&) noexcept = default;
+inline index::~index() = default;
+
+inline index index::open(const std::filesystem::path& folder, const reranker& ranker,
+                         const index_access& access) {
+    return index(std::make_unique<detail::index_state>(folder, ranker, access));
+}
+
+inline index index::create(const std::filesystem::path& folder, const reranker& ranker,
+                           const index_options& options, const index_access& access) {
+    store::create_index(detail::files_of(access), folder, detail::first_manifest(ranker, options),
+                        {});
+    return open(folder, ranker, access);
+}
+
+inline index index::create_like(const std::filesystem::path& folder, const reranker& ranker,
+                                const std::filesystem::path& other, const index_access& access) {
+    const store::opened_commit from =
+        store::open_newest(detail::files_of(access), other, ranker.shared_model());
+    const store::manifest& there = from.commit->commit();
+    store::create_index(detail::files_of(access), folder,
+                        detail::first_manifest(ranker, {there.codec, there.words}),
+                        from.commit->codec_parameters());
+    return open(folder, ranker, access);
+}
+
+inline index index::open_or_create(const std::filesystem::path& folder, const reranker& ranker,
+                                   const index_options& options, const index_access& access) {
+    if (!exists(folder)) {
+        return create(folder, ranker, options, access);
+    }
+    index made = open(folder, ranker, access);
+    const index_stats now = made.stats();
+    if (!(now.codec == options.codec)) {
+        throw errors::index_mismatch("codec", now.codec.name, options.codec.name,
+                                     "open it without options, or make another index");
+    }
+    if (now.words != options.words) {
+        const auto said = [](index_words words) {
+            return words == index_words::keep ? "words are kept" : "no words are kept";
+        };
+        throw errors::index_mismatch("choice of words", said(now.words), said(options.words),
+                                     "open it without options, or make another index");
+    }
+    return made;
+}
+
+inline bool index::exists(const std::filesystem::path& folder) {
+    std::error_code code;
+    return std::filesystem::is_directory(folder, code) &&
+           !store::generations_in(io::system_files(), folder).empty();
+}
+
+// ---- writing ----
+
+inline put_result index::put(std::string_view id, std::string_view text,
+                             std::string_view metadata) {
+    store::waiting_document made = detail::waiting_document(id, metadata);
+    if (text.size() > store::largest_text) {
+        throw errors::document_too_large(id, "the text", text.size(), store::largest_text);
+    }
+    if (!state_->ranker().has_tokenizer()) {
+        throw errors::no_tokenizer();
+    }
+    if (state_->access().on_invalid == invalid_utf8::refuse) {
+        if (const std::size_t invalid = text::first_invalid_utf8(text);
+            invalid != std::string_view::npos) {
+            throw errors::invalid_utf8("the text of document " + errors::quoted(id), invalid);
+        }
+    }
+    const bool plain = state_->access().specials == special_tokens::plain;
+    made.content = detail::content_hash(plain ? "plain text" : "text with special tokens",
+                                        std::as_bytes(std::span(text)), metadata);
+    made.text = text;
+    return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });
+}
+
+inline put_result index::put_ids(std::string_view id, std::span<const std::int32_t> ids,
+                                 std::string_view metadata) {
+    store::waiting_document made = detail::waiting_document(id, metadata);
+    const model& engine = *state_->ranker().shared_model();
+    engine.check_ids(ids, engine.config().max_position_embeddings);
+    made.content = detail::content_hash("token ids", std::as_bytes(ids), metadata);
+    made.tokens.ids.assign(ids.begin(), ids.end());
+    made.as_ids = true;
+    return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });
+}
+
+inline bool index::erase(std::string_view id) {
+    detail::check_document_id(id);
+    return state_->write([&](store::index_writer& to) { return to.erase(id); });
+}
+inline index_commit index::commit() {
+    return state_->write([](store::index_writer& to) { return to.commit(); });
+}
+inline void index::rollback() {
+    state_->write([](store::index_writer& to) { to.rollback(); });
+}
+inline void index::release() {
+    state_->release();
+}
+inline std::uint64_t index::uncommitted() const noexcept {
+    return state_->open_writer() == nullptr ? 0 : state_->open_writer()->changes();
+}
+inline index_commit index::compact(const index_progress& progress) {
+    return state_->write([&](store::index_writer& to) { return to.compact(progress); });
+}
+inline index_merge index::merge(std::span<const std::filesystem::path> others,
+                                merge_conflict conflict, const index_progress& progress) {
+    std::vector<std::shared_ptr<const store::snapshot>> opened;
+    for (const std::filesystem::path& other : others) {
+        opened.push_back(
+            store::open_newest(state_->files(), other, state_->ranker().shared_model()).commit);
+    }
+    return state_->write(
+        [&](store::index_writer& to) { return to.merge(opened, others, conflict, progress); });
+}
+
+// ---- ranking ----
+
+inline std::vector<index_ranking> index::rank_batch(std::span<const mice::query> queries,
+                                                    const rank_options& options) const {
+    std::vector<const detail::encoded_query*> encoded;
+    for (const mice::query& each : queries) {
+        if (each.owner_ != state_->ranker().shared_model()) {
+            throw errors::foreign_query();
+        }
+        encoded.push_back(each.encoded_.get());
+    }
+    return detail::rank_commit(*state_->commit(), encoded, options);
+}
+inline index_ranking index::rank(const mice::query& query, const rank_options& options) const {
+    return std::move(rank_batch({&query, 1}, options)[0]);
+}
+inline index_ranking index::rank(std::string_view query, const rank_options& options) const {
+    return rank(ranker().encode_query(query, options), options);
+}
+
+inline index_ranking index::rank(const mice::query& query, std::span<const std::string_view> ids,
+                                 const rank_options& options, unknown_ids unknown) const {
+    if (query.owner_ != state_->ranker().shared_model()) {
+        throw errors::foreign_query();
+    }
+    const std::shared_ptr<const store::snapshot> commit = state_->commit();
+    std::vector<store::document_place> places;
+    std::vector<std::string> missing;
+    places.reserve(ids.size());
+    for (const std::string_view id : ids) {
+        if (const auto found = commit->find(id)) {
+            places.push_back(*found);
+        } else if (unknown == unknown_ids::refuse) {
+            throw errors::unknown_document(id);
+        } else {
+            missing.emplace_back(id);
+        }
+    }
+    index_ranking made = detail::rank_places(*commit, *query.encoded_, places, options);
+    made.unknown = std::move(missing);
+    return made;
+}
+inline index_ranking index::rank(std::string_view query, std::span<const std::string_view> ids,
+                                 const rank_options& options, unknown_ids unknown) const {
+    return rank(ranker().encode_query(query, options), ids, options, unknown);
+}
+
+inline std::vector<index_candidate> index::candidates(std::string_view query, std::size_t depth,
+                                                      const bm25_options& options) const {
+    const std::shared_ptr<const store::snapshot> commit = state_->commit();
+    if (commit->commit().words != index_words::keep) {
+        throw errors::index_without_words();
+    }
+    std::vector<store::words_view> views;
+    views.reserve(commit->segments().size());
+    std::vector<store::bm25_part> parts;
+    for (const store::live_segment& each : commit->segments()) {
+        views.emplace_back(each.file->words());
+        if (views.back().documents() != each.file->documents()) {
+            throw errors::bad_index_file(each.file->name(),
+                                         "its words are of another number of documents");
+        }
+        parts.push_back(
+            {&views.back(), [&each](std::uint32_t document) { return each.live(document); }});
+    }
+    std::vector<index_candidate> found;
+    for (const store::bm25_hit& each : store::bm25_search(parts, query, depth, options)) {
+        const store::segment& file = *commit->segments()[each.part].file;
+        found.push_back({std::string(file.id(file.entry(each.document))), each.score});
+    }
+    return found;
+}
+
+// ---- reading ----
+
+inline std::uint64_t index::size() const {
+    return state_->commit()->documents();
+}
+inline bool index::contains(std::string_view id) const {
+    return state_->commit()->find(id).has_value();
+}
+inline std::optional<stored_document> index::get(std::string_view id) const {
+    const std::shared_ptr<const store::snapshot> commit = state_->commit();
+    const auto found = commit->find(id);
+    return found ? std::optional(detail::describe(*commit, *found)) : std::nullopt;
+}
+inline std::optional<stored_states> index::states(std::string_view id) const {
+    const std::shared_ptr<const store::snapshot> commit = state_->commit();
+    const auto found = commit->find(id);
+    if (!found) {
+        return std::nullopt;
+    }
+    const store::segment& file = *commit->segments()[found->segment].file;
+    const store::document_entry entry = file.entry(found->document);
+    const store::document_coder& coder = *commit->coder();
+    const std::span<const std::byte> codes = file.codes(entry, coder.bytes(entry.rows));
+    stored_states made{entry.rows, coder.width(), coder.key_values(), {}};
+    made.values.resize(made.rows * made.width);
+    kernels::buffer scratch;
+    coder.decode(codes, entry.rows, made.values.data(), scratch);
+    return made;
+}
+
+inline index_documents::index_documents(std::unique_ptr<detail::document_walk> walk)
+    : walk_(std::move(walk)) {}
+inline index_documents::index_documents(index_documents&&) noexcept = default;
+inline index_documents& index_documents::operator=(index_documents&&) noexcept = default;
+inline index_documents::~index_documents() = default;
+inline index_documents::iterator index_documents::begin() {
+    step();
+    return iterator(*this);
+}
+inline void index_documents::step() {
+    const auto next = walk_->next();
+    done_ = !next;
+    if (next) {
+        current_ = detail::describe(walk_->commit(), *next);
+    }
+}
+inline index_documents index::documents() const {
+    return index_documents(std::make_unique<detail::document_walk>(state_->commit()));
+}
+
+inline index_stats index::stats() const {
+    const store::opened_commit opened = state_->opened();
+    const store::manifest& commit = opened.commit->commit();
+    index_stats made;
+    made.generation = commit.generation;
+    made.documents = opened.commit->documents();
+    made.segments = commit.segments.size();
+    made.files = commit.files().size() + 1;
+    made.codec = commit.codec;
+    made.words = commit.words;
+    made.model = commit.model.name;
+    made.fingerprint = commit.model.fingerprint;
+    made.recovered = opened.recovered;
+    made.bytes.other = commit.parameters.bytes + store::to_text(commit).size();
+    for (const store::live_segment& each : opened.commit->segments()) {
+        using store::section;
+        const store::segment& file = *each.file;
+        const store::deletions_record& deleted = each.record.deletions;
+        made.deleted += deleted.documents;
+        made.tokens += file.tokens() - deleted.tokens;
+        made.rows += file.rows() - deleted.rows;
+        made.all_tokens += file.tokens();
+        const index_bytes parts{file.bytes(section::codes),
+                                file.bytes(section::documents) + file.bytes(section::slots),
+                                file.bytes(section::texts), file.bytes(section::words), 0};
+        made.bytes.codes += parts.codes;
+        made.bytes.documents += parts.documents;
+        made.bytes.texts += parts.texts;
+        made.bytes.words += parts.words;
+        made.bytes.other += file.bytes() - parts.total() + deleted.bytes;
+    }
+    return made;
+}
+
+inline std::vector<index_finding> index::verify(const index_progress& progress) const {
+    return store::verifier(state_->files(), state_->folder(), progress).run();
+}
+inline bool index::refresh() {
+    return state_->refresh();
+}
+inline const std::filesystem::path& index::folder() const noexcept {
+    return state_->folder();
+}
+inline const reranker& index::ranker() const noexcept {
+    return state_->ranker();
+}
+
+MICE_NAMESPACE_END

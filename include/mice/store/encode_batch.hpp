@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mice/kernels/convert.hpp>
+#include <mice/model.hpp>
+#include <mice/parallel.hpp>
+#include <mice/store/codec.hpp>
+#include <mice/store/index_types.hpp>
+#include <mice/store/segment_format.hpp>
+
+// Texts that wait to be encoded, and how they are encoded together.
+MICE_NAMESPACE_BEGIN
+namespace store {
+
+/// A document between put() and its segment.
+struct waiting_document {
+    std::string id;
+    std::string metadata;
+    std::string text;
+    encoding tokens; ///< given, or made of the text
+    io::hash128 content;
+    bool as_ids = false;       ///< put as token ids
+    bool dropped = false;      ///< replaced or erased while it waited
+    std::vector<float> states; ///< [tokens, interaction hidden] while there is no codec
+    std::vector<std::byte> codes;
+    std::size_t rows = 0; ///< of the codes; 0: not coded yet
+};
+
+/// Encodes waiting documents on all threads: similar lengths together, no piece larger than what
+/// fills the matrix products. The states of a document are the same bits in any batch.
+class batch_encoder {
+  public:
+    batch_encoder(const model& engine, const index_access& access)
+        : engine_(engine), access_(access) {}
+
+    /// Fills `codes`, or `states` where `coder` is null, of documents that have neither. Throws
+    /// errc::tensor for states that are not finite, errc::unsupported as document_coder::encode.
+    void encode(std::span<waiting_document* const> documents, const document_coder* coder) const {
+        const parallel_options where{access_.threads, access_.pool};
+        parallel_for(documents.size(), where, [&](std::size_t i) { tokenize(*documents[i]); });
+        std::vector<waiting_document*> order(documents.begin(), documents.end());
+        std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+            return a->tokens.ids.size() > b->tokens.ids.size();
+        });
+        std::vector<std::size_t> begins{0};
+        std::size_t rows = 0;
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            const std::size_t next = order[i]->tokens.ids.size();
+            if (rows != 0 && rows + next > piece_rows) {
+                begins.push_back(i);
+                rows = 0;
+            }
+            rows += next;
+        }
+        begins.push_back(order.size());
+        parallel_for(begins.size() - 1, where, [&](std::size_t i) {
+            encode_piece(std::span(order).subspan(begins[i], begins[i + 1] - begins[i]), coder);
+        });
+    }
+
+  private:
+    static constexpr std::size_t piece_rows = 384;
+
+    void tokenize(waiting_document& document) const {
+        if (!document.as_ids && document.tokens.ids.empty()) {
+            document.tokens =
+                engine_.tokenize_document(document.text, access_.specials, access_.on_invalid);
+        }
+    }
+
+    void encode_piece(std::span<waiting_document* const> documents,
+                      const document_coder* coder) const {
+        const std::size_t hidden = engine_.config().interaction_hidden();
+        std::vector<nn::token_ids> sequences;
+        std::size_t rows = 0;
+        for (const waiting_document* each : documents) {
+            sequences.push_back(each->tokens.ids);
+            rows += each->tokens.ids.size();
+        }
+        nn::workspace space;
+        std::vector<float> states(rows * hidden);
+        engine_.network().encode_documents(sequences, states.data(), space);
+        const float* next = states.data();
+        for (waiting_document* each : documents) {
+            const std::size_t values = each->tokens.ids.size() * hidden;
+            if (!kernels::all_finite(next, values)) {
+                throw errors::not_finite("the encoding of document " + errors::quoted(each->id));
+            }
+            if (coder == nullptr) {
+                each->states.assign(next, next + values);
+            } else {
+                each->rows = coder->encode(next, each->tokens.ids, each->codes);
+            }
+            next += values;
+        }
+    }
+
+    const model& engine_;
+    const index_access& access_;
+};
+
+/// Turns kept states into codes.
+inline void code_states(std::span<waiting_document* const> documents, const document_coder& coder,
+                        const index_access& access) {
+    parallel_for(documents.size(), {access.threads, access.pool}, [&](std::size_t i) {
+        waiting_document& each = *documents[i];
+        each.rows = coder.encode(each.states.data(), each.tokens.ids, each.codes);
+        each.states = {};
+    });
+}
+
+} // namespace store
+MICE_NAMESPACE_END

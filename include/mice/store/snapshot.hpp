@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <mice/model.hpp>
+#include <mice/store/codec.hpp>
+#include <mice/store/deletions.hpp>
+#include <mice/store/manifest.hpp>
+#include <mice/store/segment.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace store {
+
+/// Hashes the weights that make keys and values of states: what an index that stores those depends
+/// on beside the document's fingerprint.
+[[nodiscard]] inline std::string key_values_fingerprint(const model& engine) {
+    io::hasher128 hash;
+    for (const auto& [name, view] : engine.file().tensors()) {
+        if (name.find("crossattention.self.key.") != std::string::npos ||
+            name.find("crossattention.self.value.") != std::string::npos) {
+            hash.add_item(name);
+            hash.add_item(io::name_of(view.type));
+            hash.add_item(view.shape.text());
+            hash.add_item(view.bytes);
+        }
+    }
+    return io::hex_digits(hash.digest());
+}
+
+/// Whether scoring needs a document's token ids beside its states.
+[[nodiscard]] inline bool needs_token_ids(const model_config& config) {
+    return config.extra_attn_bias;
+}
+
+/// A model and what an index has to know of it.
+struct bound_model {
+    std::shared_ptr<const model> engine;
+    index_model identity;
+
+    bound_model(std::shared_ptr<const model> loaded, const index_codec& codec)
+        : engine(std::move(loaded)) {
+        const std::string* name = engine->file().find_metadata("mice.name");
+        identity.fingerprint = engine->fingerprint();
+        identity.name = name == nullptr ? identity.fingerprint : *name;
+        if (codec.name.starts_with("kv-")) {
+            identity.key_values = key_values_fingerprint(*engine);
+        }
+    }
+};
+
+/// A segment of a commit: its file and which of its documents are deleted.
+struct live_segment {
+    segment_record record;
+    std::shared_ptr<const segment> file;
+    std::shared_ptr<const deletions> deleted; ///< null: none
+
+    [[nodiscard]] bool live(std::uint32_t document) const {
+        return deleted == nullptr || !deleted->contains(document);
+    }
+};
+
+/// Where a document is.
+struct document_place {
+    std::uint32_t segment = 0; ///< in index order
+    std::uint32_t document = 0;
+};
+
+/// Everything that one commit holds, open for reading. Immutable, safe from many threads; its files
+/// may be removed by a writer and stay readable.
+class snapshot {
+  public:
+    /// Opens the files of a manifest; those that `before` has open too are taken from there. Throws
+    /// errc::mismatch for another model, errc::format or errc::io for files.
+    snapshot(const std::filesystem::path& folder, std::shared_ptr<const model> engine,
+             manifest commit, const snapshot* before = nullptr)
+        : engine_(std::move(engine)), commit_(std::move(commit)) {
+        check_model();
+        open_codec(folder, before);
+        for (const segment_record& record : commit_.segments) {
+            segments_.push_back(open(folder, record, before));
+            documents_ += record.live();
+        }
+    }
+
+    [[nodiscard]] const manifest& commit() const noexcept { return commit_; }
+    [[nodiscard]] const model& engine() const noexcept { return *engine_; }
+    [[nodiscard]] const std::shared_ptr<const model>& shared_engine() const noexcept {
+        return engine_;
+    }
+    /// Null where the codec's parameters are not learned yet; there is no document then.
+    [[nodiscard]] const std::shared_ptr<const document_coder>& coder() const noexcept {
+        return coder_;
+    }
+    /// Learned parameters of the codec, or nothing.
+    [[nodiscard]] std::span<const std::byte> codec_parameters() const noexcept {
+        return parameters_ == nullptr ? std::span<const std::byte>() : parameters_->content();
+    }
+    [[nodiscard]] const std::vector<live_segment>& segments() const noexcept { return segments_; }
+    [[nodiscard]] std::uint64_t documents() const noexcept { return documents_; }
+
+    /// The document of that id. Throws errc::format for damaged files.
+    [[nodiscard]] std::optional<document_place> find(std::string_view id) const {
+        const std::uint64_t hash = hash_of_id(id);
+        for (std::size_t i = segments_.size(); i-- > 0;) {
+            const live_segment& each = segments_[i];
+            const auto found = each.file->find(
+                id, hash, [&each](std::uint32_t document) { return each.live(document); });
+            if (found) {
+                return document_place{static_cast<std::uint32_t>(i), *found};
+            }
+        }
+        return std::nullopt;
+    }
+
+  private:
+    void check_model() const {
+        const bound_model here(engine_, commit_.codec);
+        const auto named = [](const index_model& model) {
+            return model.name == model.fingerprint ? model.name
+                                                   : model.name + " (" + model.fingerprint + ")";
+        };
+        if (commit_.model.fingerprint != here.identity.fingerprint) {
+            throw errors::index_mismatch("model", named(commit_.model), named(here.identity),
+                                         "open it with its own model, or build it again");
+        }
+        if (commit_.model.key_values != here.identity.key_values) {
+            throw errors::index_mismatch("model",
+                                         commit_.model.name + " with key and value weights " +
+                                             commit_.model.key_values,
+                                         here.identity.name + " with " + here.identity.key_values,
+                                         "open it with its own model, or build it again");
+        }
+    }
+    void open_codec(const std::filesystem::path& folder, const snapshot* before) {
+        if (before != nullptr && before->commit_.parameters == commit_.parameters &&
+            before->commit_.codec == commit_.codec && before->engine_ == engine_) {
+            coder_ = before->coder_;
+            parameters_ = before->parameters_;
+            return;
+        }
+        if (commit_.parameters.file != 0) {
+            parameters_ =
+                std::make_shared<const blob_file>(folder, codec_name(commit_.parameters.file),
+                                                  commit_.parameters, blob_kind::codec_parameters);
+        } else if (needs_training(commit_.codec)) {
+            if (!commit_.segments.empty()) {
+                throw errors::bad_index_file(manifest_name(commit_.generation),
+                                             "it names no parameters of its codec");
+            }
+            validate(commit_.codec, engine_->config());
+            return;
+        }
+        coder_ =
+            std::make_shared<const document_coder>(commit_.codec, *engine_, codec_parameters());
+    }
+    static live_segment open(const std::filesystem::path& folder, const segment_record& record,
+                             const snapshot* before) {
+        live_segment made{record, nullptr, nullptr};
+        if (before != nullptr) {
+            for (const live_segment& each : before->segments_) {
+                if (each.record.file == record.file && each.record.checksum == record.checksum &&
+                    each.record.bytes == record.bytes) {
+                    made.file = each.file;
+                    if (each.record.deletions == record.deletions) {
+                        made.deleted = each.deleted;
+                    }
+                }
+            }
+        }
+        if (made.file == nullptr) {
+            made.file = std::make_shared<const segment>(folder, record);
+        }
+        if (record.deletions.file != 0 && made.deleted == nullptr) {
+            made.deleted = std::make_shared<const deletions>(folder, record);
+        }
+        if (record.deletions.tokens > made.file->tokens() ||
+            record.deletions.rows > made.file->rows()) {
+            throw errors::bad_index_file(made.file->name(), "more is deleted than it holds");
+        }
+        return made;
+    }
+
+    std::shared_ptr<const model> engine_;
+    manifest commit_;
+    std::shared_ptr<const blob_file> parameters_;
+    std::shared_ptr<const document_coder> coder_;
+    std::vector<live_segment> segments_;
+    std::uint64_t documents_ = 0;
+};
+
+/// Generations of the manifests in a folder, newest first.
+[[nodiscard]] inline std::vector<std::uint64_t>
+generations_in(io::file_system& files, const std::filesystem::path& folder) {
+    std::vector<std::uint64_t> found;
+    for (const std::string& name : files.list(folder)) {
+        const auto number = detail::number_behind(name, "manifest-");
+        if (number && manifest_name(*number) == name) {
+            found.push_back(*number);
+        }
+    }
+    std::sort(found.begin(), found.end(), std::greater<>());
+    return found;
+}
+
+/// Reads the manifest of a generation. Throws as parse_manifest, and errc::io.
+[[nodiscard]] inline manifest read_manifest(const std::filesystem::path& folder,
+                                            std::uint64_t generation) {
+    const std::string name = manifest_name(generation);
+    const io::mapped_file file(folder / name);
+    return parse_manifest({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
+                          name);
+}
+
+/// A commit that could be opened.
+struct opened_commit {
+    std::shared_ptr<const snapshot> commit;
+    std::string recovered; ///< why a newer one could not be; empty: it is the newest
+};
+
+namespace detail {
+
+/// Opens one generation; nothing and the reason where it is damaged or gone.
+inline std::shared_ptr<const snapshot> try_open(const std::filesystem::path& folder,
+                                                const std::shared_ptr<const model>& engine,
+                                                std::uint64_t generation, const snapshot* before,
+                                                std::string& reason) {
+    try {
+        return std::make_shared<const snapshot>(folder, engine, read_manifest(folder, generation),
+                                                before);
+    } catch (const error& e) {
+        // Another model or a newer format: an older commit would only hide that.
+        if (e.code() != errc::io && e.code() != errc::format) {
+            throw;
+        }
+        reason = e.what();
+        return nullptr;
+    }
+}
+
+} // namespace detail
+
+/// Opens the last commit of an index, or the one before where the last is damaged. Takes no lock: a
+/// writer that removes files in between makes this start again. Throws errc::io where there is no
+/// index, errc::format where neither commit is readable.
+[[nodiscard]] inline opened_commit open_newest(io::file_system& files,
+                                               const std::filesystem::path& folder,
+                                               const std::shared_ptr<const model>& engine,
+                                               const snapshot* before = nullptr) {
+    constexpr int attempts = 100;
+    std::vector<std::uint64_t> generations = generations_in(files, folder);
+    for (int attempt = 0;; ++attempt) {
+        if (generations.empty()) {
+            throw errors::no_index(folder.string());
+        }
+        std::string newest;
+        std::string second = "there is none";
+        opened_commit made{detail::try_open(folder, engine, generations.front(), before, newest),
+                           {}};
+        if (made.commit != nullptr) {
+            return made;
+        }
+        if (generations.size() > 1) {
+            made.commit = detail::try_open(folder, engine, generations[1], before, second);
+            made.recovered = "the last commit could not be opened: " + newest;
+        }
+        std::vector<std::uint64_t> now = generations_in(files, folder);
+        if (now == generations || attempt == attempts) {
+            if (made.commit == nullptr) {
+                throw errors::unreadable_index(folder.string(), newest, second);
+            }
+            return made;
+        }
+        generations = std::move(now);
+    }
+}
+
+} // namespace store
+MICE_NAMESPACE_END

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mice/store/publish.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace store {
+
+/// Reads every byte of the files of the last two commits and compares all checksums.
+class verifier {
+  public:
+    verifier(io::file_system& files, std::filesystem::path folder, const index_progress& progress)
+        : files_(files), folder_(std::move(folder)), progress_(progress) {}
+
+    /// What is damaged; a writer that removes files in between makes this start again.
+    [[nodiscard]] std::vector<index_finding> run() {
+        constexpr int attempts = 100;
+        for (int attempt = 0;; ++attempt) {
+            const std::vector<std::uint64_t> generations = generations_in(files_, folder_);
+            check(generations);
+            if (findings_.empty() || attempt == attempts ||
+                generations_in(files_, folder_) == generations) {
+                return std::move(findings_);
+            }
+        }
+    }
+
+  private:
+    void check(const std::vector<std::uint64_t>& generations) {
+        findings_.clear();
+        seen_.clear();
+        done_ = all_ = 0;
+        if (generations.empty()) {
+            findings_.push_back({manifest_name(1), "there is no manifest at all"});
+        }
+        std::vector<manifest> commits;
+        for (const std::uint64_t generation : generations) {
+            guard(manifest_name(generation),
+                  [&] { commits.push_back(read_manifest(folder_, generation)); });
+        }
+        for (const manifest& each : commits) {
+            for (const segment_record& record : each.segments) {
+                all_ += record.bytes;
+            }
+        }
+        for (const manifest& each : commits) {
+            check_files(each);
+        }
+        if (progress_) {
+            progress_(all_, all_);
+        }
+    }
+
+    void check_files(const manifest& commit) {
+        if (commit.parameters.file != 0 && first_time(codec_name(commit.parameters.file))) {
+            const std::string name = codec_name(commit.parameters.file);
+            guard(name, [&] {
+                const blob_file checked(folder_, name, commit.parameters,
+                                        blob_kind::codec_parameters);
+            });
+        }
+        for (const segment_record& record : commit.segments) {
+            const std::string name = segment_name(record.file);
+            if (!first_time(name)) {
+                advance(record.bytes);
+            } else {
+                guard(name, [&] { check_segment(record, name); });
+            }
+            if (record.deletions.file != 0 && first_time(deletions_name(record.deletions.file))) {
+                guard(deletions_name(record.deletions.file),
+                      [&] { const deletions checked(folder_, record); });
+            }
+        }
+    }
+    void check_segment(const segment_record& record, const std::string& name) {
+        const segment file(folder_, record);
+        file.verify(
+            [&](std::string what) {
+                findings_.push_back({name, std::move(what)});
+            },
+            [this](std::uint64_t bytes) { advance(bytes); });
+    }
+
+    bool first_time(const std::string& name) { return seen_.insert(name).second; }
+    void advance(std::uint64_t bytes) {
+        done_ += bytes;
+        if (progress_) {
+            progress_(std::min(done_, all_), all_);
+        }
+    }
+    template <class Check> void guard(const std::string& name, Check&& check) {
+        try {
+            check();
+        } catch (const error& e) {
+            findings_.push_back({name, e.what()});
+        }
+    }
+
+    io::file_system& files_;
+    std::filesystem::path folder_;
+    const index_progress& progress_;
+    std::vector<index_finding> findings_;
+    std::set<std::string> seen_;
+    std::uint64_t done_ = 0;
+    std::uint64_t all_ = 0;
+};
+
+} // namespace store
+MICE_NAMESPACE_END

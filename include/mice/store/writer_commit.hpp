@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <mice/store/writer.hpp>
+
+// How an index_writer commits, joins segments, and takes over documents of other indexes.
+MICE_NAMESPACE_BEGIN
+namespace store {
+
+inline void index_writer::restart(const snapshot* open_before) {
+    builder_.reset();
+    built_deletions_ = deletion_set();
+    segments_.clear();
+    waiting_.clear();
+    waiting_places_.clear();
+    waiting_bytes_ = encoded_ = sample_rows_ = 0;
+    changes_ = 0;
+    // A killed writer may have renamed its manifest and not got further: what is built on that
+    // commit from here on must not be there without it.
+    files_.sync_folder(folder_);
+    opened_commit opened = open_newest(files_, folder_, engine_, open_before);
+    base_ = std::move(opened.commit);
+    recovered_ = std::move(opened.recovered);
+    const manifest& newest = base_->commit();
+    before_ = commit_before(files_, folder_, newest.generation);
+    next_generation_ = generations_in(files_, folder_).front() + 1;
+    std::vector<const manifest*> kept{&newest};
+    if (before_) {
+        kept.push_back(&*before_);
+    }
+    remove_unused(files_, folder_, kept);
+    next_file_ = std::max(newest.next_file, highest_file(files_, folder_) + 1);
+    parameters_ = newest.parameters;
+    coder_ = base_->coder();
+    for (const live_segment& each : base_->segments()) {
+        segments_.push_back({each, std::nullopt});
+    }
+}
+
+inline void index_writer::publish() {
+    manifest next = base_->commit();
+    next.generation = next_generation_;
+    next.parameters = parameters_;
+    next.segments.clear();
+    for (writer_segment& each : segments_) {
+        if (each.living() == 0) {
+            continue;
+        }
+        if (each.changed) {
+            each.committed.record.deletions = each.changed->write(files_, folder_, next_file_++);
+        }
+        next.segments.push_back(each.committed.record);
+    }
+    next.next_file = next_file_;
+    write_manifest(files_, folder_, next);
+    ++next_generation_;
+    auto opened = std::make_shared<const snapshot>(folder_, engine_, std::move(next), base_.get());
+    before_ = base_->commit();
+    base_ = std::move(opened);
+    recovered_.clear();
+    segments_.clear();
+    for (const live_segment& each : base_->segments()) {
+        segments_.push_back({each, std::nullopt});
+    }
+    changes_ = 0;
+    const manifest* const kept[] = {&base_->commit(), &*before_};
+    remove_unused(files_, folder_, kept);
+}
+
+inline std::vector<segment_record> index_writer::records() const {
+    std::vector<segment_record> all;
+    for (const writer_segment& each : segments_) {
+        all.push_back(each.committed.record);
+        all.back().deletions.documents = each.committed.record.documents - each.living();
+    }
+    return all;
+}
+
+inline void index_writer::rewrite(const segment_run& run,
+                                  const std::function<void(std::uint64_t)>& step) {
+    std::vector<merge_part> parts;
+    for (std::size_t i = run.first; i < run.last; ++i) {
+        const writer_segment& each = segments_[i];
+        parts.push_back({each.committed.file.get(),
+                         [&each](std::uint32_t document) { return each.live(document); }});
+    }
+    const std::optional<segment_record> record =
+        segment_merger(parts, *coder_, base_->commit().words)
+            .write(files_, folder_, next_file_++, step);
+    const auto first = segments_.begin() + static_cast<std::ptrdiff_t>(run.first);
+    const auto last = segments_.begin() + static_cast<std::ptrdiff_t>(run.last);
+    if (record) {
+        *first = {{*record, std::make_shared<const segment>(folder_, *record), nullptr},
+                  std::nullopt};
+    }
+    segments_.erase(record ? first + 1 : first, last);
+}
+
+/// Joins segments after a commit; why it has to wait where it fails, which takes nothing back.
+inline std::string index_writer::join_segments() {
+    try {
+        while (const std::optional<segment_run> run = next_merge(base_->commit().segments)) {
+            rewrite(*run, {});
+            publish();
+        }
+        return {};
+    } catch (const std::exception& e) {
+        std::string reason = e.what();
+        restart(base_.get());
+        return reason;
+    }
+}
+
+inline void index_writer::rewrite_all(const index_progress& progress) {
+    const std::vector<segment_run> runs = compacting_runs(base_->commit().segments);
+    if (runs.empty()) {
+        if (before_ && before_->files() != base_->commit().files()) {
+            publish(); // a second commit of the same, so that the files of older ones can go
+        }
+        return;
+    }
+    std::uint64_t all = 0;
+    for (const segment_run& run : runs) {
+        for (std::size_t i = run.first; i < run.last; ++i) {
+            all += segments_[i].committed.file->bytes(section::codes);
+        }
+    }
+    std::uint64_t done = 0;
+    const auto step = [&](std::uint64_t bytes) {
+        done += bytes;
+        if (progress) {
+            progress(std::min(done, all), all);
+        }
+    };
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run) { // places before it stay the same
+        rewrite(*run, step);
+    }
+    publish();
+    publish(); // as above
+    if (progress) {
+        progress(all, all);
+    }
+}
+
+inline void index_writer::adopt_codec(std::span<const std::byte> parameters) {
+    coder_ = std::make_shared<const document_coder>(base_->commit().codec, *engine_, parameters);
+    const std::uint64_t number = next_file_++;
+    parameters_ = write_blob(files_, folder_ / codec_name(number), number,
+                             blob_kind::codec_parameters, parameters);
+}
+
+// ---- documents of other indexes ----
+
+inline void index_writer::check_mergeable(const snapshot& other,
+                                          const std::filesystem::path& name) const {
+    const manifest& here = base_->commit();
+    const manifest& there = other.commit();
+    const auto fail = [&name](std::string_view what, std::string_view has,
+                              std::string_view expected) {
+        return errors::index_mismatch(what, std::string(has) + " (" + name.string() + ")", expected,
+                                      "indexes are merged where both were made with the same "
+                                      "options; add the documents themselves instead");
+    };
+    const auto text = [](const index_codec& codec) {
+        return codec.name + ", pool " + std::to_string(codec.pool) + ", drop " +
+               std::string(detail::name_of(codec.drop));
+    };
+    if (!(here.codec == there.codec)) {
+        throw fail("codec", text(there.codec), text(here.codec));
+    }
+    if (here.words != there.words) {
+        const auto said = [](index_words words) {
+            return words == index_words::keep ? "words are kept" : "no words are kept";
+        };
+        throw fail("choice of words", said(there.words), said(here.words));
+    }
+    const std::span<const std::byte> mine = base_->codec_parameters();
+    const std::span<const std::byte> theirs = other.codec_parameters();
+    if (!mine.empty() && !theirs.empty() &&
+        !std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end())) {
+        throw fail("learned parameters of its codec",
+                   "checksum " + io::hex_digits(there.parameters.checksum),
+                   "checksum " + io::hex_digits(here.parameters.checksum));
+    }
+}
+
+/// Whether a document of another index is taken; the one that it replaces is removed.
+inline bool index_writer::takes(const segment& from, std::uint32_t document,
+                                const std::filesystem::path& name, merge_conflict conflict,
+                                index_merge& done) {
+    const document_entry entry = from.entry(document);
+    const std::optional<place> found = find(from.id(entry));
+    if (!found) {
+        ++done.added;
+        return true;
+    }
+    if (found->content == entry.content || conflict == merge_conflict::keep_first) {
+        ++done.skipped;
+        return false;
+    }
+    if (conflict == merge_conflict::refuse) {
+        throw errors::merge_conflict(from.id(entry), name.string());
+    }
+    remove(*found);
+    ++done.replaced;
+    return true;
+}
+
+inline void index_writer::copy_documents(const snapshot& other, const std::filesystem::path& name,
+                                         merge_conflict conflict, index_merge& done,
+                                         const std::function<void(std::uint64_t)>& step) {
+    if (coder_ == nullptr && !other.segments().empty()) {
+        adopt_codec(other.codec_parameters());
+    }
+    for (const segment_run& run :
+         detail::within(other.commit().segments, {0, other.segments().size()}, {})) {
+        std::vector<std::vector<bool>> taken;
+        for (std::size_t i = run.first; i < run.last; ++i) {
+            const live_segment& each = other.segments()[i];
+            taken.emplace_back(each.record.documents);
+            for (std::uint32_t document = 0; document < each.record.documents; ++document) {
+                taken.back()[document] =
+                    each.live(document) && takes(*each.file, document, name, conflict, done);
+            }
+        }
+        std::vector<merge_part> parts;
+        for (std::size_t i = run.first; i < run.last; ++i) {
+            parts.push_back({other.segments()[i].file.get(),
+                             [&chosen = taken[i - run.first]](std::uint32_t document) {
+                                 return bool{chosen[document]};
+                             }});
+        }
+        const std::optional<segment_record> record =
+            segment_merger(parts, *coder_, base_->commit().words)
+                .write(files_, folder_, next_file_++, step);
+        if (record) {
+            segments_.push_back(
+                {{*record, std::make_shared<const segment>(folder_, *record), nullptr},
+                 std::nullopt});
+        }
+    }
+}
+
+inline index_merge index_writer::merge(std::span<const std::shared_ptr<const snapshot>> others,
+                                       std::span<const std::filesystem::path> names,
+                                       merge_conflict conflict, const index_progress& progress) {
+    guarded([&] { finish_changes(); });
+    std::uint64_t all = 0;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+        check_mergeable(*others[i], names[i]);
+        for (const live_segment& each : others[i]->segments()) {
+            all += each.file->bytes(section::codes);
+        }
+    }
+    std::uint64_t copied = 0;
+    const auto step = [&](std::uint64_t bytes) {
+        copied += bytes;
+        if (progress) {
+            progress(std::min(copied, all), all);
+        }
+    };
+    index_merge done;
+    undone_on_failure([&] {
+        for (std::size_t i = 0; i < others.size(); ++i) {
+            copy_documents(*others[i], names[i], conflict, done, step);
+            while (const std::optional<segment_run> run = next_merge(records())) {
+                rewrite(*run, {});
+            }
+        }
+        if (done.added + done.replaced != 0) {
+            publish();
+        }
+    });
+    if (progress) {
+        progress(all, all);
+    }
+    done.generation = base_->commit().generation;
+    return done;
+}
+
+} // namespace store
+MICE_NAMESPACE_END

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "common/records.hpp"
+
+// Reading collections of any size, one document after the other.
+namespace mice::tools {
+
+enum class collection_format {
+    detect,     ///< a folder, or what the first filled line looks like
+    json_lines, ///< {"_id" or "id", "title", "text", "metadata"}
+    tsv,        ///< id <tab> text, or id <tab> title <tab> text
+    trec,       ///< <DOC><DOCNO>id</DOCNO> ... <TEXT> ... </TEXT></DOC>
+    folder      ///< every file in a folder is a document; its path is its id
+};
+
+/// A record that cannot be used. The ones behind it can still be read.
+class bad_record : public error {
+  public:
+    using error::error;
+};
+
+/// Documents in the order of their source. Not thread-safe.
+class collection_reader {
+  public:
+    collection_reader() = default;
+    virtual ~collection_reader() = default;
+    collection_reader(const collection_reader&) = delete;
+    collection_reader& operator=(const collection_reader&) = delete;
+
+    /// The next document; false at the end. Throws bad_record for one that cannot be used, and
+    /// mice::error (errc::io) when reading fails.
+    virtual bool next(collection_document& into) = 0;
+    /// False while the next document has to be waited for, on standard input.
+    [[nodiscard]] virtual bool ready() { return true; }
+    /// How much of the source has been read, from 0 to 1; below 0 where that is unknown.
+    [[nodiscard]] virtual double share() const = 0;
+};
+
+/// Opens a file, a folder, or standard input for "-". Throws mice::error: errc::io, or
+/// errc::format where the format cannot be detected.
+[[nodiscard]] std::unique_ptr<collection_reader>
+open_collection(const std::filesystem::path& path, collection_format format, bad_text policy);
+
+} // namespace mice::tools

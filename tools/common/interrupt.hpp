@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace mice::tools {
+
+/// While it lives, Ctrl-C (SIGINT) and SIGTERM only set a flag, so that work can come to a good
+/// end; the second such signal ends the program at once. One at a time.
+class interrupt_guard {
+  public:
+    interrupt_guard();
+    ~interrupt_guard();
+    interrupt_guard(const interrupt_guard&) = delete;
+    interrupt_guard& operator=(const interrupt_guard&) = delete;
+
+    /// Whether the user wants the program to end.
+    [[nodiscard]] bool requested() const noexcept;
+};
+
+} // namespace mice::tools

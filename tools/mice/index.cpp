@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "common/output.hpp"
+#include "mice/index_commands.hpp"
+#include "mice/model_path.hpp"
+
+namespace mice::cli {
+namespace {
+
+const std::map<std::string, dropped_tokens>& drop_names() {
+    static const std::map<std::string, dropped_tokens> names{
+        {"none", dropped_tokens::none},
+        {"punctuation", dropped_tokens::punctuation},
+        {"stop-words", dropped_tokens::stop_words}};
+    return names;
+}
+
+} // namespace
+
+void index_target::add_to(CLI::App& app) {
+    app.add_option("INDEX", folder, "The folder of the index")
+        ->required()
+        ->type_name("")
+        ->check(not_empty());
+    add_model_option(app, model);
+}
+
+reranker index_target::load() const {
+    return load_model(model_path(model));
+}
+
+index index_target::open(const reranker& ranker, const index_access& access) const {
+    if (!index::exists(folder)) {
+        throw error(errc::io, "there is no index in " + errors::quoted(folder) +
+                                  "; make one with 'mice index create', or name another folder");
+    }
+    return index::open(folder, ranker, access);
+}
+
+void creation_options::add_to(CLI::App& app) {
+    app.add_option("--codec", codec, "How states are stored: f32, f16 or int8")
+        ->capture_default_str()
+        ->type_name("NAME")
+        ->check(not_empty());
+    app.add_option("--pool", pool, "Tokens of a document that are merged into one, on average")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64))
+        ->type_name("N");
+    app.add_option("--drop", drop, "Tokens that are not stored: none, punctuation or stop-words")
+        ->transform(CLI::CheckedTransformer(drop_names()).description(""))
+        ->type_name("WHICH");
+    app.add_flag(
+        "--no-words", no_words,
+        "Keep no words: the index is smaller, and 'mice search' needs --all or candidates");
+}
+
+index_options creation_options::for_library() const {
+    index_options options;
+    options.codec.name = codec;
+    options.codec.pool = pool;
+    options.codec.drop = drop;
+    options.words = no_words ? index_words::none : index_words::keep;
+    return options;
+}
+
+std::string name_of(dropped_tokens drop) {
+    for (const auto& [name, value] : drop_names()) {
+        if (value == drop) {
+            return name;
+        }
+    }
+    return "none";
+}
+
+std::string text_of(const index_codec& codec) {
+    return codec.name + (codec.pool > 1 ? ", pooled by " + std::to_string(codec.pool) : "") +
+           (codec.drop != dropped_tokens::none ? ", without " + name_of(codec.drop) : "");
+}
+
+void report_postponed(const std::string& reason) {
+    if (!reason.empty()) {
+        tools::print_message("mice: note: all is committed, but joining small segments has to "
+                             "wait: " +
+                             reason);
+    }
+}
+
+void add_index_command(CLI::App& app, command& chosen) {
+    CLI::App* const group = app.add_subcommand(
+        "index", "Encode documents once and keep them in a folder for 'mice search'");
+    group->require_subcommand(0, 1);
+    group->callback([group] {
+        if (group->get_subcommands().empty()) {
+            throw usage_error("say what to do with an index: create, add, remove, list, stats, "
+                              "verify, compact, merge or export");
+        }
+    });
+    add_index_create(*group, chosen);
+    add_index_add(*group, chosen);
+    add_index_remove(*group, chosen);
+    add_index_list(*group, chosen);
+    add_index_stats(*group, chosen);
+    add_index_verify(*group, chosen);
+    add_index_compact(*group, chosen);
+    add_index_merge(*group, chosen);
+    add_index_export(*group, chosen);
+}
+
+} // namespace mice::cli

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "common/collections.hpp"
+#include "common/interrupt.hpp"
+#include "common/output.hpp"
+#include "common/progress.hpp"
+#include "common/terminal.hpp"
+#include "mice/index_commands.hpp"
+
+namespace mice::cli {
+namespace {
+
+using steady_clock = std::chrono::steady_clock;
+
+struct add_options {
+    scoring_options scoring;
+    index_target target;
+    creation_options creation;
+    std::vector<std::string> files;
+    tools::collection_format format = tools::collection_format::detect;
+    std::uint64_t commit_every = 100'000;
+    double commit_seconds = 60;
+    bool create = false;
+    bool skip_bad = false;
+    bool keep_text = false;
+    bool json = false;
+
+    [[nodiscard]] index_access access() const {
+        const rank_options library = scoring.for_library();
+        index_access result;
+        result.specials = library.specials;
+        result.on_invalid = library.on_invalid;
+        result.threads = library.threads;
+        return result;
+    }
+};
+
+/// Puts documents into an index and commits now and then, so that little is lost by a stop.
+class document_adder {
+  public:
+    document_adder(index& into, const add_options& options, tools::reading_notes& notes)
+        : index_(into), options_(options), notes_(notes) {}
+
+    /// Adds a whole source; false when the user wants to stop.
+    bool add(tools::collection_reader& source, const tools::interrupt_guard& guard) {
+        tools::collection_document document;
+        while (wait(source, guard)) {
+            try {
+                if (!source.next(document)) {
+                    return true;
+                }
+                notes_.replaced(document.place, document.replaced);
+                put(document);
+            } catch (const tools::bad_record& problem) {
+                refuse(problem);
+            }
+            ++handled_;
+            bar_.update(handled_, source.share());
+            commit_if_due();
+        }
+        return false;
+    }
+
+    void commit() {
+        const index_commit done = index_.commit();
+        committed_ = done;
+        since_commit_ = 0;
+        last_commit_ = steady_clock::now();
+        if (done.postponed != postponed_) {
+            bar_.finish();
+            report_postponed(done.postponed);
+            postponed_ = done.postponed;
+        }
+    }
+    void finish() { bar_.finish(); }
+
+    [[nodiscard]] std::string text() const {
+        return std::to_string(added_) + " added, " + std::to_string(replaced_) + " replaced, " +
+               std::to_string(unchanged_) + " unchanged, " + std::to_string(left_out_) +
+               " left out; " + std::to_string(committed_.documents) + " documents in the index\n";
+    }
+    [[nodiscard]] std::string json(bool interrupted) const {
+        return tools::json_line({{"added", added_},
+                                 {"replaced", replaced_},
+                                 {"unchanged", unchanged_},
+                                 {"left_out", left_out_},
+                                 {"documents", committed_.documents},
+                                 {"generation", committed_.generation},
+                                 {"interrupted", interrupted}});
+    }
+
+  private:
+    /// Waits for the next document; false when the user wants to stop.
+    bool wait(tools::collection_reader& source, const tools::interrupt_guard& guard) {
+        while (!guard.requested() && !source.ready()) {
+            commit_if_due();
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+        return !guard.requested();
+    }
+
+    void put(const tools::collection_document& document) {
+        const std::string& metadata =
+            options_.keep_text && document.metadata.empty() ? document.text : document.metadata;
+        try {
+            count(index_.put(document.id, document.text, metadata));
+        } catch (const error& problem) {
+            if (problem.code() == errc::invalid_argument || problem.code() == errc::encoding) {
+                throw tools::bad_record(problem.code(), document.place + ": " + problem.what());
+            }
+            throw;
+        }
+    }
+
+    void count(put_result result) {
+        ++(result == put_result::added      ? added_
+           : result == put_result::replaced ? replaced_
+                                            : unchanged_);
+        since_commit_ += result == put_result::unchanged ? 0 : 1;
+    }
+
+    /// Leaves the record out, or commits what came before it and stops.
+    void refuse(const tools::bad_record& problem) {
+        if (options_.skip_bad) {
+            ++left_out_;
+            notes_.skipped(std::string(problem.what()) + "; left out");
+            return;
+        }
+        commit();
+        bar_.finish();
+        throw error(problem.code(), std::string(problem.what()) +
+                                        "; repair it, or leave it out with --skip-bad (the " +
+                                        std::to_string(handled_) +
+                                        " documents before it are in the index)");
+    }
+
+    void commit_if_due() {
+        if (since_commit_ == 0) {
+            return;
+        }
+        const double seconds =
+            std::chrono::duration<double>(steady_clock::now() - last_commit_).count();
+        if (since_commit_ >= options_.commit_every || seconds >= options_.commit_seconds) {
+            commit();
+        }
+    }
+
+    index& index_;
+    const add_options& options_;
+    tools::reading_notes& notes_;
+    tools::progress_bar bar_{"adding"};
+    std::uint64_t handled_ = 0, since_commit_ = 0;
+    std::uint64_t added_ = 0, replaced_ = 0, unchanged_ = 0, left_out_ = 0;
+    index_commit committed_;
+    std::string postponed_;
+    steady_clock::time_point last_commit_ = steady_clock::now();
+};
+
+index open_for_adding(const add_options& options, const reranker& ranker) {
+    if (options.create) {
+        return index::open_or_create(options.target.folder, ranker, options.creation.for_library(),
+                                     options.access());
+    }
+    if (!index::exists(options.target.folder)) {
+        throw error(errc::io, "there is no index in " + errors::quoted(options.target.folder) +
+                                  "; make one with 'mice index create', or add --create");
+    }
+    return index::open(options.target.folder, ranker, options.access());
+}
+
+/// A file that is not there is better noticed before hours of work than after them.
+void check_files(const std::vector<std::string>& files) {
+    for (const std::string& file : files) {
+        std::error_code problem;
+        if (file != "-" && !std::filesystem::exists(file, problem)) {
+            throw errors::cannot_open(file, problem ? problem.message() : "there is no such file");
+        }
+    }
+}
+
+exit_code run_add(const add_options& options) {
+    const tools::interrupt_guard guard;
+    check_files(options.files);
+    const reranker ranker = options.target.load();
+    (void)ranker.text_tokenizer();
+    index into = open_for_adding(options, ranker);
+    tools::reading_notes notes;
+    std::vector<std::string> files = options.files;
+    if (files.empty()) {
+        files.emplace_back("-");
+        if (tools::is_terminal(tools::stream::standard_input)) {
+            tools::print_message("mice: reading documents from the terminal; end with Ctrl-D");
+        }
+    }
+    document_adder adder(into, options, notes);
+    bool whole = true;
+    for (std::size_t i = 0; i < files.size() && whole; ++i) {
+        const auto source =
+            tools::open_collection(files[i], options.format, options.scoring.text_policy());
+        whole = adder.add(*source, guard);
+    }
+    adder.commit();
+    adder.finish();
+    tools::output out;
+    out.write(options.json ? adder.json(!whole) : adder.text());
+    out.flush();
+    const exit_code result = report(notes);
+    if (!whole) {
+        tools::print_message("mice: stopped; what was added is committed, and the same command "
+                             "goes on where this one ended");
+        return exit_code::interrupted;
+    }
+    return result;
+}
+
+} // namespace
+
+void add_index_add(CLI::App& app, command& chosen) {
+    const auto options = std::make_shared<add_options>();
+    CLI::App* const add = app.add_subcommand(
+        "add", "Encode documents into an index; those that it holds are skipped");
+    add->add_option("INDEX", options->target.folder, "The folder of the index")
+        ->required()
+        ->type_name("")
+        ->check(not_empty());
+    add->add_option(
+           "FILES", options->files,
+           "JSON Lines {\"id\",\"title\",\"text\",\"metadata\"}, TSV, TREC documents, or a "
+           "folder of text files; - or none reads standard input")
+        ->type_name("");
+    const std::map<std::string, tools::collection_format> formats{
+        {"auto", tools::collection_format::detect},
+        {"jsonl", tools::collection_format::json_lines},
+        {"tsv", tools::collection_format::tsv},
+        {"trec", tools::collection_format::trec},
+        {"folder", tools::collection_format::folder}};
+    add->add_option("--format", options->format,
+                    "What FILES hold: auto (by the first line), jsonl, tsv, trec or folder")
+        ->transform(CLI::CheckedTransformer(formats).description(""))
+        ->type_name("FORMAT");
+    add->add_flag("--skip-bad", options->skip_bad,
+                  "Leave bad records out and go on (exit code 2) instead of stopping");
+    add->add_flag("--keep-text", options->keep_text,
+                  "Keep the text as metadata where the record has none, so that search shows it");
+    add->add_flag("--create", options->create, "Make the index if there is none");
+    options->creation.add_to(*add);
+    for (const char* name : {"--codec", "--pool", "--drop", "--no-words"}) {
+        add->get_option(name)->needs("--create");
+    }
+    add->add_option("--commit-every", options->commit_every, "Commit after so many documents")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    add->add_option("--commit-seconds", options->commit_seconds, "or after so much time")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("SECONDS");
+    add->add_flag("--json", options->json, "Print the counts as a JSON object");
+    options->scoring.add_to(*add);
+    add->callback([options, &chosen] {
+        options->target.model = options->scoring.model;
+        chosen = [options] { return run_add(*options); };
+    });
+}
+
+} // namespace mice::cli

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <mice/index.hpp>
+
+#include "mice/commands.hpp"
+
+// The subcommands of `mice index`.
+namespace mice::cli {
+
+/// The index that a command works on, and the model that it is bound to.
+struct index_target {
+    std::string folder;
+    std::string model;
+
+    /// INDEX and --model.
+    void add_to(CLI::App& app);
+    [[nodiscard]] reranker load() const;
+    /// Opens the index. Where there is none the message says how to make one.
+    [[nodiscard]] index open(const reranker& ranker, const index_access& access = {}) const;
+};
+
+/// What an index is made with.
+struct creation_options {
+    std::string codec = "int8";
+    std::size_t pool = 1;
+    dropped_tokens drop = dropped_tokens::none;
+    bool no_words = false;
+
+    void add_to(CLI::App& app);
+    [[nodiscard]] index_options for_library() const;
+};
+
+/// "none", "punctuation" or "stop-words".
+[[nodiscard]] std::string name_of(dropped_tokens drop);
+/// A codec as people read it: "int8, pooled by 2, without stop-words".
+[[nodiscard]] std::string text_of(const index_codec& codec);
+/// A warning where a commit had to leave something for later.
+void report_postponed(const std::string& reason);
+
+// Each adds one subcommand of `mice index`.
+void add_index_create(CLI::App& app, command& chosen);
+void add_index_add(CLI::App& app, command& chosen);
+void add_index_remove(CLI::App& app, command& chosen);
+void add_index_compact(CLI::App& app, command& chosen);
+void add_index_merge(CLI::App& app, command& chosen);
+void add_index_list(CLI::App& app, command& chosen);
+void add_index_stats(CLI::App& app, command& chosen);
+void add_index_verify(CLI::App& app, command& chosen);
+void add_index_export(CLI::App& app, command& chosen);
+
+} // namespace mice::cli

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/output.hpp"
+#include "common/progress.hpp"
+#include "common/terminal.hpp"
+#include "mice/index_commands.hpp"
+
+namespace mice::cli {
+namespace {
+
+struct read_options {
+    index_target target;
+    bool json = false;
+    bool states = false;
+    std::string file;
+};
+
+/// Opens for reading and says so where the newest commit could not be.
+index open_to_read(const index_target& target, const reranker& ranker) {
+    index opened = target.open(ranker);
+    if (const std::string recovered = opened.stats().recovered; !recovered.empty()) {
+        tools::print_message("mice: note: " + recovered);
+    }
+    return opened;
+}
+
+tools::ordered_json to_json(const stored_document& document) {
+    return {{"id", document.id},
+            {"metadata", document.metadata},
+            {"tokens_seen", document.tokens_seen},
+            {"tokens_cut", document.tokens_cut},
+            {"replaced", document.replaced},
+            {"rows", document.rows},
+            {"bytes", document.bytes},
+            {"content_hash", document.content_hash}};
+}
+
+// ---- list ----
+
+exit_code run_list(const read_options& options) {
+    const reranker ranker = options.target.load();
+    const index all = open_to_read(options.target, ranker);
+    const bool on_terminal = tools::is_terminal(tools::stream::standard_output);
+    tools::output out;
+    for (const stored_document& document : all.documents()) {
+        if (options.json) {
+            out.write(tools::json_line(to_json(document)));
+        } else {
+            out.write((on_terminal ? tools::printable(document.id) : document.id) + "\n");
+        }
+    }
+    out.flush();
+    return exit_code::ok;
+}
+
+// ---- stats ----
+
+tools::ordered_json to_json(const index_stats& stats) {
+    return {{"generation", stats.generation},
+            {"documents", stats.documents},
+            {"deleted", stats.deleted},
+            {"tokens", stats.tokens},
+            {"rows", stats.rows},
+            {"segments", stats.segments},
+            {"files", stats.files},
+            {"bytes",
+             {{"codes", stats.bytes.codes},
+              {"documents", stats.bytes.documents},
+              {"texts", stats.bytes.texts},
+              {"words", stats.bytes.words},
+              {"other", stats.bytes.other},
+              {"total", stats.bytes.total()}}},
+            {"bytes_per_token", stats.bytes_per_token()},
+            {"codec", stats.codec.name},
+            {"pool", stats.codec.pool},
+            {"drop", name_of(stats.codec.drop)},
+            {"words", stats.words == index_words::keep},
+            {"model", stats.model},
+            {"fingerprint", stats.fingerprint},
+            {"recovered", stats.recovered}};
+}
+
+std::string stats_text(const index_stats& stats) {
+    std::string text;
+    const auto line = [&text](const char* name, const std::string& value) {
+        char start[40];
+        std::snprintf(start, sizeof start, "%-16s ", name);
+        text += start + value + "\n";
+    };
+    const auto number = [&line](const char* name, std::uint64_t value) {
+        line(name, std::to_string(value));
+    };
+    number("documents", stats.documents);
+    number("deleted", stats.deleted);
+    number("tokens", stats.tokens);
+    number("states", stats.rows);
+    char ratio[40];
+    std::snprintf(ratio, sizeof ratio, "%.1f", stats.bytes_per_token());
+    line("bytes per token", ratio);
+    number("bytes", stats.bytes.total());
+    number("  codes", stats.bytes.codes);
+    number("  documents", stats.bytes.documents);
+    number("  texts", stats.bytes.texts);
+    number("  words", stats.bytes.words);
+    number("  other", stats.bytes.other);
+    number("segments", stats.segments);
+    number("files", stats.files);
+    number("generation", stats.generation);
+    line("codec", text_of(stats.codec));
+    line("words", stats.words == index_words::keep ? "kept" : "none");
+    line("model", tools::printable(stats.model));
+    line("fingerprint", tools::printable(stats.fingerprint));
+    return text;
+}
+
+exit_code run_stats(const read_options& options) {
+    const reranker ranker = options.target.load();
+    const index_stats stats = open_to_read(options.target, ranker).stats();
+    tools::output out;
+    out.write(options.json ? tools::json_line(to_json(stats)) : stats_text(stats));
+    out.flush();
+    return exit_code::ok;
+}
+
+// ---- verify ----
+
+exit_code run_verify(const read_options& options) {
+    const reranker ranker = options.target.load();
+    const index all = open_to_read(options.target, ranker);
+    tools::progress_bar bar("verifying (MiB)");
+    const std::vector<index_finding> findings =
+        all.verify([&bar](std::uint64_t done, std::uint64_t whole) {
+            bar.update(done >> 20,
+                       whole == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(whole));
+        });
+    bar.finish();
+    const index_stats stats = all.stats();
+    tools::output out;
+    if (options.json) {
+        tools::ordered_json list = tools::ordered_json::array();
+        for (const index_finding& each : findings) {
+            list.push_back({{"file", each.file}, {"what", each.what}});
+        }
+        out.write(tools::json_line({{"damaged", !findings.empty()}, {"findings", list}}));
+    } else {
+        for (const index_finding& each : findings) {
+            out.write(tools::printable(each.file) + ": " + tools::printable(each.what) + "\n");
+        }
+        if (findings.empty()) {
+            out.write("no damage: " + std::to_string(stats.documents) + " documents in " +
+                      std::to_string(stats.files) + " files\n");
+        }
+    }
+    out.flush();
+    if (findings.empty()) {
+        return exit_code::ok;
+    }
+    tools::print_message("mice: the index in " + errors::quoted(options.target.folder) +
+                         " is damaged (" + std::to_string(findings.size()) +
+                         " findings); restore the named files from a copy, or add the documents to "
+                         "a new index");
+    return exit_code::failure;
+}
+
+// ---- export ----
+
+void append_row(std::string& text, const float* values, std::size_t count) {
+    text += '[';
+    for (std::size_t i = 0; i < count; ++i) {
+        text += (i > 0 ? "," : "") + tools::score_text(static_cast<double>(values[i]));
+    }
+    text += ']';
+}
+
+void append_rows(std::string& text, const float* values, std::size_t rows, std::size_t width) {
+    text += '[';
+    for (std::size_t row = 0; row < rows; ++row) {
+        text += row > 0 ? "," : "";
+        append_row(text, values + row * width, width);
+    }
+    text += ']';
+}
+
+/// "states": rows of numbers, or "key_values": for each layer rows of keys and values.
+std::string states_json(const stored_states& states, std::size_t hidden) {
+    std::string text = states.key_values ? "\"key_values\":[" : "\"states\":";
+    const std::size_t width = states.key_values ? 2 * hidden : hidden;
+    const std::size_t layer = states.rows * width;
+    for (std::size_t start = 0; start + layer <= states.values.size(); start += layer) {
+        text += start > 0 ? "," : "";
+        append_rows(text, states.values.data() + start, states.rows, width);
+    }
+    return text + (states.key_values ? "]" : "");
+}
+
+std::string export_line(const index& from, const stored_document& document, bool with_states) {
+    std::string line = tools::json_line(to_json(document));
+    if (with_states) {
+        const std::optional<stored_states> states = from.states(document.id);
+        if (!states || states->rows == 0) {
+            throw error(errc::format, "the document " + errors::quoted(document.id) +
+                                          " is listed and has no states; run 'mice index verify'");
+        }
+        line.resize(line.size() - 2); // "}" and the line's end
+        line += "," + states_json(*states, from.ranker().config().interaction_hidden()) + "}\n";
+    }
+    return line;
+}
+
+exit_code run_export(const read_options& options) {
+    const reranker ranker = options.target.load();
+    const index all = open_to_read(options.target, ranker);
+    std::optional<tools::output> file;
+    tools::output standard;
+    if (!options.file.empty() && options.file != "-") {
+        file.emplace(std::filesystem::path(options.file));
+    }
+    tools::output& out = file ? *file : standard;
+    tools::progress_bar bar("exporting", all.size());
+    std::uint64_t done = 0;
+    for (const stored_document& document : all.documents()) {
+        out.write(export_line(all, document, options.states));
+        bar.update(++done);
+    }
+    bar.finish();
+    out.flush();
+    return exit_code::ok;
+}
+
+CLI::App* add_reading_command(CLI::App& app, const char* name, const char* what,
+                              const std::shared_ptr<read_options>& options) {
+    CLI::App* const added = app.add_subcommand(name, what);
+    options->target.add_to(*added);
+    return added;
+}
+
+} // namespace
+
+void add_index_list(CLI::App& app, command& chosen) {
+    const auto options = std::make_shared<read_options>();
+    CLI::App* const list =
+        add_reading_command(app, "list", "Print the ids of all documents", options);
+    list->add_flag("--json", options->json, "Print one JSON object a document");
+    list->callback([options, &chosen] { chosen = [options] { return run_list(*options); }; });
+}
+
+void add_index_stats(CLI::App& app, command& chosen) {
+    const auto options = std::make_shared<read_options>();
+    CLI::App* const stats =
+        add_reading_command(app, "stats", "Print what an index holds and takes", options);
+    stats->add_flag("--json", options->json, "Print a JSON object");
+    stats->callback([options, &chosen] { chosen = [options] { return run_stats(*options); }; });
+}
+
+void add_index_verify(CLI::App& app, command& chosen) {
+    const auto options = std::make_shared<read_options>();
+    CLI::App* const verify =
+        add_reading_command(app, "verify", "Read every byte and compare the checksums", options);
+    verify->add_flag("--json", options->json, "Print a JSON object");
+    verify->callback([options, &chosen] { chosen = [options] { return run_verify(*options); }; });
+}
+
+void add_index_export(CLI::App& app, command& chosen) {
+    const auto options = std::make_shared<read_options>();
+    CLI::App* const command_app =
+        add_reading_command(app, "export", "Write all documents as JSON Lines", options);
+    command_app->add_flag("--states", options->states, "Write the decoded states, too");
+    command_app->add_option("-o,--output", options->file, "Write to this file")
+        ->type_name("FILE")
+        ->check(not_empty());
+    command_app->callback(
+        [options, &chosen] { chosen = [options] { return run_export(*options); }; });
+}
+
+} // namespace mice::cli
