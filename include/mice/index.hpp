@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/document.hpp>
 #include <mice/index_ranking.hpp>
 #include <mice/reranker.hpp>
 #include <mice/store/index_types.hpp>
@@ -125,6 +126,10 @@ class index {
     /// positions; it has no words.
     put_result put_ids(std::string_view id, std::span<const std::int32_t> ids,
                        std::string_view metadata = {});
+    /// As put_ids, for a document that the ranker has encoded: nothing is encoded again. Throws
+    /// errc::mismatch for a document of another model.
+    put_result put_encoded(std::string_view id, const document& encoded,
+                           std::string_view metadata = {});
     /// Removes a document; false when there is none of that id.
     bool erase(std::string_view id);
     /// Encodes what is waiting and makes all changes since the last commit visible and durable, all

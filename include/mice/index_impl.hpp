@@ -23,7 +23,7 @@ namespace detail {
 
 [[nodiscard]] inline store::manifest first_manifest(const reranker& ranker,
                                                     const index_options& options) {
-    store::validate(options.codec, ranker.config());
+    store::validate(options.codec, *ranker.shared_model());
     store::manifest made;
     made.model = store::bound_model(ranker.shared_model(), options.codec).identity;
     made.codec = options.codec;
@@ -121,6 +121,28 @@ inline put_result index::put_ids(std::string_view id, std::span<const std::int32
     engine.check_ids(ids, engine.config().max_position_embeddings);
     made.content = detail::content_hash("token ids", std::as_bytes(ids), metadata);
     made.tokens.ids.assign(ids.begin(), ids.end());
+    made.as_ids = true;
+    return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });
+}
+
+inline put_result index::put_encoded(std::string_view id, const document& encoded,
+                                     std::string_view metadata) {
+    store::waiting_document made = detail::waiting_document(id, metadata);
+    const model& engine = *state_->ranker().shared_model();
+    if (encoded.fingerprint() != engine.fingerprint() ||
+        encoded.hidden() != engine.config().interaction_hidden()) {
+        throw errors::foreign_document(encoded.fingerprint(), engine.fingerprint());
+    }
+    engine.check_ids(encoded.ids(), engine.config().max_position_embeddings);
+    if (!kernels::all_finite(encoded.states().data(), encoded.states().size())) {
+        throw errors::bad_argument("the states of document " + errors::quoted(id) +
+                                   " hold NaN or infinity");
+    }
+    made.content = detail::content_hash("states", std::as_bytes(encoded.states()), metadata);
+    made.tokens.ids.assign(encoded.ids().begin(), encoded.ids().end());
+    made.tokens.cut = encoded.tokens_cut();
+    made.tokens.replaced = encoded.replaced();
+    made.states.assign(encoded.states().begin(), encoded.states().end());
     made.as_ids = true;
     return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });
 }

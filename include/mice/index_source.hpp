@@ -58,6 +58,9 @@ class index_source {
     [[nodiscard]] nn::document_view view(std::size_t i, const store::document_entry& entry,
                                          const float* decoded) const {
         nn::document_view made{decoded, nullptr, entry.rows};
+        if (commit_.coder()->key_values()) {
+            made = {nullptr, nullptr, entry.rows, decoded};
+        }
         if (with_ids_) {
             made.ids = file(i).token_ids(entry).data();
             if (entry.token_ids != entry.rows) {

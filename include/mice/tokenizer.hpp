@@ -66,6 +66,12 @@ struct pair_encoding {
     std::size_t replaced = 0;           ///< invalid UTF-8 sequences replaced in both
 };
 
+/// What a token stands for in a text.
+struct word_piece {
+    std::string_view text;  ///< without the mark of a piece inside a word
+    bool continues = false; ///< goes on with the word of the token before it
+};
+
 /// Turns text into token ids. Immutable: every member is safe to call from many threads at once.
 class tokenizer {
   public:
@@ -91,6 +97,9 @@ class tokenizer {
 
     /// The token of an id, "" where there is none. Lives as long as the tokenizer.
     [[nodiscard]] virtual std::string_view token(std::int32_t id) const noexcept = 0;
+
+    /// The token of an id as a piece of a word; empty where there is none. Lives as token().
+    [[nodiscard]] virtual word_piece piece(std::int32_t id) const noexcept = 0;
 
     /// The id of a token's exact text.
     [[nodiscard]] virtual std::optional<std::int32_t> id(std::string_view token) const noexcept = 0;
@@ -146,7 +155,8 @@ class id_sink {
 };
 
 /// A tokenizer of the form [CLS] a [SEP] or [CLS] a [SEP] b [SEP] around an engine that has
-/// tokenize(valid UTF-8, special_tokens, sink), cls_id, sep_id, vocabulary_size, token and id.
+/// tokenize(valid UTF-8, special_tokens, sink), cls_id, sep_id, vocabulary_size, token,
+/// continuation_mark and id.
 template <typename Engine> class framed_tokenizer final : public tokenizer {
   public:
     explicit framed_tokenizer(Engine engine) : engine_(std::move(engine)) {}
@@ -195,6 +205,11 @@ template <typename Engine> class framed_tokenizer final : public tokenizer {
     }
     [[nodiscard]] std::string_view token(std::int32_t id) const noexcept override {
         return engine_.token(id);
+    }
+    [[nodiscard]] word_piece piece(std::int32_t id) const noexcept override {
+        const std::string_view token = engine_.token(id);
+        const std::size_t mark = engine_.continuation_mark(id);
+        return {token.substr(mark), mark != 0};
     }
     [[nodiscard]] std::optional<std::int32_t> id(std::string_view token) const noexcept override {
         return engine_.id(token);

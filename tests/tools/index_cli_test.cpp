@@ -228,6 +228,32 @@ TEST_CASE("export writes documents and states as JSON Lines") {
     CHECK(lines_of(content(place.path("out.jsonl"))) == plain);
 }
 
+TEST_CASE("key and value codecs export keys and values of each layer") {
+    const workplace place;
+    make_index(place, "--codec kv-f16");
+    CHECK(stats(place)["codec"] == "kv-f16");
+    const json first = json::parse(lines_of(place.mice("index export i --states").out).at(0));
+    CHECK_FALSE(first.contains("states"));
+    REQUIRE(first["key_values"].is_array());
+    REQUIRE_FALSE(first["key_values"].empty());
+    for (const json& layer : first["key_values"]) {
+        REQUIRE(layer.size() == 6);
+        CHECK(layer[0].size() % 2 == 0);
+        CHECK(layer[0].size() == layer[5].size());
+    }
+}
+
+TEST_CASE("pooled and dropped tokens are told") {
+    const workplace place;
+    make_index(place, "--codec int4 --pool 2 --drop stop-words");
+    const json told = stats(place);
+    CHECK(told["codec"] == "int4");
+    CHECK(told["pool"] == 2);
+    CHECK(told["drop"] == "stop-words");
+    CHECK(told["rows"].get<int>() < told["tokens"].get<int>());
+    CHECK_THAT(place.mice("index stats i").out, Contains("int4, pooled by 2, without stop-words"));
+}
+
 TEST_CASE("commands on an index say what is wrong") {
     const workplace place;
     make_index(place);
@@ -246,8 +272,8 @@ TEST_CASE("commands on an index say what is wrong") {
     check_failure(place.mice("index add j --create --codec nonsense corpus.jsonl"), 1, "nonsense");
     check_failure(place.mice("index create j --drop everything"), 64, "--drop");
     check_failure(place.mice("index create j --pool 0"), 64, "--pool");
-    check_failure(place.mice("index create j --pool 2"), 1, "neither pools nor drops");
-    check_failure(place.mice("index create j --drop punctuation"), 1, "neither pools nor drops");
+    check_failure(place.mice("index create j --pool 65"), 64, "1 to 64");
+    check_failure(place.mice("index create j --codec pq5000"), 1, "pq5000");
     check_failure(place.mice("index create j --like i --codec f32"), 64, "--like");
     check_failure(place.mice("index add i --create --codec f32 corpus.jsonl"), 1, "f32");
     fs::create_directories(place.path("foreign"));

@@ -340,6 +340,39 @@ TEST_CASE("documents as token ids") {
             model.ranker.rank(question, std::span(&encoded, 1))[0].score);
 }
 
+TEST_CASE("documents that are encoded already") {
+    const model_in_memory model;
+    const model_in_memory other(fixtures::tiny_config(), {.seed = 2});
+    for (const std::string codec : {"f32", "pq10"}) {
+        CAPTURE(codec);
+        const temporary_folder folder;
+        mice::index index = mice::index::create(folder.path(), model.ranker, with_codec(codec));
+        mice::index texts =
+            mice::index::create(folder.path() / "texts", model.ranker, with_codec(codec));
+        for (std::uint64_t i = 0; i < 20; ++i) {
+            const mice::document encoded = model.ranker.encode(passage(i));
+            REQUIRE(index.put_encoded(id_of(i), encoded, "m") == mice::put_result::added);
+            REQUIRE(index.put_encoded(id_of(i), encoded, "m") == mice::put_result::unchanged);
+            texts.put(id_of(i), passage(i));
+        }
+        REQUIRE(index.erase("doc-5")); // before its codec is there
+        REQUIRE(texts.erase("doc-5"));
+        put_passages(index, 20, 30); // both kinds in one commit
+        put_passages(texts, 20, 30);
+        REQUIRE(index.commit().documents == 29);
+        REQUIRE(texts.commit().documents == 29);
+        REQUIRE(hit_bits(index.rank(question)) == hit_bits(texts.rank(question)));
+        const auto foreign =
+            catch_error([&] { index.put_encoded("x", other.ranker.encode("the mill")); });
+        REQUIRE(foreign.code == mice::errc::mismatch);
+        const mice::document wrong(std::vector<float>(8, std::nanf("")), {2},
+                                   std::string(model.ranker.fingerprint()));
+        REQUIRE(catch_error([&] { index.put_encoded("x", wrong); }).code ==
+                mice::errc::invalid_argument);
+        REQUIRE(index.commit().documents == 29);
+    }
+}
+
 TEST_CASE("indexes are bound to their model and to their options") {
     const model_in_memory model;
     const model_in_memory other(fixtures::tiny_config(), {.seed = 2});

@@ -17,8 +17,11 @@ namespace nn {
 /// One encoded document as the interaction layers see it; the memory is the caller's.
 struct document_view {
     const float* states = nullptr;     ///< [tokens, interaction hidden]
-    const std::int32_t* ids = nullptr; ///< [tokens]
+    const std::int32_t* ids = nullptr; ///< [tokens], for exact-match heads
     std::size_t tokens = 0;            ///< at least 1
+    /// [interaction layers][tokens, 2 hidden]: what key_values() made of the states, which are not
+    /// read then; or null.
+    const float* key_values = nullptr;
 };
 
 /// A few documents with their states packed for both products of the absorbed form. D is the same
@@ -53,10 +56,14 @@ class document_batch {
 
   private:
     [[nodiscard]] std::size_t key_floats(const document_view& document) const {
-        return kernels::round_up(kernels::packed_floats<>(hidden_, document.tokens), 16);
+        return document.key_values != nullptr
+                   ? 0
+                   : kernels::round_up(kernels::packed_floats<>(hidden_, document.tokens), 16);
     }
     [[nodiscard]] std::size_t value_floats(const document_view& document) const {
-        return kernels::round_up(kernels::packed_floats<>(document.tokens, hidden_), 16);
+        return document.key_values != nullptr
+                   ? 0
+                   : kernels::round_up(kernels::packed_floats<>(document.tokens, hidden_), 16);
     }
     void pack(std::size_t i) {
         if (packed_[i]) {
@@ -89,18 +96,25 @@ struct cross_query {
 /// W_v into the attended mean of D, and never touches a [tokens, hidden] projection. Immutable.
 class cross_attention {
   public:
+    /// `layer` says which of a document's stored keys and values are this block's.
     cross_attention(const weights& source, const std::string& name, std::size_t heads,
-                    double epsilon)
+                    double epsilon, std::size_t layer = 0)
         : query_(source, {{name + ".self.query"}}),
           key_value_(source, {{name + ".self.key", name + ".self.value"}}),
           output_(source, {{name + ".output.dense"}}),
           norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads), hidden_(query_.out()),
-          head_dim_(hidden_ / heads), value_bias_(source[name + ".self.value.bias"].floats()),
+          head_dim_(hidden_ / heads), layer_(layer),
+          value_bias_(source[name + ".self.value.bias"].floats()),
           key_floats_(kernels::packed_floats<>(head_dim_, hidden_)),
           value_floats_(kernels::packed_floats<>(hidden_, head_dim_)) {
         if (can_absorb(1)) {
             pack_absorbed(source, name);
         }
+    }
+
+    /// out [tokens, 2 hidden] = the keys, then the values of states [tokens, hidden].
+    void key_values(const float* states, std::size_t tokens, float* out, workspace& space) const {
+        key_value_.apply({states, hidden_}, tokens, {out, 2 * hidden_}, space);
     }
 
     /// The query's side for x [rows, hidden] that is the same for every document.
@@ -131,7 +145,7 @@ class cross_attention {
         for (std::size_t first = 0; first < documents.size();) {
             std::size_t last = first;
             while (last < documents.size() && last - first < most &&
-                   absorbs(rows, documents[last].tokens)) {
+                   documents[last].key_values == nullptr && absorbs(rows, documents[last].tokens)) {
                 ++last;
             }
             if (last > first) {
@@ -255,13 +269,19 @@ class cross_attention {
 
     void attend_plain(rows_in query, std::size_t rows, const document_view& document, std::size_t i,
                       const attention_mask& mask, rows_out attended, workspace& space) const {
-        const rows_out key_value{space.key_value.reserve(document.tokens * 2 * hidden_),
-                                 2 * hidden_};
-        key_value_.apply({document.states, hidden_}, document.tokens, key_value, space);
+        const std::size_t floats = document.tokens * 2 * hidden_;
+        const float* key_value = nullptr;
+        if (document.key_values != nullptr) {
+            key_value = document.key_values + layer_ * floats;
+        } else {
+            float* projected = space.key_value.reserve(floats);
+            key_values(document.states, document.tokens, projected, space);
+            key_value = projected;
+        }
         attend({{query.row(i * rows), hidden_},
                 rows,
-                {key_value.base, 2 * hidden_},
-                {key_value.base + hidden_, 2 * hidden_},
+                {key_value, 2 * hidden_},
+                {key_value + hidden_, 2 * hidden_},
                 document.tokens,
                 heads_,
                 head_dim_},
@@ -275,6 +295,7 @@ class cross_attention {
     std::size_t heads_;
     std::size_t hidden_;
     std::size_t head_dim_;
+    std::size_t layer_;
     std::vector<float> value_bias_; // [hidden]
     std::size_t key_floats_;        // floats of one head in absorbed_keys_
     std::size_t value_floats_;      // floats of one head in absorbed_values_

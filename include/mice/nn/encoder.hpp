@@ -49,6 +49,8 @@ class embeddings {
         }
     }
 
+    /// [vocabulary, width], as the file holds them.
+    [[nodiscard]] const weight_view& words() const noexcept { return words_; }
     [[nodiscard]] std::size_t bytes() const noexcept {
         return positions_.size() * sizeof(float) + projection_.bytes();
     }

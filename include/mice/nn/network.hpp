@@ -63,6 +63,15 @@ class network {
         encode(stack, documents, out, space);
     }
 
+    /// out [interaction layers][tokens, 2 interaction hidden]: the keys and values that every
+    /// cross-attention makes of states [tokens, interaction hidden]; document_view takes them.
+    void key_values(const float* states, std::size_t tokens, float* out, workspace& space) const {
+        for (const interaction_layer& layer : layers_) {
+            layer.cross.key_values(states, tokens, out, space);
+            out += tokens * 2 * config_.interaction_hidden();
+        }
+    }
+
     /// Encodes a query and computes what all documents share. The ids have been checked.
     [[nodiscard]] prepared_query prepare_query(token_ids ids, workspace& space) const;
 
@@ -70,6 +79,10 @@ class network {
     void score(const prepared_query& query, document_batch& documents, float* scores,
                workspace& space, const layer_observer& observer = {}) const;
 
+    /// [vocabulary, embedding width], as the file holds them.
+    [[nodiscard]] const weight_view& word_embeddings() const noexcept {
+        return embeddings_.words();
+    }
     /// Memory of the packed weights in bytes.
     [[nodiscard]] std::size_t bytes() const noexcept;
 

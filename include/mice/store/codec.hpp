@@ -1,42 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <mice/error.hpp>
 #include <mice/model.hpp>
+#include <mice/store/int4_codec.hpp>
+#include <mice/store/pooling.hpp>
+#include <mice/store/product_quantiser.hpp>
 #include <mice/store/row_codec.hpp>
+#include <mice/store/token_filter.hpp>
+#include <mice/store/train_quantiser.hpp>
 
 MICE_NAMESPACE_BEGIN
 
-/// Tokens whose states an index leaves out.
-enum class dropped_tokens {
-    none,
-    punctuation, ///< tokens that are punctuation or symbols alone
-    stop_words   ///< punctuation, and the most frequent English function words
-};
-
 /// How an index stores the states of its documents; fixed when the index is created.
 struct index_codec {
-    /// "f32", "f16" or "int8".
+    /// "f32", "f16", "int8", "int4"; "kv-f16" and "kv-int8" store the keys and values of every
+    /// interaction layer instead of the states (MICE paper, section 3): more bytes, less work;
+    /// "pqN" takes N bytes for a token (product_quantiser) and learns from the first documents.
     std::string name = "int8";
-    /// Rows of a document that are merged into one, on average. This version keeps every row: 1.
+    /// Rows of a document that are merged into one, on average: 1 (none) to 64. pool_rows says how.
     std::size_t pool = 1;
-    dropped_tokens drop = dropped_tokens::none; ///< this version drops none
+    dropped_tokens drop = dropped_tokens::none; ///< before rows are merged
 
     friend bool operator==(const index_codec&, const index_codec&) = default;
 };
 
 namespace store {
 
-/// Throws errc::invalid_argument when the name is unknown or an option contradicts the model's
-/// configuration.
-void validate(const index_codec& codec, const model_config& config);
+/// Throws errc::invalid_argument when the name is unknown or an option contradicts the model.
+void validate(const index_codec& codec, const model& engine);
 
 /// True where the codec has parameters that are learned from a sample of the collection.
 [[nodiscard]] bool needs_training(const index_codec& codec);
@@ -49,9 +51,50 @@ struct training_sample {
     std::span<const std::size_t> lengths; ///< tokens of each document; their sum is `tokens`
 };
 /// The parameters of a codec, learned from at least one document. The same sample gives the same
-/// bytes. Empty where there is no training.
+/// bytes on the same kind of processor. Empty where there is no training.
 [[nodiscard]] std::vector<std::byte> train_codec(const index_codec& codec, const model& engine,
-                                                 const training_sample& sample);
+                                                 const training_sample& sample,
+                                                 const parallel_options& where = {});
+
+namespace detail {
+
+/// Which rows of a document are stored: without dropped tokens, pooled. Immutable.
+class row_selection {
+  public:
+    row_selection() = default;
+    /// The options have been validated.
+    row_selection(const index_codec& codec, const model& engine)
+        : hidden_(engine.config().interaction_hidden()), pool_(codec.pool) {
+        if (codec.drop != dropped_tokens::none) {
+            filter_ = token_filter(*engine.text_tokenizer(), codec.drop);
+        }
+    }
+
+    [[nodiscard]] bool keeps_all() const noexcept { return pool_ == 1 && filter_.keeps_all(); }
+    /// states [ids, hidden]
+    [[nodiscard]] document_rows apply(const float* states,
+                                      std::span<const std::int32_t> ids) const {
+        document_rows kept;
+        if (filter_.keeps_all()) {
+            kept.states.assign(states, states + ids.size() * hidden_);
+            kept.ids.assign(ids.begin(), ids.end());
+        } else {
+            for (const std::size_t position : filter_.kept(ids)) {
+                const float* row = states + position * hidden_;
+                kept.states.insert(kept.states.end(), row, row + hidden_);
+                kept.ids.push_back(ids[position]);
+            }
+        }
+        return pool_rows(std::move(kept), hidden_, pool_);
+    }
+
+  private:
+    std::size_t hidden_ = 0;
+    std::size_t pool_ = 1;
+    token_filter filter_;
+};
+
+} // namespace detail
 
 /// Turns the states of one document into an index's codes and back. Immutable, safe from many
 /// threads; the model must outlive it.
@@ -82,39 +125,75 @@ class document_coder {
   private:
     /// Rows of hidden_ floats that each of a document's rows becomes.
     [[nodiscard]] std::size_t units() const noexcept { return layers_ == 0 ? 1 : 2 * layers_; }
-
+    const model& engine_;
     std::size_t hidden_;
     std::size_t states_ = 0; // hidden_, or 0 with kv
     std::size_t layers_ = 0; // interaction layers with kv, else 0
+    detail::row_selection selection_;
     std::unique_ptr<const row_codec> rows_;
 };
 
+/// Whether the codec of that name stores keys and values.
+[[nodiscard]] inline bool stores_key_values(std::string_view name) {
+    return name.starts_with("kv-");
+}
+
 namespace detail {
 
-/// The codec of that name without its "kv-", or null.
-[[nodiscard]] inline std::unique_ptr<const row_codec> make_row_codec(const std::string& name,
+/// What holds the rows of a codec that learns nothing, or null for another name.
+[[nodiscard]] inline std::unique_ptr<const row_codec> make_row_codec(std::string_view name,
                                                                      std::size_t width) {
     if (name == "f32") {
         return std::make_unique<f32_codec>(width);
     }
-    if (name == "f16") {
+    if (name == "f16" || name == "kv-f16") {
         return std::make_unique<f16_codec>(width);
     }
-    if (name == "int8") {
+    if (name == "int8" || name == "kv-int8") {
         return std::make_unique<int8_codec>(width);
+    }
+    if (name == "int4") {
+        return std::make_unique<int4_codec>(width);
     }
     return nullptr;
 }
 
+/// Throws errc::invalid_argument unless a product quantiser of that many bytes fits the model.
+inline void check_quantiser(const std::string& name, std::size_t bytes,
+                            const model_config& config) {
+    const std::size_t most =
+        std::min<std::size_t>(256, config.interaction_hidden() + token_id_bytes(config.vocab_size));
+    constexpr std::size_t least = 8;
+    if (bytes < least || bytes > most) {
+        throw errors::bad_codec(name, "with this model a token takes 8 to " + std::to_string(most) +
+                                          " bytes: pq8 to pq" + std::to_string(most));
+    }
+}
+
 } // namespace detail
 
-inline void validate(const index_codec& codec, const model_config& config) {
-    if (detail::make_row_codec(codec.name, config.interaction_hidden()) == nullptr) {
-        throw errors::bad_codec(codec.name, "there is no such codec; there are f32, f16, int8");
+inline void validate(const index_codec& codec, const model& engine) {
+    constexpr std::size_t most_pooled = 64;
+    const model_config& config = engine.config();
+    if (const auto bytes = quantised_bytes(codec.name)) {
+        detail::check_quantiser(codec.name, *bytes, config);
+    } else if (detail::make_row_codec(codec.name, config.interaction_hidden()) == nullptr) {
+        throw errors::bad_codec(codec.name, "there is no such codec; there are f32, f16, int8, "
+                                            "int4, kv-f16, kv-int8, and pqN, such as pq62");
     }
-    if (codec.pool != 1 || codec.drop != dropped_tokens::none) {
-        throw errors::bad_codec(codec.name,
-                                "this version stores every token: it neither pools nor drops");
+    if (codec.pool < 1 || codec.pool > most_pooled) {
+        throw errors::bad_codec(codec.name, "it pools 1 to " + std::to_string(most_pooled) +
+                                                " rows into one, not " +
+                                                std::to_string(codec.pool));
+    }
+    const bool drops = codec.drop != dropped_tokens::none;
+    if (config.extra_attn_bias && (drops || codec.pool != 1 || stores_key_values(codec.name))) {
+        throw errors::bad_codec(codec.name, "the exact-match heads of this model need the state of "
+                                            "every token: no pooling, no dropping, no kv codec");
+    }
+    if (drops && engine.text_tokenizer() == nullptr) {
+        throw errors::bad_codec(codec.name, "tokens are dropped by their text, but this model was "
+                                            "converted without a tokenizer");
     }
 }
 
@@ -122,25 +201,50 @@ inline bool needs_training(const index_codec& codec) {
     return training_rows(codec) != 0;
 }
 
-inline std::size_t training_rows(const index_codec&) {
-    return 0;
+inline std::size_t training_rows(const index_codec& codec) {
+    constexpr std::size_t enough = 32768;
+    return quantised_bytes(codec.name) ? enough : 0;
 }
 
-inline std::vector<std::byte> train_codec(const index_codec&, const model&,
-                                          const training_sample&) {
-    return {};
+inline std::vector<std::byte> train_codec(const index_codec& codec, const model& engine,
+                                          const training_sample& sample,
+                                          const parallel_options& where) {
+    const auto bytes = quantised_bytes(codec.name);
+    if (!bytes) {
+        return {};
+    }
+    validate(codec, engine);
+    const std::size_t hidden = engine.config().interaction_hidden();
+    const detail::row_selection selection(codec, engine);
+    document_rows rows;
+    std::size_t first = 0;
+    for (const std::size_t length : sample.lengths) {
+        const document_rows stored = selection.apply(sample.states.data() + first * hidden,
+                                                     sample.ids.subspan(first, length));
+        rows.states.insert(rows.states.end(), stored.states.begin(), stored.states.end());
+        rows.ids.insert(rows.ids.end(), stored.ids.begin(), stored.ids.end());
+        first += length;
+    }
+    const std::size_t parts = *bytes - token_id_bytes(engine.config().vocab_size);
+    return train_quantiser(engine, parts, rows, where).serialize();
 }
 
 inline document_coder::document_coder(const index_codec& codec, const model& engine,
                                       std::span<const std::byte> parameters)
-    : hidden_(engine.config().interaction_hidden()) {
-    validate(codec, engine.config());
-    if (!parameters.empty()) {
-        throw errors::bad_codec_parameters(
-            codec.name, "it has none, got " + std::to_string(parameters.size()) + " bytes");
+    : engine_(engine), hidden_(engine.config().interaction_hidden()) {
+    validate(codec, engine);
+    selection_ = detail::row_selection(codec, engine);
+    if (quantised_bytes(codec.name)) {
+        rows_ = std::make_unique<product_quantiser>(codec.name, engine, parameters);
+    } else {
+        if (!parameters.empty()) {
+            throw errors::bad_codec_parameters(
+                codec.name, "it has none, got " + std::to_string(parameters.size()) + " bytes");
+        }
+        rows_ = detail::make_row_codec(codec.name, hidden_);
     }
-    states_ = hidden_;
-    rows_ = detail::make_row_codec(codec.name, hidden_);
+    layers_ = stores_key_values(codec.name) ? engine.config().interaction_layers : 0;
+    states_ = layers_ == 0 ? hidden_ : 0;
 }
 
 inline std::size_t document_coder::bytes(std::size_t rows) const {
@@ -153,19 +257,35 @@ inline std::size_t document_coder::bytes(std::size_t rows) const {
 
 inline std::size_t document_coder::encode(const float* states, std::span<const std::int32_t> ids,
                                           std::vector<std::byte>& out) const {
+    document_rows stored;
+    if (!selection_.keeps_all()) {
+        stored = selection_.apply(states, ids);
+        states = stored.states.data();
+        ids = stored.ids;
+    }
     const std::size_t before = out.size();
     out.resize(before + bytes(ids.size()));
-    rows_->encode(states, ids.size(), out.data() + before);
+    if (key_values()) {
+        nn::workspace space;
+        std::vector<float> projected(ids.size() * width());
+        engine_.network().key_values(states, ids.size(), projected.data(), space);
+        if (!kernels::all_finite(projected.data(), projected.size())) {
+            throw errors::not_finite("a key or value of a document");
+        }
+        rows_->encode(projected.data(), nullptr, ids.size() * units(), out.data() + before);
+    } else {
+        rows_->encode(states, ids.data(), ids.size(), out.data() + before);
+    }
     return ids.size();
 }
 
 inline void document_coder::decode(std::span<const std::byte> codes, std::size_t rows, float* out,
-                                   kernels::buffer&) const {
+                                   kernels::buffer& scratch) const {
     if (rows == 0 || codes.size() != bytes(rows)) {
         throw errors::bad_codes(rows_->name(), std::to_string(codes.size()) + " bytes for " +
                                                    std::to_string(rows) + " rows");
     }
-    rows_->decode(codes.data(), rows * units(), out);
+    rows_->decode(codes.data(), rows * units(), out, scratch);
 }
 
 } // namespace store

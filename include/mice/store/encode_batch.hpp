@@ -28,12 +28,23 @@ struct waiting_document {
     std::string text;
     encoding tokens; ///< given, or made of the text
     io::hash128 content;
-    bool as_ids = false;       ///< put as token ids
-    bool dropped = false;      ///< replaced or erased while it waited
-    std::vector<float> states; ///< [tokens, interaction hidden] while there is no codec
+    bool as_ids = false;  ///< put as token ids, or encoded
+    bool dropped = false; ///< replaced or erased while it waited
+    /// [tokens, interaction hidden], put so, or while there is no codec.
+    std::vector<float> states;
     std::vector<std::byte> codes;
     std::size_t rows = 0; ///< of the codes; 0: not coded yet
 };
+
+/// Turns kept states into codes.
+inline void code_states(std::span<waiting_document* const> documents, const document_coder& coder,
+                        const index_access& access) {
+    parallel_for(documents.size(), {access.threads, access.pool}, [&](std::size_t i) {
+        waiting_document& each = *documents[i];
+        each.rows = coder.encode(each.states.data(), each.tokens.ids, each.codes);
+        each.states = {};
+    });
+}
 
 /// Encodes waiting documents on all threads: similar lengths together, no piece larger than what
 /// fills the matrix products. The states of a document are the same bits in any batch.
@@ -47,7 +58,14 @@ class batch_encoder {
     void encode(std::span<waiting_document* const> documents, const document_coder* coder) const {
         const parallel_options where{access_.threads, access_.pool};
         parallel_for(documents.size(), where, [&](std::size_t i) { tokenize(*documents[i]); });
-        std::vector<waiting_document*> order(documents.begin(), documents.end());
+        std::vector<waiting_document*> order;
+        std::vector<waiting_document*> given;
+        for (waiting_document* each : documents) {
+            (each->states.empty() ? order : given).push_back(each);
+        }
+        if (coder != nullptr) {
+            code_states(given, *coder, access_);
+        }
         std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
             return a->tokens.ids.size() > b->tokens.ids.size();
         });
@@ -61,7 +79,9 @@ class batch_encoder {
             }
             rows += next;
         }
-        begins.push_back(order.size());
+        if (!order.empty()) {
+            begins.push_back(order.size());
+        }
         parallel_for(begins.size() - 1, where, [&](std::size_t i) {
             encode_piece(std::span(order).subspan(begins[i], begins[i + 1] - begins[i]), coder);
         });
@@ -107,16 +127,6 @@ class batch_encoder {
     const model& engine_;
     const index_access& access_;
 };
-
-/// Turns kept states into codes.
-inline void code_states(std::span<waiting_document* const> documents, const document_coder& coder,
-                        const index_access& access) {
-    parallel_for(documents.size(), {access.threads, access.pool}, [&](std::size_t i) {
-        waiting_document& each = *documents[i];
-        each.rows = coder.encode(each.states.data(), each.tokens.ids, each.codes);
-        each.states = {};
-    });
-}
 
 } // namespace store
 MICE_NAMESPACE_END

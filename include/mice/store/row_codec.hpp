@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <mice/error.hpp>
+#include <mice/kernels/buffer.hpp>
 #include <mice/kernels/convert.hpp>
 
 // How rows of floats become bytes. docs/format.md describes every codec's bytes.
@@ -29,12 +30,15 @@ class row_codec {
     [[nodiscard]] std::size_t width() const noexcept { return width_; }
     /// Bytes that each row adds to a document's codes.
     [[nodiscard]] virtual std::size_t row_bytes() const noexcept = 0;
-    /// rows [count, width], finite, to out [count * row_bytes()]. Throws errc::unsupported for
-    /// values that the codec cannot hold.
-    virtual void encode(const float* rows, std::size_t count, std::byte* out) const = 0;
-    /// The codes of `count` rows to out [count, width]. Throws errc::format for codes that do not
-    /// stand for finite numbers.
-    virtual void decode(const std::byte* codes, std::size_t count, float* out) const = 0;
+    /// rows [count, width], finite, to out [count * row_bytes()]. `ids` [count] are the tokens of
+    /// states, null for keys and values. Throws errc::unsupported for values that the codec cannot
+    /// hold.
+    virtual void encode(const float* rows, const std::int32_t* ids, std::size_t count,
+                        std::byte* out) const = 0;
+    /// The codes of `count` rows to out [count, width]. `scratch` is free to use. Throws
+    /// errc::format for codes that do not stand for finite numbers.
+    virtual void decode(const std::byte* codes, std::size_t count, float* out,
+                        kernels::buffer& scratch) const = 0;
 
   private:
     std::string name_;
@@ -48,10 +52,12 @@ class f32_codec final : public row_codec {
     [[nodiscard]] std::size_t row_bytes() const noexcept override {
         return width() * sizeof(float);
     }
-    void encode(const float* rows, std::size_t count, std::byte* out) const override {
+    void encode(const float* rows, const std::int32_t*, std::size_t count,
+                std::byte* out) const override {
         std::memcpy(out, rows, count * row_bytes());
     }
-    void decode(const std::byte* codes, std::size_t count, float* out) const override {
+    void decode(const std::byte* codes, std::size_t count, float* out,
+                kernels::buffer&) const override {
         std::memcpy(out, codes, count * row_bytes());
         if (!kernels::all_finite(out, count * width())) {
             throw errors::bad_codes(name(), "a value is NaN or infinite");
@@ -66,7 +72,8 @@ class f16_codec final : public row_codec {
     [[nodiscard]] std::size_t row_bytes() const noexcept override {
         return width() * sizeof(std::uint16_t);
     }
-    void encode(const float* rows, std::size_t count, std::byte* out) const override {
+    void encode(const float* rows, const std::int32_t*, std::size_t count,
+                std::byte* out) const override {
         for (std::size_t i = 0; i < count * width(); ++i, out += sizeof(std::uint16_t)) {
             const std::uint16_t half = kernels::float_to_half(rows[i]);
             if ((half & 0x7fffU) >= 0x7c00U) {
@@ -75,7 +82,8 @@ class f16_codec final : public row_codec {
             std::memcpy(out, &half, sizeof half);
         }
     }
-    void decode(const std::byte* codes, std::size_t count, float* out) const override {
+    void decode(const std::byte* codes, std::size_t count, float* out,
+                kernels::buffer&) const override {
         if (!kernels::halves_to_floats(codes, count * width(), out)) {
             throw errors::bad_codes(name(), "a value is NaN or infinite");
         }
@@ -115,7 +123,8 @@ class int8_codec final : public row_codec {
     [[nodiscard]] std::size_t row_bytes() const noexcept override {
         return width() + sizeof(float);
     }
-    void encode(const float* rows, std::size_t count, std::byte* out) const override {
+    void encode(const float* rows, const std::int32_t*, std::size_t count,
+                std::byte* out) const override {
         std::byte* scales = out + count * width();
         for (std::size_t row = 0; row < count; ++row, rows += width()) {
             const float scale = detail::largest_magnitude(rows, width()) / 127.0F;
@@ -130,7 +139,8 @@ class int8_codec final : public row_codec {
             std::memcpy(scales + row * sizeof scale, &scale, sizeof scale);
         }
     }
-    void decode(const std::byte* codes, std::size_t count, float* out) const override {
+    void decode(const std::byte* codes, std::size_t count, float* out,
+                kernels::buffer&) const override {
         const std::byte* scales = codes + count * width();
         for (std::size_t row = 0; row < count; ++row) {
             kernels::bytes_to_floats(codes + row * width(), width(),

@@ -53,7 +53,7 @@ struct bound_model {
         const std::string* name = engine->file().find_metadata("mice.name");
         identity.fingerprint = engine->fingerprint();
         identity.name = name == nullptr ? identity.fingerprint : *name;
-        if (codec.name.starts_with("kv-")) {
+        if (stores_key_values(codec.name)) {
             identity.key_values = key_values_fingerprint(*engine);
         }
     }
@@ -158,7 +158,7 @@ class snapshot {
                 throw errors::bad_index_file(manifest_name(commit_.generation),
                                              "it names no parameters of its codec");
             }
-            validate(commit_.codec, engine_->config());
+            validate(commit_.codec, *engine_);
             return;
         }
         coder_ =

@@ -210,7 +210,8 @@ inline put_result index_writer::put_checked(waiting_document document) {
     if (found) {
         remove(*found);
     }
-    waiting_bytes_ += document.text.size() + document.metadata.size();
+    waiting_bytes_ +=
+        document.text.size() + document.metadata.size() + document.states.size() * sizeof(float);
     waiting_places_[document.id] = waiting_.size();
     waiting_.push_back(std::move(document));
     ++changes_;
@@ -259,7 +260,9 @@ inline void index_writer::remove(const place& found) {
     case place::kind::waiting: {
         waiting_document& document = waiting_[found.index];
         waiting_places_.erase(document.id);
-        sample_rows_ -= document.states.empty() ? 0 : document.tokens.ids.size();
+        if (coder_ == nullptr && found.index < encoded_) {
+            sample_rows_ -= document.tokens.ids.size();
+        }
         document = {};
         document.dropped = true;
         break;
@@ -306,7 +309,8 @@ inline void index_writer::learn_codec() {
             documents.push_back(&each);
         }
     }
-    adopt_codec(train_codec(base_->commit().codec, *engine_, {states, ids, lengths}));
+    adopt_codec(train_codec(base_->commit().codec, *engine_, {states, ids, lengths},
+                            {access_.threads, access_.pool}));
     states = {};
     code_states(documents, *coder_, access_);
     sample_rows_ = 0;

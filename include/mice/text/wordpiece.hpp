@@ -85,6 +85,12 @@ class wordpiece {
                                                            : std::string_view();
     }
 
+    /// Bytes of the token of `id` that only say that it goes on with a word; 0 where it begins one.
+    [[nodiscard]] std::size_t continuation_mark(std::int32_t id) const noexcept {
+        const std::string_view token = table_.token(id);
+        return token.size() > prefix_.size() && token.starts_with(prefix_) ? prefix_.size() : 0;
+    }
+
     /// The id of a token's exact text.
     [[nodiscard]] std::optional<std::int32_t> id(std::string_view token) const noexcept {
         const std::int32_t known = table_.find(token);
