@@ -74,9 +74,9 @@ class index_documents {
 /// returned from survives a crash, a kill and a loss of power.
 ///
 /// Const members may be called from many threads at once, also while one thread calls the others.
-/// Members that write (put, put_ids, erase, commit, rollback, compact, merge, release) are for one
-/// thread at a time; the first of them takes the folder's lock, which is held until release() or
-/// the object's end. Where a writing member other than an argument's refusal
+/// Members that write (put, put_ids, put_encoded, erase, commit, rollback, compact, merge, release)
+/// are for one thread at a time; the first of them takes the folder's lock, which is held until
+/// release() or the object's end. Where a writing member other than an argument's refusal
 /// (errc::invalid_argument, errc::encoding) fails, nothing can be written before rollback().
 ///
 /// Unless said otherwise, members throw mice::error: errc::io for what the operating system
