@@ -16,6 +16,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -74,10 +75,31 @@ double kendall_tau(const std::vector<float>& a, const std::vector<float>& b) {
     return scale > 0 ? agree / scale : 1;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// The median of all but the first.
+double median_of_warm(std::vector<double> seconds) {
+    const auto middle = seconds.begin() + 1 + static_cast<std::ptrdiff_t>(seconds.size() - 1) / 2;
+    std::nth_element(seconds.begin() + 1, middle, seconds.end());
+    return *middle;
+}
+
+struct wishes {
+    std::vector<std::string> codecs{
+        "f32",        "int16",           "int8",     "int4",   "pq62", "pq48", "pq32", "int8/pool2",
+        "int4/pool2", "int8/stop-words", "kv-int16", "kv-int8"};
+    fs::path work = fs::temp_directory_path() / "mice-codecs";
+    std::size_t queries = 0; ///< of each collection; 0: all
+    std::size_t rounds = 0;  ///< of timing
+};
+
 class dial {
+    using scores = std::vector<std::pair<std::string, float>>; // best first
+
   public:
-    dial(const reranker& ranker, const std::vector<std::string>& codecs, const fs::path& work)
-        : ranker_(ranker), codecs_(codecs), work_(work) {}
+    dial(const reranker& ranker, const wishes& asked) : ranker_(ranker), asked_(asked) {}
 
     std::vector<outcome> run(const fs::path& folder, const fs::path& run_file) {
         tools::reading_notes notes;
@@ -93,27 +115,29 @@ class dial {
                    std::none_of(found->second.begin(), found->second.end(),
                                 [](const auto& each) { return each.second > 0; });
         });
+        if (asked_.queries != 0 && lists.size() > asked_.queries) {
+            lists.resize(asked_.queries);
+        }
         std::vector<mice::index> indexes = build(corpus, lists);
         std::map<std::string, std::string> texts;
         for (const tools::query_record& each : queries) {
             texts[each.id] = each.text;
         }
-        std::vector<outcome> outcomes(codecs_.size());
-        std::vector<std::vector<double>> ndcgs(codecs_.size());
+        // row 0: the documents' states in memory; then one row a codec
+        std::vector<outcome> outcomes(asked_.codecs.size() + 1);
+        std::vector<std::vector<double>> ndcgs(outcomes.size());
         for (const tools::run_list& list : lists) {
             const query encoded = ranker_.encode_query(texts.at(list.query_id));
-            std::map<std::string, float> reference;
-            for (std::size_t i = 0; i < indexes.size(); ++i) {
-                measure(indexes[i], list, encoded, judged.at(list.query_id), reference, outcomes[i],
-                        ndcgs[i]);
-            }
+            measure(encoded, list.document_ids, judged.at(list.query_id), indexes, outcomes, ndcgs);
             std::cerr << '.' << std::flush;
         }
-        for (std::size_t i = 0; i < indexes.size(); ++i) {
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
             const auto count = static_cast<double>(lists.size());
-            const index_stats stats = indexes[i].stats();
-            outcomes[i].bytes_per_token = stats.bytes_per_token();
-            outcomes[i].megabytes = static_cast<double>(stats.bytes.total()) / 1e6;
+            if (i > 0) {
+                const index_stats stats = indexes[i - 1].stats();
+                outcomes[i].bytes_per_token = stats.bytes_per_token();
+                outcomes[i].megabytes = static_cast<double>(stats.bytes.total()) / 1e6;
+            }
             outcomes[i].ndcg = 100 * tools::mean(ndcgs[i]);
             outcomes[i].tau /= count;
             outcomes[i].seconds /= count;
@@ -123,6 +147,55 @@ class dial {
     }
 
   private:
+    using grades_of = std::map<std::string, int, std::less<>>;
+
+    /// Ranks one query's documents in memory and in every index, round after round.
+    void measure(const query& encoded, const std::vector<std::string>& names,
+                 const grades_of& judged, const std::vector<mice::index>& indexes,
+                 std::vector<outcome>& outcomes, std::vector<std::vector<double>>& ndcgs) const {
+        std::vector<const document*> documents;
+        for (const std::string& id : names) {
+            documents.push_back(&documents_.at(id));
+        }
+        const std::vector<std::string_view> ids(names.begin(), names.end());
+        std::map<std::string, float> expected;
+        std::vector<std::vector<double>> seconds(outcomes.size());
+        for (std::size_t round = 0; round <= asked_.rounds; ++round) {
+            for (std::size_t i = 0; i < outcomes.size(); ++i) {
+                const auto start = std::chrono::steady_clock::now();
+                const scores got =
+                    i == 0 ? rank(encoded, documents, names) : rank(encoded, ids, indexes[i - 1]);
+                seconds[i].push_back(seconds_since(start));
+                if (round == 0) {
+                    if (i == 0) {
+                        expected = {got.begin(), got.end()};
+                    }
+                    compare(got, expected, judged, outcomes[i], ndcgs[i]);
+                }
+            }
+        }
+        for (std::size_t i = 0; i < outcomes.size() && asked_.rounds > 0; ++i) {
+            outcomes[i].seconds += median_of_warm(seconds[i]);
+        }
+    }
+
+    [[nodiscard]] scores rank(const query& encoded, const std::vector<const document*>& documents,
+                              const std::vector<std::string>& ids) const {
+        scores found;
+        for (const hit& each : ranker_.rank(encoded, std::span<const document* const>(documents))) {
+            found.emplace_back(ids[each.index], each.score);
+        }
+        return found;
+    }
+    [[nodiscard]] static scores rank(const query& encoded, const std::vector<std::string_view>& ids,
+                                     const mice::index& from) {
+        scores found;
+        for (const index_hit& each : from.rank(encoded, ids)) {
+            found.emplace_back(each.id, each.score);
+        }
+        return found;
+    }
+
     std::vector<mice::index> build(const tools::passage_list& corpus,
                                    const std::vector<tools::run_list>& lists) {
         std::set<std::string> wanted;
@@ -130,8 +203,8 @@ class dial {
             wanted.insert(list.document_ids.begin(), list.document_ids.end());
         }
         std::vector<mice::index> indexes;
-        for (const std::string& each : codecs_) {
-            const fs::path place = work_ / ("index-" + std::to_string(indexes.size()));
+        for (const std::string& each : asked_.codecs) {
+            const fs::path place = asked_.work / ("index-" + std::to_string(indexes.size()));
             fs::remove_all(place);
             index_options options;
             options.codec = codec_of(each);
@@ -152,6 +225,9 @@ class dial {
                     each.put_encoded(ids[i], encoded[i - first]);
                 }
             }
+            for (std::size_t i = first; i < last; ++i) {
+                documents_.emplace(ids[i], encoded[i - first]);
+            }
             std::cerr << "\rencoded " << last << " of " << ids.size() << std::flush;
         }
         for (mice::index& each : indexes) {
@@ -161,44 +237,29 @@ class dial {
         return indexes;
     }
 
-    static void measure(const mice::index& from, const tools::run_list& list, const query& encoded,
-                        const std::map<std::string, int, std::less<>>& judged,
-                        std::map<std::string, float>& reference, outcome& into,
-                        std::vector<double>& ndcgs) {
-        const std::vector<std::string_view> ids(list.document_ids.begin(), list.document_ids.end());
-        (void)from.rank(encoded, ids); // pages and memory are there
-        const auto start = std::chrono::steady_clock::now();
-        const index_ranking got = from.rank(encoded, ids);
-        into.seconds +=
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        if (reference.empty()) { // the first codec
-            for (const index_hit& each : got) {
-                reference[each.id] = each.score;
-            }
-        }
+    static void compare(const scores& got, const std::map<std::string, float>& expected,
+                        const grades_of& judged, outcome& into, std::vector<double>& ndcgs) {
         std::vector<float> here;
         std::vector<float> there;
         std::vector<int> grades;
         std::vector<int> all;
-        for (const index_hit& each : got) {
-            here.push_back(each.score);
-            there.push_back(reference.at(each.id));
-            const auto grade = judged.find(each.id);
+        for (const auto& [id, score] : got) {
+            here.push_back(score);
+            there.push_back(expected.at(id));
+            const auto grade = judged.find(id);
             grades.push_back(grade == judged.end() ? 0 : grade->second);
+            into.deviation = std::max(into.deviation, double{std::fabs(score - there.back())});
         }
         for (const auto& each : judged) {
             all.push_back(each.second);
         }
         into.tau += kendall_tau(here, there);
-        for (std::size_t i = 0; i < here.size(); ++i) {
-            into.deviation = std::max(into.deviation, double{std::fabs(here[i] - there[i])});
-        }
         ndcgs.push_back(tools::ndcg(grades, all));
     }
 
     const reranker& ranker_;
-    const std::vector<std::string>& codecs_;
-    fs::path work_;
+    const wishes& asked_;
+    std::map<std::string, document> documents_;
 };
 
 void print(const std::vector<std::string>& codecs, const std::vector<std::string>& names,
@@ -213,7 +274,7 @@ void print(const std::vector<std::string>& codecs, const std::vector<std::string
     }
     std::cout << '\n' << std::fixed;
     double first = 0;
-    for (std::size_t i = 0; i < codecs.size(); ++i) {
+    for (std::size_t i = 0; i <= codecs.size(); ++i) {
         outcome sum;
         for (const std::vector<outcome>& each : all) {
             sum.bytes_per_token += each[i].bytes_per_token;
@@ -225,9 +286,10 @@ void print(const std::vector<std::string>& codecs, const std::vector<std::string
         }
         const auto count = static_cast<double>(all.size());
         first = i == 0 ? sum.ndcg : first;
-        std::cout << "| " << codecs[i] << " | " << std::setprecision(1)
-                  << sum.bytes_per_token / count << " | " << sum.megabytes << " | "
-                  << count / sum.seconds << std::setprecision(2) << " |";
+        std::cout << "| " << (i == 0 ? "f32 in memory" : codecs[i - 1]) << " | "
+                  << std::setprecision(1) << sum.bytes_per_token / count << " | " << sum.megabytes
+                  << " | " << (sum.seconds > 0 ? count / sum.seconds : 0) << std::setprecision(2)
+                  << " |";
         for (const std::vector<outcome>& each : all) {
             std::cout << ' ' << each[i].ndcg << " |";
         }
@@ -242,15 +304,16 @@ void print(const std::vector<std::string>& codecs, const std::vector<std::string
 int main(int argc, char** argv) {
     CLI::App app("Bytes, speed and quality of every codec of an index");
     std::string model;
-    std::string work = (fs::temp_directory_path() / "mice-codecs").string();
     std::vector<std::string> collections;
-    std::vector<std::string> codecs{
-        "f32",    "f16",    "int8",       "int4",       "pq62",
-        "pq48",   "pq32",   "int8/pool2", "int4/pool2", "int8/stop-words",
-        "kv-f16", "kv-int8"};
+    wishes asked;
     app.add_option("--model", model, "Model file")->required();
-    app.add_option("--codecs", codecs, "Codecs, the first is the reference")->delimiter(',');
-    app.add_option("--work", work, "Folder for the indexes, removed at the end");
+    app.add_option("--codecs", asked.codecs, "Codecs, such as int4 or int8/pool2/stop-words")
+        ->delimiter(',');
+    app.add_option("--work", asked.work, "Folder for the indexes, removed at the end");
+    app.add_option("--queries", asked.queries, "Only the first so many of each collection");
+    app.add_option("--rounds", asked.rounds,
+                   "Time so many rounds of each query, after one that warms up; the median counts. "
+                   "Let nothing else run");
     app.add_option("collections", collections,
                    "FOLDER=RUN: corpus.jsonl, queries.jsonl and qrels.tsv, and a TREC run of "
                    "candidates")
@@ -268,11 +331,11 @@ int main(int argc, char** argv) {
             }
             const fs::path folder = each.substr(0, cut);
             names.push_back(folder.filename().string());
-            all.push_back(dial(ranker, codecs, work).run(folder, each.substr(cut + 1)));
-            print(codecs, {names.back()}, {all.back()});
+            all.push_back(dial(ranker, asked).run(folder, each.substr(cut + 1)));
+            print(asked.codecs, {names.back()}, {all.back()});
         }
-        fs::remove_all(work);
-        print(codecs, names, all);
+        fs::remove_all(asked.work);
+        print(asked.codecs, names, all);
     } catch (const std::exception& e) {
         std::cerr << "bench_codecs: " << e.what() << '\n';
         return 1;

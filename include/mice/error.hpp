@@ -205,7 +205,7 @@ namespace errors {
 [[nodiscard]] inline error state_beyond_codec(std::string_view codec, std::string_view range) {
     return {errc::unsupported, "codec " + quoted(codec) +
                                    " cannot hold this model's states: a value is beyond " +
-                                   std::string(range) + "; choose f32 or int8"};
+                                   std::string(range) + "; choose f32"};
 }
 
 // ---- indexes ----

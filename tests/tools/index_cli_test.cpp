@@ -230,8 +230,8 @@ TEST_CASE("export writes documents and states as JSON Lines") {
 
 TEST_CASE("key and value codecs export keys and values of each layer") {
     const workplace place;
-    make_index(place, "--codec kv-f16");
-    CHECK(stats(place)["codec"] == "kv-f16");
+    make_index(place, "--codec kv-int16");
+    CHECK(stats(place)["codec"] == "kv-int16");
     const json first = json::parse(lines_of(place.mice("index export i --states").out).at(0));
     CHECK_FALSE(first.contains("states"));
     REQUIRE(first["key_values"].is_array());

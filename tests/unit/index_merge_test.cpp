@@ -209,13 +209,13 @@ TEST_CASE("indexes that do not fit are not merged") {
         index.commit();
         return folder.path() / name;
     };
-    mice::index_options f16;
-    f16.codec.name = "f16";
+    mice::index_options sixteen;
+    sixteen.codec.name = "int16";
     mice::index_options wordless;
     wordless.words = mice::index_words::none;
     mice::index index = mice::index::open(made("a", model, {}), model.ranker);
     for (const auto& other :
-         {made("b", foreign, {}), made("c", model, f16), made("d", model, wordless)}) {
+         {made("b", foreign, {}), made("c", model, sixteen), made("d", model, wordless)}) {
         const auto refused = catch_error([&] { (void)index.merge(std::span(&other, 1)); });
         REQUIRE(refused.code == mice::errc::mismatch);
     }
@@ -224,7 +224,7 @@ TEST_CASE("indexes that do not fit are not merged") {
     REQUIRE(index.size() == 1);
     mice::index like =
         mice::index::create_like(folder.path() / "e", model.ranker, folder.path() / "c");
-    REQUIRE(like.stats().codec.name == "f16");
+    REQUIRE(like.stats().codec.name == "int16");
     const std::vector from{folder.path() / "c"};
     REQUIRE(like.merge(from).added == 1);
 }

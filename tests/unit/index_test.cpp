@@ -390,7 +390,7 @@ TEST_CASE("indexes are bound to their model and to their options") {
     REQUIRE(again.says("manifest-"));
     REQUIRE(mice::index::open_or_create(path, model.ranker).size() == 0);
     REQUIRE(catch_error([&] {
-                (void)mice::index::open_or_create(path, model.ranker, with_codec("f16"));
+                (void)mice::index::open_or_create(path, model.ranker, with_codec("int16"));
             }).code == mice::errc::mismatch);
     REQUIRE(catch_error([&] {
                 (void)mice::index::create(folder.path() / "b", model.ranker, with_codec("int9"));

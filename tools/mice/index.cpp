@@ -42,8 +42,8 @@ index index_target::open(const reranker& ranker, const index_access& access) con
 
 void creation_options::add_to(CLI::App& app) {
     app.add_option("--codec", codec,
-                   "How states are stored: f32, f16, int8, int4, pqN (N bytes a token, such "
-                   "as pq62), kv-f16 or kv-int8")
+                   "How states are stored: f32, int16, int8, int4, pqN (N bytes a token, such "
+                   "as pq62), kv-int16 or kv-int8")
         ->capture_default_str()
         ->type_name("NAME")
         ->check(not_empty());

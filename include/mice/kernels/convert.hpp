@@ -73,43 +73,6 @@ template <class Step> void for_blocks(std::size_t n, Step step) {
 
 } // namespace detail
 
-/// out[n] = the halves stored at `source`, at any alignment. False when one of them is infinite or
-/// NaN; what it becomes then is no number to use.
-[[nodiscard]] inline bool halves_to_floats(const std::byte* source, std::size_t n, float* out) {
-    std::uint32_t largest = 0;
-    detail::for_blocks(n, [&](std::size_t first, auto count) {
-        std::uint16_t halves[detail::conversion_block] = {};
-        std::uint32_t bits[detail::conversion_block];
-        std::memcpy(halves, source + first * sizeof halves[0], count * sizeof halves[0]);
-        for (std::size_t i = 0; i < detail::conversion_block; ++i) {
-            const std::uint32_t magnitude = halves[i] & 0x7fffU;
-            largest = std::max(largest, magnitude);
-            // One more exponent step and minus that step's value: exact, also for subnormals.
-            const float shifted = std::bit_cast<float>((magnitude << 13) + 0x38800000U) - 0x1p-14F;
-            const float value = magnitude < 0x0400U
-                                    ? shifted
-                                    : std::bit_cast<float>((magnitude << 13) + 0x38000000U);
-            bits[i] = std::bit_cast<std::uint32_t>(value) |
-                      static_cast<std::uint32_t>(halves[i] & 0x8000U) << 16;
-        }
-        std::memcpy(out + first, bits, count * sizeof bits[0]);
-    });
-    return largest < 0x7c00U;
-}
-
-/// out[n] = scale * the signed bytes at `source`.
-inline void bytes_to_floats(const std::byte* source, std::size_t n, float scale, float* out) {
-    detail::for_blocks(n, [&](std::size_t first, auto count) {
-        std::int8_t bytes[detail::conversion_block] = {};
-        float values[detail::conversion_block];
-        std::memcpy(bytes, source + first, count);
-        for (std::size_t i = 0; i < detail::conversion_block; ++i) {
-            values[i] = static_cast<float>(bytes[i]) * scale;
-        }
-        std::memcpy(out + first, values, count * sizeof values[0]);
-    });
-}
-
 /// True where all of x[n] are finite.
 [[nodiscard]] inline bool all_finite(const float* x, std::size_t n) {
     std::uint32_t largest = 0;

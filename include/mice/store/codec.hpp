@@ -13,7 +13,7 @@
 
 #include <mice/error.hpp>
 #include <mice/model.hpp>
-#include <mice/store/int4_codec.hpp>
+#include <mice/store/block_codec.hpp>
 #include <mice/store/pooling.hpp>
 #include <mice/store/product_quantiser.hpp>
 #include <mice/store/row_codec.hpp>
@@ -24,7 +24,7 @@ MICE_NAMESPACE_BEGIN
 
 /// How an index stores the states of its documents; fixed when the index is created.
 struct index_codec {
-    /// "f32", "f16", "int8", "int4"; "kv-f16" and "kv-int8" store the keys and values of every
+    /// "f32", "int16", "int8", "int4"; "kv-int16" and "kv-int8" store the keys and values of every
     /// interaction layer instead of the states (MICE paper, section 3): more bytes, less work;
     /// "pqN" takes N bytes for a token (product_quantiser) and learns from the first documents.
     std::string name = "int8";
@@ -146,14 +146,14 @@ namespace detail {
     if (name == "f32") {
         return std::make_unique<f32_codec>(width);
     }
-    if (name == "f16" || name == "kv-f16") {
-        return std::make_unique<f16_codec>(width);
+    if (name == "int16" || name == "kv-int16") {
+        return std::make_unique<block_codec<16>>(std::string(name), width);
     }
     if (name == "int8" || name == "kv-int8") {
-        return std::make_unique<int8_codec>(width);
+        return std::make_unique<block_codec<8>>(std::string(name), width);
     }
     if (name == "int4") {
-        return std::make_unique<int4_codec>(width);
+        return std::make_unique<block_codec<4>>(std::string(name), width);
     }
     return nullptr;
 }
@@ -178,8 +178,8 @@ inline void validate(const index_codec& codec, const model& engine) {
     if (const auto bytes = quantised_bytes(codec.name)) {
         detail::check_quantiser(codec.name, *bytes, config);
     } else if (detail::make_row_codec(codec.name, config.interaction_hidden()) == nullptr) {
-        throw errors::bad_codec(codec.name, "there is no such codec; there are f32, f16, int8, "
-                                            "int4, kv-f16, kv-int8, and pqN, such as pq62");
+        throw errors::bad_codec(codec.name, "there is no such codec; there are f32, int16, int8, "
+                                            "int4, kv-int16, kv-int8, and pqN, such as pq62");
     }
     if (codec.pool < 1 || codec.pool > most_pooled) {
         throw errors::bad_codec(codec.name, "it pools 1 to " + std::to_string(most_pooled) +
