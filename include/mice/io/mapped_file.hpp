@@ -52,6 +52,12 @@ class mapped_file {
     /// The file's bytes; valid while this object lives.
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
 
+    /// Tells the system that small pieces here and there will be read: of a file that is not in
+    /// memory it then reads them alone, and not megabytes around each.
+    void expect_small_reads() const noexcept;
+    /// Lets the system begin to read `count` bytes from `offset` on; both lie inside the file.
+    void prefetch(std::size_t offset, std::size_t count) const noexcept;
+
   private:
     void map(const std::filesystem::path& path);
     void unmap() noexcept;
@@ -104,6 +110,9 @@ inline void mapped_file::unmap() noexcept {
     }
 }
 
+inline void mapped_file::expect_small_reads() const noexcept {}
+inline void mapped_file::prefetch(std::size_t, std::size_t) const noexcept {}
+
 #else
 
 inline void mapped_file::map(const std::filesystem::path& path) {
@@ -146,6 +155,22 @@ inline void mapped_file::unmap() noexcept {
     if (data_ != nullptr) {
         // munmap takes a mutable pointer although the mapping is read-only
         ::munmap(const_cast<std::byte*>(data_), size_);
+    }
+}
+
+// Advice that is refused changes no result.
+inline void mapped_file::expect_small_reads() const noexcept {
+    if (data_ != nullptr) {
+        (void)::posix_madvise(const_cast<std::byte*>(data_), size_, POSIX_MADV_RANDOM);
+    }
+}
+
+inline void mapped_file::prefetch(std::size_t offset, std::size_t count) const noexcept {
+    const long page = ::sysconf(_SC_PAGESIZE);
+    const std::size_t before = page > 0 ? offset % static_cast<std::size_t>(page) : 0;
+    if (data_ != nullptr && count > 0) {
+        (void)::posix_madvise(const_cast<std::byte*>(data_ + (offset - before)), count + before,
+                              POSIX_MADV_WILLNEED);
     }
 }
 

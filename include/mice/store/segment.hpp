@@ -35,6 +35,7 @@ class segment {
             throw damaged("it has " + std::to_string(file_.bytes().size()) +
                           " bytes, the manifest says " + std::to_string(expected.bytes));
         }
+        file_.expect_small_reads();
         read_footer(expected);
         check_places();
         const std::uint64_t blocks = block_checksums_bytes() / sizeof(std::uint64_t);
@@ -174,8 +175,13 @@ class segment {
             throw damaged("a part of it lies outside the file");
         }
         const std::uint64_t end = offset + bytes;
+        bool expected = false;
         for (std::uint64_t block = offset / block_bytes; block * block_bytes < end; ++block) {
             if (!marked(checked_blocks_, block)) {
+                if (!expected) { // the rest of what is wanted comes in one go
+                    prefetch(block * block_bytes, aligned(end, block_bytes));
+                    expected = true;
+                }
                 check_block(block);
             }
         }
@@ -188,6 +194,12 @@ class segment {
     }
     static void mark(const mark_words& words, std::uint64_t i) {
         words[i / 64].fetch_or(std::uint64_t{1} << i % 64, std::memory_order_relaxed);
+    }
+
+    /// Lets the system read the data from `begin` on, at most up to `end`.
+    void prefetch(std::uint64_t begin, std::uint64_t end) const {
+        file_.prefetch(static_cast<std::size_t>(begin),
+                       static_cast<std::size_t>(std::min(end, footer_.data_bytes) - begin));
     }
 
     /// Piece `index` of block_bytes bytes of the part of the file from `begin` to `end`.
@@ -294,7 +306,11 @@ template <class Found, class Step> void segment::verify(Found&& found, Step&& st
         }
     }
     const std::uint64_t blocks = block_checksums_bytes() / sizeof(std::uint64_t);
+    constexpr std::uint64_t ahead = 256;
     for (std::uint64_t block = 0; block < blocks; ++block) {
+        if (block % ahead == 0) {
+            prefetch(block * block_bytes, (block + ahead) * block_bytes);
+        }
         if (!intact_block(block)) {
             found("bytes " + std::to_string(block * block_bytes) + " to " +
                   std::to_string((block + 1) * block_bytes - 1) + " do not have their checksum");
