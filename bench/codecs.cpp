@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dial of an index: for each codec bytes per token, size, speed and quality on judged
-// collections, as a Markdown table. Every document of the candidate lists is encoded once, put into
-// one index a codec, and all indexes rank the same lists, interleaved.
+// The dial of an index: for each codec bytes per token, size, speed (queries/s, and relative to
+// documents in memory) and quality on judged collections, as a Markdown table. Every document of
+// the candidate lists is encoded once, put into one index a codec, and all indexes rank the same
+// lists, interleaved.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -264,16 +265,17 @@ class dial {
 
 void print(const std::vector<std::string>& codecs, const std::vector<std::string>& names,
            const std::vector<std::vector<outcome>>& all) {
-    std::cout << "| codec | bytes a token | MB | queries/s |";
+    std::cout << "| codec | bytes a token | MB | queries/s | speed |";
     for (const std::string& each : names) {
         std::cout << ' ' << each << " |";
     }
     std::cout << " mean nDCG@10 | less | tau | largest deviation |\n| --- |";
-    for (std::size_t i = 0; i < names.size() + 7; ++i) {
+    for (std::size_t i = 0; i < names.size() + 8; ++i) {
         std::cout << " --- |";
     }
     std::cout << '\n' << std::fixed;
     double first = 0;
+    double seconds_in_memory = 0;
     for (std::size_t i = 0; i <= codecs.size(); ++i) {
         outcome sum;
         for (const std::vector<outcome>& each : all) {
@@ -286,9 +288,12 @@ void print(const std::vector<std::string>& codecs, const std::vector<std::string
         }
         const auto count = static_cast<double>(all.size());
         first = i == 0 ? sum.ndcg : first;
+        seconds_in_memory = i == 0 ? sum.seconds : seconds_in_memory;
         std::cout << "| " << (i == 0 ? "f32 in memory" : codecs[i - 1]) << " | "
                   << std::setprecision(1) << sum.bytes_per_token / count << " | " << sum.megabytes
-                  << " | " << (sum.seconds > 0 ? count / sum.seconds : 0) << std::setprecision(2)
+                  << " | " << std::setprecision(2) << (sum.seconds > 0 ? count / sum.seconds : 0)
+                  << " | " << std::setprecision(3)
+                  << (sum.seconds > 0 ? seconds_in_memory / sum.seconds : 0) << std::setprecision(2)
                   << " |";
         for (const std::vector<outcome>& each : all) {
             std::cout << ' ' << each[i].ndcg << " |";
