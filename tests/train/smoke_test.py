@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole recipe on a tiny model: lists, weak queries, a smaller vocabulary, training that is interrupted and goes
+on, evaluation, export. The loss falls, and the engine scores the model as PyTorch does.
+
+Arguments: the mice program, mice-convert. PyTorch is looked for in build/train/venv/, where tools/train/setup.sh
+puts it, or by the Python that MICE_TRAIN_PYTHON names; without it the test is skipped.
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = ROOT / "tools/train"
+SKIPPED = 77
+WIDTH, LAYERS = 32, 4
+
+# Run by the Python that has PyTorch: a backbone of random weights, in the layout of Hugging Face.
+MAKE_BACKBONE = """
+import json, sys
+import torch
+from safetensors.torch import save_file
+from mice_model import Config, Mice
+folder, width, layers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+config = Config(hidden_size=width, num_attention_heads=4, intermediate_size=2 * width, num_hidden_layers=layers,
+                n_contextualization_layers=layers, n_interaction_layers=0)
+torch.manual_seed(3)
+tensors = {}
+for name, value in Mice(config).state_dict().items():
+    if name.startswith(("embeddings.", "bottom_layers.")):
+        tensors[name.replace("bottom_layers.", "encoder.layer.")] = value.contiguous()
+save_file(tensors, folder + "/model.safetensors")
+config.write(folder + "/config.json")
+with open(folder + "/config.json") as file:
+    written = json.load(file)
+backbone = {key: value for key, value in written.items() if not key.startswith(("n_", "cls_", "cross_", "max_query"))}
+with open(folder + "/config.json", "w") as file:
+    json.dump(backbone, file)
+"""
+
+# Scores of pairs by PyTorch, in float32, as a list of numbers.
+SCORE = """
+import json, sys
+import torch
+from tokenizers import Tokenizer
+from mice_model import Mice
+folder, pairs = sys.argv[1], json.load(open(sys.argv[2]))
+model = Mice.load(folder).eval()
+tokenizer = Tokenizer.from_file(folder + "/tokenizer.json")
+tokenizer.no_truncation()
+tokenizer.no_padding()
+def ids(text, limit):
+    found = tokenizer.encode(text).ids
+    return torch.tensor([found if len(found) <= limit else found[:limit - 1] + found[-1:]])
+scores = []
+with torch.no_grad():
+    for query, passage in pairs:
+        q, d = ids(query, model.config.max_query_length), ids(passage, model.config.max_document_length)
+        there = lambda x: torch.ones_like(x, dtype=torch.bool)
+        group = (0, 1, model.encode(d, there(d)), None)
+        equal = [q[:, :, None] == d[:, None, :]]
+        scores.append(model.interact(model.encode(q, there(q)), there(q), [group], equal).item())
+print(json.dumps(scores))
+"""
+
+
+def python_with_torch():
+    python = os.environ.get("MICE_TRAIN_PYTHON") or str(ROOT / "build/train/venv/bin/python")
+    try:
+        found = subprocess.run([python, "-c", "import numpy, safetensors, scipy, tokenizers, torch; print(torch.__version__)"],
+                               capture_output=True, text=True)
+    except OSError:
+        found = None
+    if found is None or found.returncode != 0:
+        print(f"SKIPPED: {python} has no PyTorch; tools/train/setup.sh installs it")
+        sys.exit(SKIPPED)
+    print("PyTorch", found.stdout.strip())
+    return python
+
+
+class Recipe:
+    def __init__(self, python, folder):
+        self.python, self.folder = python, folder
+        self.environment = {**os.environ, "PYTHONPATH": str(TRAIN), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(self, *command, expect=0):
+        start = time.monotonic()
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=self.environment)
+        print("+", *(str(word)[:100] for word in command[:3]), f"-> {done.returncode}, {time.monotonic() - start:.0f} s", flush=True)
+        if done.returncode != expect:
+            sys.exit(f"FAILED: {done.stdout}\n{done.stderr}")
+        return done.stdout + done.stderr if expect else done.stdout
+
+    def script(self, name, *arguments, expect=0):
+        return self.run(self.python, TRAIN / name, *arguments, expect=expect)
+
+
+def write_run(folder):
+    """The candidates of `mice eval`: here, every passage for every query, in the corpus's order."""
+    passages = [json.loads(line)["_id"] for line in (ROOT / "examples/data/corpus.jsonl").read_text("utf-8").splitlines()]
+    queries = [json.loads(line)["_id"] for line in (ROOT / "examples/data/queries.jsonl").read_text("utf-8").splitlines()]
+    with open(folder / "data.trec", "w", encoding="utf-8") as file:
+        for query in queries:
+            file.writelines(f"{query} Q0 {each} {rank} {100 - rank} order\n" for rank, each in enumerate(passages, 1))
+    return folder / "data.trec"
+
+
+def losses(run):
+    lines = map(json.loads, (run / "log.jsonl").read_text("utf-8").splitlines())
+    return [each["loss"] for each in lines if "loss" in each]
+
+
+def train_interrupted(recipe, common, out):
+    """Interrupts a run after its first lines, and lets it go on."""
+    command = [recipe.python, str(TRAIN / "train.py"), *common, "--out", str(out)]
+    process = subprocess.Popen(command, env=recipe.environment, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not (out / "log.jsonl").exists():
+        time.sleep(0.05)
+    while process.poll() is None and len(losses(out)) < 1:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 0, "an interrupted run did not save and end"
+    stopped = len(losses(out))
+    text = recipe.script("train.py", *common, "--out", out)
+    assert "going on after step" in text, "an interrupted run began anew"
+    return stopped
+
+
+def check_training(recipe, folder, backbone, lists, arguments, name):
+    common = ["--data", lists, "--init", backbone, "--steps", 200, "--decay-steps", 50, "--joint-steps", 50,
+              "--queries", 16, "--learning-rate", 2e-3, "--warmup-steps", 10, "--f32", "--workers", 2,
+              "--interaction-layers", 2, "--validation", 4, *arguments]
+    common = [str(each) for each in common]
+    out = folder / name
+    stopped = train_interrupted(recipe, common, out)
+    seen = losses(out)
+    print(f"{name}: loss {seen[0]:.3f} -> {seen[-1]:.3f} in {len(seen)} lines, interrupted after {stopped}")
+    assert len(seen) == 8, "steps were lost or done twice"
+    assert seen[-1] < 0.85 * seen[0], "the loss did not fall"
+    return out
+
+
+def check_engine(recipe, folder, checkpoint, mice, convert, name):
+    """Scores by the engine and by PyTorch, of the same pairs."""
+    model = folder / f"{name}.safetensors"
+    recipe.run(convert, checkpoint, "-o", model, "--weights", "f32", "--self-test", "4")
+    recipe.run(mice, "selftest", model)
+    passages = [json.loads(line) for line in (ROOT / "examples/data/corpus.jsonl").read_text("utf-8").splitlines()]
+    queries = [json.loads(line)["text"] for line in (ROOT / "examples/data/queries.jsonl").read_text("utf-8").splitlines()]
+    pairs = [(queries[i % len(queries)], each["text"]) for i, each in enumerate(passages)]
+    (folder / "pairs.json").write_text(json.dumps(pairs), "utf-8")
+    lines = "".join(json.dumps({"query": query, "document": passage}) + "\n" for query, passage in pairs)
+    done = subprocess.run([mice, "score", "--model", str(model)], input=lines, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    engine = [json.loads(line)["score"] for line in done.stdout.splitlines()]
+    torch = json.loads(recipe.run(recipe.python, "-c", SCORE, checkpoint, folder / "pairs.json"))
+    worst = max(abs(a - b) for a, b in zip(engine, torch, strict=True))
+    spread = max(torch) - min(torch)
+    print(f"{name}: {len(torch)} pairs, scores span {spread:.2f}, the engine differs from PyTorch by at most {worst:.1e}")
+    assert spread > 0.1, "the scores say nothing"
+    assert worst < 1e-4, "the engine and PyTorch disagree"
+    return model
+
+
+def main():
+    mice, convert = sys.argv[1:3]
+    python = python_with_torch()
+    with tempfile.TemporaryDirectory(prefix="mice-train-") as name:
+        folder = Path(name)
+        recipe = Recipe(python, folder)
+        backbone = folder / "backbone"
+        backbone.mkdir()
+        recipe.run(python, "-c", MAKE_BACKBONE, backbone, WIDTH, LAYERS)
+        source = ROOT / "tests/golden/data/tokenizers/wordpiece_uncased"
+        for each in ("tokenizer.json", "vocab.txt"):
+            (backbone / each).write_bytes((source / each).read_bytes())
+        lists, weak, small = folder / "lists.npz", folder / "weak.npz", folder / "small.npz"
+        recipe.script("prepare.py", "lists", "--backbone", backbone, "--out", lists, "--list", 12, ROOT / "examples/data")
+        recipe.script("prepare.py", "weak", "--backbone", backbone, "--lists", lists, "--out", weak, "--queries", 40)
+        recipe.script("prune.py", "--backbone", backbone, "--lists", weak, "--tokens", 2000, "--out", folder / "pruned",
+                      "--out-lists", small)
+        said = recipe.script("prune.py", "--backbone", backbone, "--lists", weak, "--tokens", 50, "--out", folder / "no",
+                             "--out-lists", folder / "no.npz", expect=1)
+        assert "single characters alone" in said, said
+        run = write_run(folder)
+        for name, init, data, arguments in (
+                ("inverted", folder / "pruned", small, ["--contextualization-layers", 2]),
+                ("lexical", backbone, weak, ["--contextualization-layers", 2, "--order", "vanilla",
+                                             "--cls", "mean_skip_last", "--exact-match"]),
+                ("seeded", backbone, weak, ["--contextualization-layers", LAYERS, "--from-layer", LAYERS - 2, "--order", "vanilla",
+                                            "--seed-matching", "--late-interaction-weight", 0.5, "--joint-steps", 0])):
+            trained = check_training(recipe, folder, init, data, arguments, name)
+            checkpoint = folder / f"{name}-checkpoint"
+            recipe.script("export.py", "--model", trained, "--tokenizer", init, "--out", checkpoint, "--f32",
+                          "--max-document-length", 128)
+            model = check_engine(recipe, folder, checkpoint, mice, convert, name)
+            recipe.script("evaluate.py", "--model", checkpoint, "--backbone", init, "--runs", folder, "--bi-encoder",
+                          "--cache", folder / "states", "--json", folder / "eval.json", ROOT / "examples/data")
+            ours = json.loads((folder / "eval.json").read_text("utf-8"))["mean"]["mice"]
+            theirs = json.loads(recipe.run(mice, "eval", ROOT / "examples/data", "--run", run, "--model", model, "--json"))
+            print(name, "nDCG@10:", ours, "by evaluate.py;", json.dumps(theirs)[:300])
+    print("passed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the interaction layers as a soft late interaction and a bi-encoder, by construction.
+
+A bi-encoder's token states match without any training: the sum over a query's tokens of the largest similarity to a
+document's token (MaxSim) and the similarity of the means rank well. Both are dot products, which attention and
+feed-forward layers do not start with and learn slowly. Here they are written into the weights, so that training
+begins at that quality and not at chance.
+
+U, V [r, d] and S hold principal directions of the token states in their order, without (1, ..., 1), which a LayerNorm
+takes away. So a state lies nearly in U, where it stays, and V is nearly free:
+
+    layer 0, self-attention   only takes the states' mean mu away
+    layer 0, cross-attention  V receives U (d - mu) of the document's tokens that are like the row's
+    layer 0, FFN              gelu(x) + gelu(-x) is nearly a square, so (u + v)^2 - (u - v)^2 = 4 u v: one direction
+                              of S receives the similarity of U and V
+    last layer                the same for row 0, with even attention: U the mean over the query's rows,
+                              V the mean over the document
+    head                      weighs both similarities
+
+LayerNorms normalise U and V, which makes cosines of dot products. Layers between pass their rows on. Vanilla order only.
+"""
+import math
+
+import torch
+
+EPSILON = 0.25  # scale of what is squared: small enough for a square, large enough for bfloat16
+
+
+def principal_directions(states):
+    """states [n, d] -> orthonormal directions [d - 1, d], largest deviation first, and the mean [d]"""
+    width = states.shape[1]
+    mean = states.mean(0)
+    level = torch.full((width, 1), width ** -0.5)
+    centred = states - mean
+    centred = centred - (centred @ level) @ level.T
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(states) - level @ level.T)  # `level` comes first
+    return vectors.T.flip(0)[:width - 1].contiguous(), mean
+
+
+class Seeder:
+    def __init__(self, config, query_tokens, document_tokens, document_means, sharpness, seed):
+        """Samples of states of single tokens, and of means over documents, float [n, d] each."""
+        if config.cross_attn_first or config.cls_cross_attention != "full":
+            raise ValueError("the matching seed needs the vanilla order and full [CLS] attention")
+        self.config, self.sharpness = config, sharpness
+        self.width, self.heads = config.hidden_size, config.num_attention_heads
+        self.size = self.width // self.heads
+        spare = 15
+        self.rank = min((self.width - 1 - spare) // 2, self.size * (self.heads // 2), config.intermediate_size // 4)
+        self.random = torch.Generator().manual_seed(seed)
+        directions, self.mean = principal_directions(torch.cat([query_tokens, document_tokens]))
+        self.directions = directions[:self.rank]
+        self.u, self.v, self.s = (each.T for each in directions.split(
+            [self.rank, self.rank, self.width - 1 - 2 * self.rank]))
+        self.token_norm = self.projected(document_tokens).norm(dim=1).mean()
+        self.mean_norm = self.projected(document_means).norm(dim=1).mean()
+
+    def projected(self, states):
+        return (states - self.mean) @ self.directions.T
+
+    def noise(self, *shape, scale=1.0):
+        return torch.randn(*shape, generator=self.random) * scale
+
+    def orthonormal_rows(self, rows, columns):
+        return torch.linalg.qr(self.noise(columns, rows))[0].T
+
+    @staticmethod
+    def put(layer, weight, bias=None):
+        layer.weight.copy_(weight)
+        layer.bias.zero_() if bias is None else layer.bias.copy_(bias)
+
+    def plain_norms(self, layer):
+        for output in (layer.attention.output, layer.crossattention.output, layer.output):
+            output["LayerNorm"].weight.fill_(1)
+            output["LayerNorm"].bias.zero_()
+
+    def multiply(self, layer, column, gain):
+        """The FFN adds gain (cos(U, V) - 1/2) along column `column` of S."""
+        inner, rank = self.config.intermediate_size, self.rank
+        weight = self.noise(inner, self.width, scale=0.5 / math.sqrt(self.width))
+        plus, minus = EPSILON * (self.u + self.v).T, EPSILON * (self.u - self.v).T
+        weight[:4 * rank] = torch.cat([plus, -plus, minus, -minus])
+        self.put(layer.intermediate["dense"], weight)
+        out = torch.zeros(self.width, inner)
+        factor = gain / (self.width / 2 * math.sqrt(2 / math.pi) * 4 * EPSILON ** 2)
+        out[:, :2 * rank] = factor * self.s[:, column:column + 1]
+        out[:, 2 * rank:4 * rank] = -factor * self.s[:, column:column + 1]
+        self.put(layer.output["dense"], out, -gain / 2 * self.s[:, column])
+
+    def document_values(self, block, scale):
+        """V receives scale * P (d - mu) of what the heads attend to; two heads share each slice of it."""
+        half, rank = self.heads // 2, self.rank
+        weight, bias = torch.zeros(self.width, self.width), torch.zeros(self.width)
+        out = torch.zeros(self.width, self.width)
+        for head in range(2 * half):
+            first = (head % half) * self.size
+            count = max(0, min(self.size, rank - first))
+            rows = slice(head * self.size, head * self.size + count)
+            weight[rows] = self.directions[first:first + count]
+            bias[rows] = -self.directions[first:first + count] @ self.mean
+            out[:, rows] = 0.5 * scale * self.v[:, first:first + count]
+        self.put(block.self["value"], weight, bias)
+        self.put(block.output["dense"], out)
+
+    def token_matching(self, layer):
+        self.plain_norms(layer)
+        block = layer.attention
+        small = 0.3 / math.sqrt(self.width)
+        for name in ("query", "key", "value"):
+            self.put(block.self[name], self.noise(self.width, self.width, scale=small))
+        self.put(block.output["dense"], torch.zeros(self.width, self.width), -self.mean)
+        block = layer.crossattention
+        count = min(self.size, self.rank)
+        # A sketch of `count` numbers keeps count / rank of a dot product.
+        scale = math.sqrt(self.sharpness * math.sqrt(self.size) * self.rank / count / math.sqrt(self.width) / self.token_norm)
+        looks = torch.cat([scale * self.orthonormal_rows(count, self.rank) @ self.directions for _ in range(self.heads)])
+        self.put(block.self["query"], looks)
+        self.put(block.self["key"], looks, -looks @ self.mean)
+        self.document_values(block, math.sqrt(self.width) / self.token_norm)
+        self.multiply(layer, 0, 6.0)
+
+    def pooled_matching(self, layer, alone):
+        self.plain_norms(layer)
+        kappa, block = 20.0, layer.attention
+        small = 0.3 / math.sqrt(self.width)
+        self.put(block.self["query"], torch.zeros(self.width, self.width))
+        self.put(block.self["key"], self.noise(self.width, self.width, scale=small))
+        values = torch.cat([self.u, self.s, self.v], 1).T
+        shift = -values @ self.mean if alone else torch.zeros(self.width - 1)  # else layer 0 took it away
+        self.put(block.self["value"], torch.cat([values, torch.zeros(1, self.width)]),
+                 torch.cat([shift, torch.zeros(1)]))
+        out = torch.cat([kappa * self.u, (0.0 if alone else 0.5 * kappa) * self.s,
+                         torch.zeros(self.width, self.width - self.rank - self.s.shape[1])], 1)
+        self.put(block.output["dense"], out)
+        block = layer.crossattention
+        self.put(block.self["query"], torch.zeros(self.width, self.width))
+        self.put(block.self["key"], self.noise(self.width, self.width, scale=small))
+        self.document_values(block, math.sqrt(self.width) / self.mean_norm)
+        self.multiply(layer, 1, 6.0)
+
+    def passing(self, layer):
+        """A layer that changes nothing yet."""
+        self.plain_norms(layer)
+        for output in (layer.attention.output, layer.crossattention.output, layer.output):
+            self.put(output["dense"], torch.zeros_like(output["dense"].weight))
+
+    def head(self, model, alone):
+        weight = self.noise(self.width, self.width, scale=0.3 / math.sqrt(self.width))
+        weight[:2] = 0.2 * self.s[:, :2].T
+        self.put(model.pooler["dense"], weight)
+        classifier = torch.zeros(1, self.width)
+        classifier[0, :2] = torch.tensor([0.0, 5.0] if alone else [5.0, 5.0])
+        self.put(model.classifier, classifier)
+
+    def seed(self, model):
+        layers = list(model.top_layers)
+        with torch.no_grad():
+            if len(layers) > 1:
+                self.token_matching(layers[0])
+            for layer in layers[1:-1]:
+                self.passing(layer)
+            self.pooled_matching(layers[-1], len(layers) == 1)
+            self.head(model, len(layers) == 1)
+
+
+def calibrate(model, scores, teacher):
+    """Weighs the head's two similarities as they fit the teacher's differences within lists best.
+
+    scores(): [queries, list] of the model as it is; teacher [queries, list]. -> the two weights
+    """
+    weight = model.classifier.weight
+    features = []
+    with torch.no_grad():
+        for column in range(2):
+            weight.zero_()
+            weight[0, column] = 1
+            each = scores().double()
+            features.append((each - each.mean(1, keepdim=True)).reshape(-1))
+        wanted = teacher.double()
+        wanted = (wanted - wanted.mean(1, keepdim=True)).reshape(-1, 1)
+        x = torch.stack(features, 1)
+        solution = torch.linalg.solve(x.T @ x + 1e-6 * torch.eye(2, dtype=x.dtype), x.T @ wanted)[:, 0]
+        weight.zero_()
+        weight[0, :2] = solution.float()
+    return solution.tolist()
