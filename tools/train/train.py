@@ -77,6 +77,8 @@ def arguments():
         parser.error("--queries must be a multiple of --workers")
     if options.steps < max(options.decay_steps, options.joint_steps):
         parser.error("--decay-steps and --joint-steps are counted in --steps")
+    if options.joint_steps and options.late_interaction_weight:
+        parser.error("--late-interaction-weight needs the states of frozen layers: no --joint-steps")
     return options
 
 
@@ -134,7 +136,7 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.step, self.seconds = state["step"], state["seconds"]
             self.say(f"going on after step {self.step}")
-        self.set_joint(self.step >= self.frozen_steps)
+        self.set_joint(options.joint_steps > 0 and self.step >= self.frozen_steps)
         if options.seed_matching and not state:
             self.seed_matching()
         self.optimizer = self.make_optimizer(state)
@@ -273,6 +275,27 @@ class Trainer:
             losses = [self.loss(mine[i:i + 16], rng)[0].item() for i in range(0, len(mine), 16)]
         return float(np.mean(losses)) if losses else None
 
+    def make_logits(self):
+        """Shifts all scores so that their sigmoids sum up to the relevant passages among the held-out lists': losses over
+        lists leave the bias of the classifier free."""
+        rng = np.random.default_rng([self.options.seed, 17])
+        labelled = self.held_out[self.lists.labels[self.held_out].any(1)]
+        scores, labels = [], []
+        with torch.no_grad():
+            for query in labelled:  # every worker does all, and finds the same
+                places = self.lists.draw(query, self.options.list, rng)
+                scores.append(self.scores(np.array([query]), self.lists.candidates[query, places][None]).double().cpu())
+                labels.append(torch.from_numpy(self.lists.labels[query, places]))
+            if not scores:
+                return
+            scores, relevant = torch.cat(scores).flatten(), torch.cat(labels).sum()
+            low, high = -100.0 - scores.max(), 100.0 - scores.min()
+            for _ in range(60):
+                middle = (low + high) / 2
+                low, high = (middle, high) if torch.sigmoid(scores + middle).sum() < relevant else (low, middle)
+            self.model.classifier.bias += middle.float()
+        self.say(f"scores shifted by {middle:.2f}")
+
     def learn(self):
         options = self.options
         rng = np.random.default_rng([options.seed, self.step, self.rank, 7])
@@ -382,6 +405,8 @@ class Trainer:
                 self.save()
                 self.note(log, {"step": self.step, "validation": self.validate()})
                 last_save = last = time.monotonic()
+        if self.step == options.steps:
+            self.make_logits()
         self.save()
         self.note(log, {"step": self.step, "validation": self.validate()})
         self.say(f"{'stopped' if self.step < options.steps else 'done'} after step {self.step}: {options.out}")
