@@ -127,7 +127,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--query-tokens", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--model", type=Path, default=ROOT / "models/mice-minilm-l3x3-int8.safetensors")
+    parser.add_argument("--model", type=Path, default=ROOT / "models/mice-minilm-l6x2-int8.safetensors")
     options = parser.parse_args()
     python = build()
     data = BUILD / "input.json"

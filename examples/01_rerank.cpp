@@ -8,7 +8,7 @@
 #include <mice/mice.hpp>
 
 int main(int argc, char** argv) try {
-    const mice::reranker ranker(argc > 1 ? argv[1] : "models/mice-minilm-l3x3-int8.safetensors");
+    const mice::reranker ranker(argc > 1 ? argv[1] : "models/mice-minilm-l6x2-int8.safetensors");
     const std::vector<std::string> passages = {
         "A circuit breaker that trips at once points to a short circuit.",
         "Yeast feeds on sugars in the flour and gives off carbon dioxide, so the dough swells.",

@@ -11,7 +11,7 @@
 
 int main(int argc, char** argv) try {
     const std::string folder = argc > 1 ? argv[1] : "example.index";
-    const mice::reranker ranker(argc > 2 ? argv[2] : "models/mice-minilm-l3x3-int8.safetensors");
+    const mice::reranker ranker(argc > 2 ? argv[2] : "models/mice-minilm-l6x2-int8.safetensors");
     auto index = mice::index::open_or_create(folder, ranker, {.codec = {.name = "int8"}});
 
     const std::vector<std::pair<std::string, std::string>> passages = {

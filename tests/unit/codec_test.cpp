@@ -65,7 +65,7 @@ const std::vector<std::string>& all_codecs() {
 
 TEST_CASE("sixteen bits change no score of the default model by a thousandth") {
     const mice::reranker ranker(std::filesystem::path(MICE_TEST_MODELS) /
-                                "mice-minilm-l3x3-int8.safetensors");
+                                "mice-minilm-l6x2-int8.safetensors");
     std::vector<std::string> texts{
         "Yeast gives off carbon dioxide as it feeds on the sugar, so the dough swells.",
         "Sunlight in a raindrop is bent, reflected at the back and bent again.", "",

@@ -10,7 +10,7 @@
 namespace mice::cli {
 
 /// File name of the model that is installed with the program.
-inline constexpr const char* default_model_name = "mice-minilm-l3x3-int8.safetensors";
+inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safetensors";
 
 /// The default model: $MICE_MODEL where it is set, else the model in share/mice/models beside the
 /// program's folder (installed, or in the build tree); nothing where there is none.
