@@ -6,7 +6,6 @@ All re-rank the same candidates: the lists of TREC runs, COLLECTION.trec in --ru
 model on the same lists; this one serves while a model is in training.
 """
 import argparse
-import hashlib
 import json
 import os
 
@@ -16,20 +15,12 @@ import torch
 from mice_model import Mice
 from prepare import BiEncoder
 from ranking import Collection, ndcg, read_run
-from train_data import StateCache, equal_tokens
-
-
-def bottom_fingerprint(model):
-    digest = hashlib.sha256()
-    for parameter in model.bottom_parameters():
-        digest.update(parameter.detach().numpy().tobytes())
-    return digest.hexdigest()[:16]
+from train_data import StateCache, equal_tokens, states_path
 
 
 def document_states(model, texts, folder, name):
     """States of all texts, from the folder's cache if these weights filled it."""
-    os.makedirs(folder, exist_ok=True)
-    cache = StateCache(os.path.join(folder, f"{name}-{bottom_fingerprint(model)}.states"), texts, model.config.hidden_size)
+    cache = StateCache(states_path(folder, name, model, texts), texts, model.config.hidden_size)
     if not cache.done:
         cache.create()
         cache.fill(model, texts, 0, 1, "cpu", lambda *_: None)
@@ -81,7 +72,7 @@ def measure(options, model, encoder, folder):
     place = {passage: number for number, passage in enumerate(needed)}
     texts = encoder.tokenize([collection.passages[each] for each in needed], model.config.max_document_length)
     queries = encoder.tokenize([collection.queries[each] for each in asked], model.config.max_query_length)
-    cache = document_states(model, texts, options.cache, f"{collection.name}-{options.max_queries}")
+    cache = document_states(model, texts, options.cache, collection.name)
     result = {"bm25": [], "mice": []}
     if options.bi_encoder:
         result["bi-encoder"] = []

@@ -36,10 +36,7 @@ class BiEncoder:
         self.tokenizer.no_padding()
 
     def tokenize(self, texts, limit):
-        ids = [each.ids for each in self.tokenizer.encode_batch(texts)]
-        ids = [each if len(each) <= limit else each[:limit - 1] + each[-1:] for each in ids]
-        offsets = np.cumsum([0, *(len(each) for each in ids)])
-        return Texts(np.concatenate([np.array(each, np.uint16) for each in ids]), offsets, limit)
+        return Texts.of([each.ids for each in self.tokenizer.encode_batch(texts)], limit)
 
     def embed(self, texts):
         """Texts -> float32 [n, d]"""
@@ -231,7 +228,7 @@ def main():
     commands.choices["lists"].add_argument("--false-negative-margin", type=float, default=1.5,
                                            help="a candidate that the teacher scores so far above the relevant ones is left out")
     commands.choices["weak"].add_argument("--lists", required=True, help="what `prepare.py lists` wrote")
-    commands.choices["weak"].add_argument("--states", help="passages.states of train.py with all the backbone's layers frozen: saves "
+    commands.choices["weak"].add_argument("--states", help="passages-*.states of train.py with all the backbone's layers frozen: saves "
                                           "encoding the passages again")
     commands.choices["weak"].add_argument("--queries", type=int, default=60000, help="queries to add")
     options = parser.parse_args()

@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
 
+from train_data import Texts
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -47,9 +49,8 @@ def smaller_tokenizer(names, lower_case):
 def tokenized(old, new, ids, offsets, limit):
     texts = old.decode_batch([ids[first:last].tolist() for first, last in zip(offsets, offsets[1:])])
     rows = [each.ids for each in new.encode_batch(texts)]
-    rows = [row if len(row) <= limit else row[:limit - 1] + row[-1:] for row in rows]
-    return (np.concatenate([np.array(row, np.uint16) for row in rows]),
-            np.cumsum([0, *(len(row) for row in rows)]))
+    cut = Texts.of(rows, limit)
+    return cut.ids, cut.offsets
 
 
 def main():

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 from matching_seed import Seeder, calibrate
 from mice_model import Config, Mice
-from train_data import CandidateLists, StateCache, batches, equal_tokens
+from train_data import CandidateLists, StateCache, batches, equal_tokens, states_path
 
 
 # glibc gives large blocks back at once and takes them anew for every tensor; kept, a step is a sixth faster.
@@ -152,9 +152,8 @@ class Trainer:
             dist.barrier()
 
     def make_cache(self, name, texts):
-        folder = self.options.cache or self.options.out
-        os.makedirs(folder, exist_ok=True)
-        cache = StateCache(os.path.join(folder, f"{name}.states"), texts, self.config.hidden_size)
+        path = states_path(self.options.cache or self.options.out, name, self.model, texts)
+        cache = StateCache(path, texts, self.config.hidden_size)
         if not cache.done:
             if self.rank == 0:
                 cache.create()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepared candidate lists, batches of them, and the cached states of frozen layers."""
+import hashlib
 import os
 
 import numpy as np
@@ -49,6 +50,12 @@ class Texts:
         self.ids, self.offsets = ids, offsets
         self.lengths = np.minimum(np.diff(offsets), limit)
 
+    @classmethod
+    def of(cls, rows, limit):
+        """Of lists of token ids, cut at the limit."""
+        rows = [row if len(row) <= limit else row[:limit - 1] + row[-1:] for row in rows]
+        return cls(np.concatenate([np.array(row, np.uint16) for row in rows]), np.cumsum([0, *(len(row) for row in rows)]), limit)
+
     def __len__(self):
         return len(self.lengths)
 
@@ -64,6 +71,15 @@ class Texts:
             ids[row, :self.lengths[number]] = self[number]
         mask = np.arange(longest) < self.lengths[numbers][:, None]
         return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def states_path(folder, name, model, texts):
+    """The file of the texts' states by a model: another model's, or other texts', is another file."""
+    os.makedirs(folder, exist_ok=True)
+    digest = hashlib.sha256()
+    for each in (*model.bottom_parameters(), torch.from_numpy(texts.lengths), torch.from_numpy(texts.ids.astype(np.int32))):
+        digest.update(each.detach().cpu().numpy().tobytes())
+    return os.path.join(folder, f"{name}-{digest.hexdigest()[:16]}.states")
 
 
 class StateCache:
