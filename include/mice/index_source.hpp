@@ -13,7 +13,8 @@
 MICE_NAMESPACE_BEGIN
 namespace detail {
 
-/// Documents of an index as a source of scoring_call: their codes are decoded piece by piece.
+/// Documents of an index as a source of scoring_call. States are decoded by the batch that packs
+/// them, one document at a time; keys and values, which are not packed, piece by piece.
 class index_source {
   public:
     /// The commit and the places must outlive this object.
@@ -22,6 +23,7 @@ class index_source {
           with_ids_(store::needs_token_ids(commit.engine().config())) {}
 
     [[nodiscard]] std::size_t size() const { return places_.size(); }
+    [[nodiscard]] const nn::state_decoder* decoder() const { return commit_.coder().get(); }
 
     /// As text_source::load. Throws errc::format for damaged files.
     bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
@@ -31,19 +33,19 @@ class index_source {
         memory.views.clear();
         for (std::size_t i = first; i < last; ++i) {
             const store::document_entry entry = this->entry(i);
-            (void)file(i).codes(entry, coder.bytes(entry.rows)); // are there, before memory is
+            memory.views.push_back(view(i, entry)); // its codes are there, before memory is
             hits[i].tokens_seen = entry.tokens_seen;
             hits[i].tokens_cut = entry.tokens_cut;
             hits[i].replaced = entry.replaced;
             rows += entry.rows;
         }
-        float* next = memory.states.reserve(rows * coder.width());
-        for (std::size_t i = first; i < last; ++i) {
-            const store::document_entry entry = this->entry(i);
-            coder.decode(file(i).codes(entry, coder.bytes(entry.rows)), entry.rows, next,
-                         memory.scratch);
-            memory.views.push_back(view(i, entry, next));
-            next += entry.rows * coder.width();
+        if (coder.key_values()) {
+            float* next = memory.states.reserve(rows * coder.width());
+            for (nn::document_view& each : memory.views) {
+                coder.decode(each.codes, each.tokens, next, memory.scratch);
+                each.key_values = next;
+                next += each.tokens * coder.width();
+            }
         }
         return !should_stop(options);
     }
@@ -55,12 +57,10 @@ class index_source {
     [[nodiscard]] store::document_entry entry(std::size_t i) const {
         return file(i).entry(places_[i].document);
     }
-    [[nodiscard]] nn::document_view view(std::size_t i, const store::document_entry& entry,
-                                         const float* decoded) const {
-        nn::document_view made{decoded, nullptr, entry.rows};
-        if (commit_.coder()->key_values()) {
-            made = {nullptr, nullptr, entry.rows, decoded};
-        }
+    [[nodiscard]] nn::document_view view(std::size_t i, const store::document_entry& entry) const {
+        nn::document_view made;
+        made.tokens = entry.rows;
+        made.codes = file(i).codes(entry, commit_.coder()->bytes(entry.rows));
         if (with_ids_) {
             made.ids = file(i).token_ids(entry).data();
             if (entry.token_ids != entry.rows) {

@@ -115,6 +115,8 @@ class text_source {
         : model_(engine), texts_(texts) {}
 
     [[nodiscard]] std::size_t size() const { return texts_.size(); }
+    /// What decodes the codes of the views; null where they have none.
+    [[nodiscard]] static const nn::state_decoder* decoder() { return nullptr; }
 
     /// Fills memory.views with documents first..last-1 and tells each hit about its tokens; false
     /// when the call was told to stop first.
@@ -178,6 +180,7 @@ class document_source {
     }
 
     [[nodiscard]] std::size_t size() const { return documents_.size(); }
+    [[nodiscard]] static const nn::state_decoder* decoder() { return nullptr; }
 
     /// As text_source::load.
     bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
@@ -263,7 +266,7 @@ template <class Source> class scoring_call {
             return;
         }
         nn::document_batch documents(memory.views, model_.config().interaction_hidden(),
-                                     memory.packed);
+                                     memory.packed, source_.decoder(), &memory.scratch);
         memory.scores.resize(last - first);
         for (std::size_t q = 0; q < queries_.size(); ++q) {
             if (q > 0 && should_stop(options_)) {

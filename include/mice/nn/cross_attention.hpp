@@ -4,85 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <mice/nn/attention.hpp>
+#include <mice/nn/document_batch.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
-
-/// One encoded document as the interaction layers see it; the memory is the caller's.
-struct document_view {
-    const float* states = nullptr;     ///< [tokens, interaction hidden]
-    const std::int32_t* ids = nullptr; ///< [tokens], for exact-match heads
-    std::size_t tokens = 0;            ///< at least 1
-    /// [interaction layers][tokens, 2 hidden]: what key_values() made of the states, which are not
-    /// read then; or null.
-    const float* key_values = nullptr;
-};
-
-/// A few documents with their states packed for both products of the absorbed form. D is the same
-/// in every interaction layer, so packing it once serves them all. For one thread.
-class document_batch {
-  public:
-    /// Packs into `memory`, which must outlive this object.
-    document_batch(std::span<const document_view> documents, std::size_t hidden, buffer& memory)
-        : documents_(documents), hidden_(hidden) {
-        std::size_t floats = 0;
-        for (const document_view& document : documents) {
-            offsets_.push_back(floats);
-            floats += key_floats(document) + value_floats(document);
-        }
-        packed_.assign(documents.size(), false);
-        memory_ = memory.reserve(floats);
-    }
-
-    [[nodiscard]] std::size_t size() const noexcept { return documents_.size(); }
-    [[nodiscard]] const document_view& operator[](std::size_t i) const { return documents_[i]; }
-
-    /// D^T of document i, packed as [hidden, tokens].
-    [[nodiscard]] const float* keys(std::size_t i) {
-        pack(i);
-        return memory_ + offsets_[i];
-    }
-    /// D of document i, packed as [tokens, hidden].
-    [[nodiscard]] const float* values(std::size_t i) {
-        pack(i);
-        return memory_ + offsets_[i] + key_floats(documents_[i]);
-    }
-
-  private:
-    [[nodiscard]] std::size_t key_floats(const document_view& document) const {
-        return document.key_values != nullptr
-                   ? 0
-                   : kernels::round_up(kernels::packed_floats<>(hidden_, document.tokens), 16);
-    }
-    [[nodiscard]] std::size_t value_floats(const document_view& document) const {
-        return document.key_values != nullptr
-                   ? 0
-                   : kernels::round_up(kernels::packed_floats<>(document.tokens, hidden_), 16);
-    }
-    void pack(std::size_t i) {
-        if (packed_[i]) {
-            return;
-        }
-        const document_view& document = documents_[i];
-        float* keys = memory_ + offsets_[i];
-        kernels::pack_transposed<>(document.states, hidden_, hidden_, document.tokens, keys);
-        kernels::pack<>(document.states, hidden_, document.tokens, hidden_,
-                        keys + key_floats(document));
-        packed_[i] = true;
-    }
-
-    std::span<const document_view> documents_;
-    std::size_t hidden_;
-    float* memory_ = nullptr;
-    std::vector<std::size_t> offsets_;
-    std::vector<bool> packed_;
-};
 
 /// A query's side of one cross-attention block, computed once for all documents.
 struct cross_query {
@@ -153,7 +83,7 @@ class cross_attention {
                                 space);
                 first = last;
             } else {
-                attend_plain(query, rows, documents[first], first, mask, attended, space);
+                attend_plain(query, rows, documents, first, mask, attended, space);
                 ++first;
             }
         }
@@ -267,15 +197,16 @@ class cross_attention {
                         {out, hidden_}, scratch);
     }
 
-    void attend_plain(rows_in query, std::size_t rows, const document_view& document, std::size_t i,
+    void attend_plain(rows_in query, std::size_t rows, document_batch& documents, std::size_t i,
                       const attention_mask& mask, rows_out attended, workspace& space) const {
+        const document_view& document = documents[i];
         const std::size_t floats = document.tokens * 2 * hidden_;
         const float* key_value = nullptr;
         if (document.key_values != nullptr) {
             key_value = document.key_values + layer_ * floats;
         } else {
             float* projected = space.key_value.reserve(floats);
-            key_values(document.states, document.tokens, projected, space);
+            key_values(documents.states(i), document.tokens, projected, space);
             key_value = projected;
         }
         attend({{query.row(i * rows), hidden_},

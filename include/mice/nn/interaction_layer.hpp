@@ -40,21 +40,22 @@ class exact_match {
     linear output_;
 };
 
-/// out [ids, hidden]: for each query token the mean of the document's states of the same id, or
-/// state 0 where the document has no such token.
-inline void match_states(std::span<const std::int32_t> ids, const document_view& document,
-                         std::size_t hidden, float* out) {
+/// out [ids, hidden]: for each query token the mean of the document's states [tokens, hidden] of
+/// the same id in document_ids [tokens], or state 0 where the document has no such token.
+inline void match_states(std::span<const std::int32_t> ids, const float* states,
+                         std::span<const std::int32_t> document_ids, std::size_t hidden,
+                         float* out) {
     for (const std::int32_t id : ids) {
         std::fill_n(out, hidden, 0.0F);
         std::size_t matches = 0;
-        for (std::size_t j = 0; j < document.tokens; ++j) {
-            if (document.ids[j] == id) {
-                kernels::add<>(document.states + j * hidden, out, hidden);
+        for (std::size_t j = 0; j < document_ids.size(); ++j) {
+            if (document_ids[j] == id) {
+                kernels::add<>(states + j * hidden, out, hidden);
                 ++matches;
             }
         }
         if (matches == 0) {
-            std::copy_n(document.states, hidden, out);
+            std::copy_n(states, hidden, out);
         }
         for (std::size_t i = 0; i < hidden && matches > 1; ++i) {
             out[i] /= static_cast<float>(matches);

@@ -208,7 +208,8 @@ inline void network::score(const prepared_query& query, document_batch& document
     if (config_.extra_attn_bias) {
         float* matched = space.matched.reserve(count * floats);
         for (std::size_t i = 0; i < count; ++i) {
-            match_states(query.ids, documents[i], hidden, matched + i * floats);
+            match_states(query.ids, documents.states(i), {documents[i].ids, documents[i].tokens},
+                         hidden, matched + i * floats);
         }
     }
     for (std::size_t index = 0; index < layers_.size(); ++index) {

@@ -98,7 +98,7 @@ class row_selection {
 
 /// Turns the states of one document into an index's codes and back. Immutable, safe from many
 /// threads; the model must outlive it.
-class document_coder {
+class document_coder final : public nn::state_decoder {
   public:
     /// `parameters` are what train_codec gave, or empty. Throws errc::invalid_argument as validate,
     /// errc::format for parameters that do not fit.
@@ -120,7 +120,7 @@ class document_coder {
     /// when the codes are not bytes(rows) long or stand for no finite numbers. `scratch` is the
     /// calling thread's and may be used for anything afterwards.
     void decode(std::span<const std::byte> codes, std::size_t rows, float* out,
-                kernels::buffer& scratch) const;
+                kernels::buffer& scratch) const override;
 
   private:
     /// Rows of hidden_ floats that each of a document's rows becomes.
