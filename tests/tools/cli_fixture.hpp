@@ -58,8 +58,7 @@ class workplace {
     workplace() {
         const fs::path golden = fs::path(MICE_TEST_DATA) / "models" / "bert_inverted_full";
         folder_.write("vocab.txt", vocabulary());
-        convert(golden, "text.safetensors",
-                "--self-test 4 --tokenizer " + quoted((path("vocab.txt")).string()));
+        convert(golden, "text.safetensors", "--self-test 4 --tokenizer " + tokenizer());
         convert(golden, "ids.safetensors", "--ids-only");
         write("corpus.jsonl", "{\"_id\":\"d1\",\"title\":\"w5\",\"text\":\"w6 w7 w8\"}\n"
                               "{\"_id\":\"d2\",\"title\":\"\",\"text\":\"w9 w10 w5\"}\n"
@@ -73,6 +72,8 @@ class workplace {
         write("a.trec", "q1 Q0 d4 1 2.0 x\nq1 Q0 d1 2 1.0 x\nq2 Q0 d1 1 2.0 x\nq2 Q0 d2 2 1.5 x\n");
     }
 
+    /// The tokenizer of the models, quoted for the shell.
+    [[nodiscard]] std::string tokenizer() const { return quoted(path("vocab.txt").string()); }
     [[nodiscard]] fs::path path(const std::string& name) const { return folder_.path() / name; }
     fs::path write(const std::string& name, std::string_view text) const {
         return folder_.write(name, text);
@@ -100,6 +101,18 @@ class workplace {
         return shell("\"$mice\" " + arguments);
     }
 
+    /// Makes the model file `name` of the folder.
+    void convert(const fs::path& checkpoint, const std::string& name,
+                 const std::string& options) const {
+        const std::string command = quoted(MICE_CONVERT_PROGRAM) + " " +
+                                    quoted(checkpoint.string()) + " -q -o " +
+                                    quoted(path(name).string()) + " " + options + " > " +
+                                    quoted(path("convert.log").string()) + " 2>&1";
+        const int status = std::system(command.c_str());
+        INFO(content(path("convert.log")));
+        REQUIRE(status == 0);
+    }
+
   private:
     /// As many words as the tiny model has rows.
     static std::string vocabulary() {
@@ -108,16 +121,6 @@ class workplace {
             text += "w" + std::to_string(i) + "\n";
         }
         return text;
-    }
-
-    void convert(const fs::path& checkpoint, const std::string& name, const std::string& options) {
-        const std::string command = quoted(MICE_CONVERT_PROGRAM) + " " +
-                                    quoted(checkpoint.string()) + " -q -o " +
-                                    quoted(path(name).string()) + " " + options + " > " +
-                                    quoted(path("convert.log").string()) + " 2>&1";
-        const int status = std::system(command.c_str());
-        INFO(content(path("convert.log")));
-        REQUIRE(status == 0);
     }
 
     temporary_folder folder_;

@@ -280,10 +280,17 @@ TEST_CASE("commands on an index say what is wrong") {
     place.write("foreign/notes.txt", "not an index");
     check_failure(place.mice("index create foreign"), 1, "foreign");
     check_failure(place.mice("index list foreign"), 1, "mice index create");
-    // Another model's index is refused by name.
-    const result other = place.shell("\"$mice\" index stats i --model \"$ids\"");
-    if (other.code != 0) {
-        CHECK_THAT(other.err, Contains("mice: "));
+    // Another model's index is refused, and both are named.
+    for (const std::string name : {"inverted", "vanilla"}) {
+        place.convert(fs::path(MICE_TEST_DATA) / "models" / ("bert_" + name + "_full"),
+                      name + ".safetensors",
+                      "--name " + name + " --tokenizer " + place.tokenizer());
+    }
+    REQUIRE(place.mice("index create k --model inverted.safetensors").code == 0);
+    for (const std::string command : {"index list k", "index verify k", "search k w5"}) {
+        const result foreign = place.mice(command + " --model vanilla.safetensors");
+        check_failure(foreign, 1, "'inverted ");
+        CHECK_THAT(foreign.err, Contains("'vanilla "));
     }
     check_failure(place.shell("\"$mice\" index add i corpus.jsonl --model \"$ids\""), 1,
                   "tokenizer");
