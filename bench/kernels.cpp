@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Speed of the matrix product at the shapes of the default model, in FLOP a second on one thread.
+// Speed of the matrix product at the shapes of the default model, in multiplications and
+// additions a second on one thread.
 #include <cstddef>
 #include <vector>
 
@@ -10,37 +11,44 @@
 
 namespace {
 
+namespace kernels = mice::kernels;
+
 /// [rows, k] x [k, n], the right-hand side packed beforehand as weights are.
-void gemm_f32(benchmark::State& state) {
+template <template <class> class Product> void gemm(benchmark::State& state) {
     const auto rows = static_cast<std::size_t>(state.range(0));
     const auto k = static_cast<std::size_t>(state.range(1));
     const auto n = static_cast<std::size_t>(state.range(2));
     const std::vector<float> a(rows * k, 0.5F);
     const std::vector<float> b(n * k, 0.25F);
     std::vector<float> c(rows * n);
-    mice::kernels::buffer packed(mice::kernels::packed_floats<>(k, n));
-    mice::kernels::buffer scratch(mice::kernels::gemm_scratch<>(rows, k));
-    mice::kernels::pack_transposed<>(b.data(), k, k, n, packed.data());
+    kernels::buffer packed(kernels::packed_floats<Product>(k, n));
+    kernels::buffer scratch(kernels::gemm_scratch<Product>(rows, k));
+    kernels::pack_transposed<Product>(b.data(), k, k, n, packed.data());
     for (auto _ : state) {
-        mice::kernels::gemm<>({a.data(), k}, rows, packed.data(), k, n, nullptr, {c.data(), n},
-                              scratch.data());
+        kernels::gemm<kernels::keep, Product>({a.data(), k}, rows, packed.data(), k, n, nullptr,
+                                              {c.data(), n}, scratch.data());
         benchmark::DoNotOptimize(c.data());
         benchmark::ClobberMemory();
     }
-    state.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(rows * k * n),
-                                                  benchmark::Counter::kIsIterationInvariantRate);
+    state.counters["OP/s"] = benchmark::Counter(2.0 * static_cast<double>(rows * k * n),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void shapes(benchmark::internal::Benchmark* made) {
+    made->ArgNames({"rows", "k", "n"})
+        ->Args({192, 384, 384})
+        ->Args({192, 384, 1536})
+        ->Args({192, 1536, 384})
+        ->Args({144, 384, 128})
+        ->Args({144, 128, 384})
+        ->Args({12, 32, 384})
+        ->Args({1, 384, 384});
 }
 
 } // namespace
 
-BENCHMARK(gemm_f32)
-    ->ArgNames({"rows", "k", "n"})
-    ->Args({192, 384, 384})
-    ->Args({192, 384, 1536})
-    ->Args({192, 1536, 384})
-    ->Args({144, 384, 128})
-    ->Args({144, 128, 384})
-    ->Args({12, 32, 384})
-    ->Args({1, 384, 384});
+BENCHMARK(gemm<kernels::f32_product>)->Name("f32")->Apply(shapes);
+BENCHMARK(gemm<kernels::bf16_product>)->Name("bf16")->Apply(shapes);
+BENCHMARK(gemm<kernels::int8_product>)->Name("int8")->Apply(shapes);
 
 BENCHMARK_MAIN();

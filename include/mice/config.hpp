@@ -6,9 +6,19 @@
 // Two translation units built with different instruction sets would otherwise share one inline
 // kernel, whichever the linker meets first. The inline namespace keeps them apart.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
+#if defined(__AVX512VNNI__) && defined(__AVX512BF16__)
+#define MICE_SIMD_NAME avx512_vnni_bf16
+#elif defined(__AVX512VNNI__)
+#define MICE_SIMD_NAME avx512_vnni
+#else
 #define MICE_SIMD_NAME avx512
+#endif
 #elif defined(__AVX2__) && defined(__FMA__)
+#if defined(__AVXVNNI__)
+#define MICE_SIMD_NAME avx2_vnni
+#else
 #define MICE_SIMD_NAME avx2
+#endif
 #elif defined(__AVX__)
 #define MICE_SIMD_NAME avx
 #elif defined(__SSE4_1__)

@@ -2,9 +2,13 @@
 #include "../support/catch.hpp"
 #include "../support/random_numbers.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <initializer_list>
 #include <limits>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include <mice/kernels/buffer.hpp>
@@ -127,6 +131,149 @@ TEST_CASE("products of every size around tiles and panels are right, each row in
     }
 }
 
+namespace {
+
+/// What bf16_product and int8_product make of a row or a column of length k, in double precision.
+std::vector<double> as_bf16(const std::vector<float>& x) {
+    std::vector<double> rounded;
+    for (const float each : x) {
+        rounded.push_back(kernels::bf16_to_float(kernels::float_to_bf16(each)));
+    }
+    return rounded;
+}
+std::vector<double> as_int8(const std::vector<float>& x) {
+    float top = 0;
+    for (const float each : x) {
+        top = std::max(top, std::fabs(each));
+    }
+    std::vector<double> rounded;
+    for (const float each : x) {
+        const float inverse = top > 0 ? 127 / top : 0;
+        rounded.push_back(std::nearbyint(each * inverse) * static_cast<double>(top / 127));
+    }
+    return rounded;
+}
+
+/// A product of rounded operands in double precision, all sizes up to those of `given`.
+template <template <class> class Product> struct rounded_problem {
+    using rounding = std::vector<double> (*)(const std::vector<float>&);
+
+    rounded_problem(std::size_t rows, std::size_t inner, std::size_t columns, rounding round)
+        : m(rows), k(inner), n(columns) {
+        fixtures::random_numbers random(inner + 1);
+        a = random.floats(m * k);
+        b = random.floats(n * k);
+        bias = random.floats(n);
+        std::vector<std::vector<double>> left;
+        for (std::size_t i = 0; i < m; ++i) {
+            left.push_back(round(line(a, i)));
+        }
+        for (std::size_t j = 0; j < n; ++j) {
+            const std::vector<double> right = round(line(b, j));
+            for (std::size_t i = 0; i < m; ++i) {
+                double sum = bias[j];
+                double magnitudes = std::fabs(bias[j]);
+                for (std::size_t x = 0; x < k; ++x) {
+                    sum += left[i][x] * right[x];
+                    magnitudes += std::fabs(left[i][x] * right[x]);
+                }
+                result[{i, j}] = sum;
+                bound[{i, j}] =
+                    static_cast<double>(k + 4) * std::numeric_limits<float>::epsilon() * magnitudes;
+            }
+        }
+    }
+
+    [[nodiscard]] std::vector<float> multiply(std::size_t rows, std::size_t columns) const {
+        kernels::buffer packed(kernels::packed_floats<Product>(k, columns));
+        kernels::pack_transposed<Product>(b.data(), k, k, columns, packed.data());
+        std::vector<float> scratch(kernels::gemm_scratch<Product>(rows, k) + 1, untouched);
+        std::vector<float> out(rows * columns + 1, untouched);
+        kernels::gemm<kernels::keep, Product>(rows_in{a.data(), k}, rows, packed.data(), k, columns,
+                                              bias.data(), rows_out{out.data(), columns},
+                                              scratch.data());
+        REQUIRE(scratch.back() == untouched);
+        REQUIRE(out.back() == untouched);
+        return out;
+    }
+
+    [[nodiscard]] std::vector<float> line(const std::vector<float>& all, std::size_t i) const {
+        const auto first = all.begin() + static_cast<std::ptrdiff_t>(i * k);
+        return {first, first + static_cast<std::ptrdiff_t>(k)};
+    }
+
+    std::size_t m, k, n;
+    std::vector<float> a, b, bias; // [m, k], [n, k], [n]
+    std::map<std::pair<std::size_t, std::size_t>, double> result, bound;
+};
+
+/// Every tail of k, rows and columns: near the reference, and each row in the same bits.
+template <template <class> class Product>
+void check_rounded(std::vector<double> (*round)(const std::vector<float>&)) {
+    constexpr std::size_t most_rows = tile + 2;
+    constexpr std::size_t most_columns = panel + lanes + 1;
+    for (const std::size_t k : sizes{0, 1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 384}) {
+        const rounded_problem<Product> given(most_rows, k, most_columns, round);
+        const std::vector<float> whole = given.multiply(most_rows, most_columns);
+        for (std::size_t rows = 1; rows <= most_rows; ++rows) {
+            const std::size_t columns = rows % 3 == 0 ? most_columns : 1 + rows * 7 % most_columns;
+            const std::vector<float> part = given.multiply(rows, columns);
+            INFO("m " << rows << ", k " << k << ", n " << columns);
+            std::size_t wrong = 0;
+            std::size_t other_bits = 0;
+            for (std::size_t i = 0; i < rows; ++i) {
+                for (std::size_t j = 0; j < columns; ++j) {
+                    const float got = part[i * columns + j];
+                    const double off = std::fabs(got - given.result.at({i, j}));
+                    wrong += !(off <= given.bound.at({i, j}));
+                    other_bits += got != whole[i * most_columns + j];
+                }
+            }
+            REQUIRE(wrong == 0);
+            REQUIRE(other_bits == 0);
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("products in bfloat16 are those of rounded operands, each row in the same bits") {
+    check_rounded<kernels::bf16_product>(as_bf16);
+}
+
+TEST_CASE("products in int8 are those of rounded operands, each row in the same bits") {
+    check_rounded<kernels::int8_product>(as_int8);
+}
+
+TEST_CASE("int8 products of extreme rows") {
+    constexpr std::size_t k = 70;
+    const std::vector<float> column(k, 1.0F);
+    const auto product_with = [&](std::vector<float> row) {
+        kernels::buffer packed(kernels::packed_floats<kernels::int8_product>(k, 1));
+        kernels::pack_transposed<kernels::int8_product>(column.data(), k, k, 1, packed.data());
+        std::vector<float> scratch(kernels::gemm_scratch<kernels::int8_product>(1, k));
+        float out = untouched;
+        row.resize(k);
+        kernels::gemm<kernels::keep, kernels::int8_product>(rows_in{row.data(), k}, 1,
+                                                            packed.data(), k, 1, nullptr,
+                                                            rows_out{&out, 1}, scratch.data());
+        return out;
+    };
+    constexpr float largest = std::numeric_limits<float>::max();
+    CHECK(product_with({}) == 0);
+    CHECK(product_with({1e-39F, -1e-38F}) == 0);
+    CHECK(product_with({largest}) > 0.99F * largest);
+    CHECK(product_with({2, 2, 2}) == Approx(6.0));
+    for (const std::size_t place : sizes{0, 15, 16, 68, 69}) {
+        for (const float bad :
+             {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+            std::vector<float> row(k, 0.5F);
+            row[place] = bad;
+            CHECK(std::isnan(product_with(row))); // never a number made of one
+        }
+    }
+}
+
 TEST_CASE("a product of long rows goes through several blocks of rows") {
     const problem given(3 * tile + 1, 6001, panel + 3, 5);
     REQUIRE(kernels::gemm_scratch<>(given.m, given.k) < given.m * given.k);
@@ -195,13 +342,28 @@ TEST_CASE("a transposed source packs to the same bits as a plain one") {
                     turned[j * turned_stride + i] = source[i * stride + j];
                 }
             }
-            const std::size_t size = kernels::packed_floats<>(k, n);
-            std::vector<float> first(size + 1, untouched);
-            std::vector<float> second(size + 1, untouched);
-            kernels::pack<>(source.data(), stride, k, n, first.data());
-            kernels::pack_transposed<>(turned.data(), turned_stride, k, n, second.data());
-            REQUIRE(first == second);
-            REQUIRE(first.back() == untouched);
+            const auto check = [&](std::size_t size, const auto& pack,
+                                   const auto& pack_transposed) {
+                std::vector<float> first(size + 1, untouched);
+                std::vector<float> second(size + 1, untouched);
+                pack(first.data());
+                pack_transposed(second.data());
+                REQUIRE(std::memcmp(first.data(), second.data(), size * sizeof(float)) == 0);
+                REQUIRE(first.back() == untouched);
+            };
+            check(
+                kernels::packed_floats<>(k, n),
+                [&](float* out) { kernels::pack<>(source.data(), stride, k, n, out); },
+                [&](float* out) {
+                    kernels::pack_transposed<>(turned.data(), turned_stride, k, n, out);
+                });
+            using kernels::bf16_product;
+            check(
+                kernels::packed_floats<bf16_product>(k, n),
+                [&](float* out) { kernels::pack<bf16_product>(source.data(), stride, k, n, out); },
+                [&](float* out) {
+                    kernels::pack_transposed<bf16_product>(turned.data(), turned_stride, k, n, out);
+                });
         }
     }
 }

@@ -54,6 +54,14 @@ namespace kernels {
     return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
 }
 
+/// float to bfloat16, to nearest, ties to even; NaN stays NaN.
+[[nodiscard]] constexpr std::uint16_t float_to_bf16(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
+    const std::uint32_t not_a_number = bits >> 16 | 0x40U;
+    return static_cast<std::uint16_t>((bits & 0x7fffffffU) > 0x7f800000U ? not_a_number : rounded);
+}
+
 namespace detail {
 
 /// Values that one pass of a conversion takes: loops of a constant length become vector code at

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -71,6 +72,16 @@ MICE_ALWAYS_INLINE vec<Arch> multiply_add(vec<Arch> a, vec<Arch> b, vec<Arch> c)
     }
 #endif
     return xsimd::fma(a, b, c);
+}
+
+/// The bits of each lane moved up by 16.
+template <class Arch> MICE_ALWAYS_INLINE vec<Arch> shift_up_16(vec<Arch> x) {
+#if XSIMD_VERSION_MAJOR >= 9
+    return xsimd::bitwise_cast<float>(xsimd::bitwise_cast<std::int32_t>(x) << 16);
+#else
+    using ints = xsimd::batch<std::int32_t, Arch>;
+    return xsimd::bitwise_cast<vec<Arch>>(xsimd::bitwise_cast<ints>(x) << 16);
+#endif
 }
 
 /// Sum of the lanes.

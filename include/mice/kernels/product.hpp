@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include <mice/kernels/convert.hpp>
+#include <mice/kernels/int8_dot.hpp>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+// The three ways to multiply. A packed operand consists of 32-bit words, each with one, two or four
+// values that follow one another along k; they lie in memory of floats, whatever bits they have. A
+// product says how values become words, and how words are multiplied and summed up.
+MICE_NAMESPACE_BEGIN
+namespace kernels {
+
+/// Words of one operand's row or column of length k.
+template <class Product> [[nodiscard]] constexpr std::size_t words_of(std::size_t k) {
+    return (k + Product::values - 1) / Product::values;
+}
+
+namespace detail {
+inline void put_word(float* out, std::uint32_t word) {
+    std::memcpy(out, &word, sizeof word);
+}
+} // namespace detail
+
+/// The largest magnitude of x[n]: 0 without values, infinity where one is not finite.
+template <class Arch> float largest_magnitude(const float* x, std::size_t n) {
+    vec<Arch> largest(0.0F);
+    std::size_t i = 0;
+    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
+        largest = xsimd::max(largest, xsimd::abs(vec<Arch>::load_unaligned(x + i)));
+    }
+    float top = max_of<Arch>(largest);
+    for (; i < n; ++i) {
+        top = std::max(top, std::fabs(x[i]));
+    }
+    return all_finite(x, n) ? top : std::numeric_limits<float>::infinity();
+}
+
+/// Float values, float sums.
+template <class Arch> struct f32_product {
+    static constexpr std::size_t values = 1;       ///< in a word
+    static constexpr std::size_t row_extras = 0;   ///< further words of a row of the left operand
+    static constexpr std::size_t panel_extras = 0; ///< further words of a column of the right one
+    using sums = vec<Arch>;
+
+    /// out = the words of a row x[k], then its extras.
+    static void pack_row(const float* x, std::size_t k, float* out) { std::copy_n(x, k, out); }
+    /// out = the words of a column x[k], then its extras.
+    static void pack_column(const float* x, std::size_t k, float* out) { std::copy_n(x, k, out); }
+    /// extras of a row -> what its sums start with
+    MICE_ALWAYS_INLINE static sums start(const float*) { return vec<Arch>(0.0F); }
+    MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
+        return multiply_add<Arch>(a, b, sum);
+    }
+    /// Sums, the row's extras, extras of as many columns -> the products + bias.
+    MICE_ALWAYS_INLINE static vec<Arch> result(sums sum, const float*, const float*,
+                                               vec<Arch> bias) {
+        return sum + bias;
+    }
+};
+
+/// Values rounded to bfloat16, float sums. Two products are added to a sum at a time, on processors
+/// with instructions for it in another order than on those without: their last bits differ.
+template <class Arch> struct bf16_product {
+    static constexpr std::size_t values = 2;
+    static constexpr std::size_t row_extras = 0;
+    static constexpr std::size_t panel_extras = 0;
+    using sums = vec<Arch>;
+
+    static std::uint32_t word(float first, float second) {
+        return float_to_bf16(first) | static_cast<std::uint32_t>(float_to_bf16(second)) << 16;
+    }
+    static void pack_row(const float* x, std::size_t k, float* out) {
+        std::size_t i = 0;
+#if defined(__AVX512BF16__)
+        for (; i + 32 <= k; i += 32, out += 16) {
+            const __m512bh both =
+                _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i));
+            std::memcpy(out, &both, sizeof both);
+        }
+#endif
+        for (; i + 1 < k; i += 2) {
+            detail::put_word(out++, word(x[i], x[i + 1]));
+        }
+        if (i < k) {
+            detail::put_word(out, word(x[i], 0));
+        }
+    }
+    static void pack_column(const float* x, std::size_t k, float* out) {
+        pack_row(x, k, out);
+    }
+    MICE_ALWAYS_INLINE static sums start(const float*) {
+        return vec<Arch>(0.0F);
+    }
+    MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
+#if defined(__AVX512BF16__)
+        if constexpr (lanes<Arch> == 16) {
+            const __m512 left = a;
+            const __m512 right = b;
+            return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(left),
+                                    reinterpret_cast<__m512bh>(right));
+        }
+#endif
+        const vec<Arch> second(std::bit_cast<float>(0xffff0000U));
+        sum = multiply_add<Arch>(shift_up_16<Arch>(a), shift_up_16<Arch>(b), sum);
+        return multiply_add<Arch>(a & second, b & second, sum);
+    }
+    MICE_ALWAYS_INLINE static vec<Arch> result(sums sum, const float*, const float*,
+                                               vec<Arch> bias) {
+        return sum + bias;
+    }
+};
+
+/// Values as signed bytes, with one scale for each row of the left operand and each column of the
+/// right one: the largest magnitude becomes 127. Sums are integers, and exact up to k = 131,072.
+template <class Arch> struct int8_product {
+    static constexpr std::size_t values = 4;
+    static constexpr std::size_t row_extras = 2;   // the scale, and where its sums start
+    static constexpr std::size_t panel_extras = 1; // the scale
+    using sums = ints<Arch>;
+
+    static void pack_row(const float* x, std::size_t k, float* out) {
+        float* extras = out + words_of<int8_product>(k);
+        std::int32_t sum = 0;
+        extras[0] = pack_bytes(x, k, out, sum);
+        const std::int32_t first = int8_dot_wants_offset<Arch> ? -128 * sum : 0;
+        detail::put_word(extras + 1, static_cast<std::uint32_t>(first));
+    }
+    static void pack_column(const float* x, std::size_t k, float* out) {
+        const std::size_t words = words_of<int8_product>(k);
+        std::int32_t sum = 0;
+        out[words] = pack_bytes(x, k, out, sum);
+        for (std::size_t i = 0; int8_dot_wants_offset<Arch> && i < words; ++i) {
+            std::uint32_t word = 0;
+            std::memcpy(&word, out + i, sizeof word);
+            detail::put_word(out + i, word ^ 0x80808080U);
+        }
+    }
+    MICE_ALWAYS_INLINE static sums start(const float* extras) {
+        std::int32_t first = 0;
+        std::memcpy(&first, extras + 1, sizeof first);
+        return all_lanes<Arch>(first);
+    }
+    MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
+        return int8_dot<Arch>(bits_of<Arch>(a), bits_of<Arch>(b), sum);
+    }
+    MICE_ALWAYS_INLINE static vec<Arch> result(sums sum, const float* extras,
+                                               const float* column_scales, vec<Arch> bias) {
+        const vec<Arch> scales = vec<Arch>(extras[0]) * vec<Arch>::load_aligned(column_scales);
+        return multiply_add<Arch>(to_floats<Arch>(sum), scales, bias);
+    }
+
+  private:
+    /// -> the scale, and the sum of the bytes; a scale of NaN where a value is not finite, so that
+    /// it shows in every product
+    static float pack_bytes(const float* x, std::size_t k, float* out, std::int32_t& sum) {
+        const float top = largest_magnitude<Arch>(x, k);
+        if (!(top <= std::numeric_limits<float>::max())) {
+            std::fill_n(out, words_of<int8_product>(k), 0.0F);
+            return std::numeric_limits<float>::quiet_NaN();
+        }
+        const bool is_zero = !(top > 0x1p-100F); // or so small that its inverse would overflow
+        const float inverse = is_zero ? 0 : 127 / top;
+        std::size_t i = 0;
+#if defined(__AVX512F__)
+        if constexpr (lanes<Arch> == 16) {
+            // The forms with a mask: GCC 12 warns of an undefined register inside the others.
+            constexpr __mmask16 every = 0xffff;
+            ints<Arch> sums{};
+            for (; i + 16 <= k; i += 16) {
+                const __m512i rounded = _mm512_maskz_cvtps_epi32(
+                    every, _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(inverse)));
+                const __m128i bytes = _mm512_maskz_cvtepi32_epi8(every, rounded);
+                std::memcpy(out + i / 4, &bytes, sizeof bytes);
+                sums += reinterpret_cast<ints<Arch>>(rounded);
+            }
+            for (std::size_t lane = 0; lane < lanes<Arch>; ++lane) {
+                sum += sums[lane];
+            }
+        }
+#endif
+        for (; i < k; i += 4) {
+            std::int8_t bytes[4] = {};
+            for (std::size_t j = 0; j < std::min<std::size_t>(4, k - i); ++j) {
+                // adding 1.5 * 2^23 rounds to an integer, ties to even
+                const float shifted = x[i + j] * inverse + 0x1.8p23F;
+                bytes[j] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted) & 0xffU);
+                sum += bytes[j];
+            }
+            std::memcpy(out + i / 4, bytes, sizeof bytes);
+        }
+        return is_zero ? 0 : top / 127;
+    }
+};
+
+/// The products by name.
+enum class product_kind { f32, bf16, int8 };
+
+/// Calls f.operator()<Product>() with the product of that name.
+template <class Function>
+MICE_ALWAYS_INLINE decltype(auto) with_product(product_kind kind, Function&& f) {
+    switch (kind) {
+    case product_kind::bf16:
+        return f.template operator()<bf16_product>();
+    case product_kind::int8:
+        return f.template operator()<int8_product>();
+    default:
+        return f.template operator()<f32_product>();
+    }
+}
+
+/// As with_product for what multiplies two activations: attention never goes below bf16.
+template <class Function>
+MICE_ALWAYS_INLINE decltype(auto) with_activation_product(product_kind kind, Function&& f) {
+    return kind == product_kind::f32 ? f.template operator()<f32_product>()
+                                     : f.template operator()<bf16_product>();
+}
+
+} // namespace kernels
+MICE_NAMESPACE_END
