@@ -299,10 +299,11 @@ TEST_CASE("commands on an index say what is wrong") {
 #if !defined(_WIN32)
 TEST_CASE("Ctrl-C keeps what was added, and a second run goes on") {
     const workplace place;
-    // The signal meets a program that waits for more documents.
+    // The signal meets a program that waits for more documents; seconds, as a busy disk takes some
+    // of them to make the index.
     const result stopped =
-        place.shell("mkfifo pipe; { head -n 2 corpus.jsonl; sleep 6; } > pipe & "
-                    "timeout --preserve-status -s INT 3 \"$mice\" index add i --create < pipe");
+        place.shell("mkfifo pipe; { head -n 2 corpus.jsonl; sleep 12; } > pipe & "
+                    "timeout --preserve-status -s INT 6 \"$mice\" index add i --create < pipe");
     INFO(stopped.err);
     CHECK(stopped.code == 130);
     CHECK_THAT(stopped.out, Contains("2 added"));
