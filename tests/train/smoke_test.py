@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole recipe on a tiny model: lists, weak queries, a smaller vocabulary, training that is interrupted and goes
-on, evaluation, export. The loss falls, and the engine scores the model as PyTorch does.
+"""The whole recipe on a tiny model: lists, weak queries, a smaller vocabulary, a smaller backbone, training that is
+interrupted and goes on, evaluation, export. The loss falls, and the engine scores the model as PyTorch does.
 
 Arguments: the mice program, mice-convert. PyTorch is looked for in build/train/venv/, where tools/train/setup.sh
 puts it, or by the Python that MICE_TRAIN_PYTHON names; without it the test is skipped.
@@ -186,13 +186,18 @@ def main():
         said = recipe.script("prune.py", "--backbone", backbone, "--lists", weak, "--tokens", 50, "--out", folder / "no",
                              "--out-lists", folder / "no.npz", expect=1)
         assert "single characters alone" in said, said
+        said = recipe.script("distill.py", "--backbone", folder / "pruned", "--lists", small, "--out", folder / "distilled", "--layers", 2,
+                             "--intermediate", WIDTH, "--steps", 150, "--tokens", 1024, "--learning-rate", 5e-3, "--f32", "--workers", 2)
+        missed = [float(line.split()[-1]) for line in said.splitlines() if "variance missed" in line]
+        print(f"distilled: variance missed {missed[0]:.3f} -> {missed[-1]:.3f}")
+        assert missed[-1] < 0.85 * missed[0], "the smaller backbone did not learn"
         run = write_run(folder)
         for name, init, data, arguments in (
-                ("inverted", folder / "pruned", small, ["--contextualization-layers", 2]),
+                ("inverted", folder / "distilled", small, ["--contextualization-layers", 2, "--from-layer", 0]),
                 ("lexical", backbone, weak, ["--contextualization-layers", 2, "--order", "vanilla",
                                              "--cls", "mean_skip_last", "--exact-match"]),
                 ("seeded", backbone, weak, ["--contextualization-layers", LAYERS, "--from-layer", LAYERS - 2, "--order", "vanilla",
-                                            "--seed-matching", "--late-interaction-weight", 0.5, "--joint-steps", 0])):
+                                            "--seed-matching", "--alignment-steps", 50, "--late-interaction-weight", 0.5, "--joint-steps", 0])):
             trained = check_training(recipe, folder, init, data, arguments, name)
             checkpoint = folder / f"{name}-checkpoint"
             recipe.script("export.py", "--model", trained, "--tokenizer", init, "--out", checkpoint, "--f32",

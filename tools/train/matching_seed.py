@@ -18,10 +18,15 @@ takes away. So a state lies nearly in U, where it stays, and V is nearly free:
     head                      weighs both similarities
 
 LayerNorms normalise U and V, which makes cosines of dot products. Layers between pass their rows on. Vanilla order only.
+learn_alignment() then fits the queries and keys of layer 0 to the matches of whole states, of which a head sees a part; without it, a
+late interaction is hardly recognised in what the seed computes.
 """
 import math
 
 import torch
+import torch.nn.functional as F
+
+from mice_model import cross_attention, self_attention
 
 EPSILON = 0.25  # scale of what is squared: small enough for a square, large enough for bfloat16
 
@@ -74,15 +79,16 @@ class Seeder:
             output["LayerNorm"].weight.fill_(1)
             output["LayerNorm"].bias.zero_()
 
-    def multiply(self, layer, column, gain):
-        """The FFN adds gain (cos(U, V) - 1/2) along column `column` of S."""
+    def multiply(self, layer, column, gain, ratio=1.0):
+        """The FFN adds gain (cos(U, V) - 1/2) along column `column` of S, V being `ratio` times as long as U."""
         inner, rank = self.config.intermediate_size, self.rank
         weight = self.noise(inner, self.width, scale=0.5 / math.sqrt(self.width))
         plus, minus = EPSILON * (self.u + self.v).T, EPSILON * (self.u - self.v).T
         weight[:4 * rank] = torch.cat([plus, -plus, minus, -minus])
         self.put(layer.intermediate["dense"], weight)
         out = torch.zeros(self.width, inner)
-        factor = gain / (self.width / 2 * math.sqrt(2 / math.pi) * 4 * EPSILON ** 2)
+        lengths = self.width * ratio / (1 + ratio ** 2)  # of U times V behind a LayerNorm
+        factor = gain / (lengths * math.sqrt(2 / math.pi) * 4 * EPSILON ** 2)
         out[:, :2 * rank] = factor * self.s[:, column:column + 1]
         out[:, 2 * rank:4 * rank] = -factor * self.s[:, column:column + 1]
         self.put(layer.output["dense"], out, -gain / 2 * self.s[:, column])
@@ -135,8 +141,22 @@ class Seeder:
         block = layer.crossattention
         self.put(block.self["query"], torch.zeros(self.width, self.width))
         self.put(block.self["key"], self.noise(self.width, self.width, scale=small))
-        self.document_values(block, math.sqrt(self.width) / self.mean_norm)
-        self.multiply(layer, 1, 6.0)
+        ratio = 0.4  # the longer V, the more the LayerNorm scales column 0 by what a document is like
+        self.document_values(block, ratio * math.sqrt(self.width) / self.mean_norm)
+        self.multiply(layer, 1, 6.0, ratio)
+
+    def centre(self, model, pairs):
+        """Shifts what the first layer writes until its mean over rows and pairs is 0: the LayerNorms that follow scale it
+        by what a document is like, and with it any mean. pairs: as learn_alignment's of one step."""
+        rows, row_mask, states, mask = pairs
+        layer = model.top_layers[0]
+        n = len(rows)
+        with torch.no_grad():
+            x = self_attention(layer.attention, rows, model.visible(row_mask))
+            x = cross_attention(layer.crossattention, x, [(0, n, states, mask)], "full", False)
+            for _ in range(3):
+                written = (layer.feed_forward(x) @ self.s[:, 0].to(x.device))[row_mask].mean()
+                layer.output["dense"].bias -= written * self.s[:, 0].to(x.device)
 
     def passing(self, layer):
         """A layer that changes nothing yet."""
@@ -163,10 +183,48 @@ class Seeder:
             self.head(model, len(layers) == 1)
 
 
-def calibrate(model, scores, teacher):
-    """Weighs the head's two similarities as they fit the teacher's differences within lists best.
+def learn_alignment(model, mean, pairs, steps, rate=4e-3, say=lambda step, regret: None):
+    """Trains the query and key weights of the first cross-attention until each head finds the tokens that whole states match.
 
-    scores(): [queries, list] of the model as it is; teacher [queries, list]. -> the two weights
+    A head sees hidden / heads numbers of a state. Random ones keep a share of every dot product; learned ones keep the
+    share that tells a document's tokens apart. What is lowered is the regret: by how much the cosine with what a head
+    attends to falls short of the best token's. pairs(step) gives query states [n, rows, d], their mask [n, rows],
+    document states [n, tokens, d] and their mask, float and bool. -> the last steps' mean regret
+    """
+    block = model.top_layers[0].crossattention
+    query, key, heads = block.self["query"], block.self["key"], block.heads
+    optimizer = torch.optim.Adam([query.weight, query.bias, key.weight], lr=rate, betas=(0.9, 0.98))
+    recent = []
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 20, 2 * (steps - step) / steps)
+        rows, row_mask, states, mask = pairs(step)
+        n, _, width = rows.shape
+        with torch.no_grad():
+            x = self_attention(model.top_layers[0].attention, rows, model.visible(row_mask))
+            rows, states = rows - mean, states - mean
+            cosines = F.normalize(rows, dim=-1) @ F.normalize(states, dim=-1).transpose(1, 2)
+            best = cosines.masked_fill(~mask[:, None, :], -1).amax(-1)
+        split = lambda y: y.view(n, y.shape[1], heads, -1).transpose(1, 2)
+        logits = split(query(x)) @ split(F.linear(states, key.weight)).transpose(2, 3) / math.sqrt(width // heads)
+        attention = logits.masked_fill(~mask[:, None, None, :], -torch.inf).softmax(-1)
+        regret = best[:, None] - (attention * cosines[:, None]).sum(-1)
+        loss = (regret * row_mask[:, None, :]).sum() / (row_mask.sum() * heads)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        recent = [*recent[-99:], loss.item()]
+        if step % 100 == 0:
+            say(step, sum(recent) / len(recent))
+    with torch.no_grad():
+        key.bias.copy_(-key.weight @ mean)  # the same for every token: only for those who look at the weights
+    return sum(recent) / max(1, len(recent))
+
+
+def calibrate(model, scores, teacher, loss):
+    """Weighs the head's two similarities as they fit the teacher's differences within lists best, and scales both to the least loss.
+
+    scores(): [queries, list] of the model as it is; teacher [queries, list]; loss(scores) -> number. -> the two weights
     """
     weight = model.classifier.weight
     features = []
@@ -180,6 +238,9 @@ def calibrate(model, scores, teacher):
         wanted = (wanted - wanted.mean(1, keepdim=True)).reshape(-1, 1)
         x = torch.stack(features, 1)
         solution = torch.linalg.solve(x.T @ x + 1e-6 * torch.eye(2, dtype=x.dtype), x.T @ wanted)[:, 0]
+        fitted = torch.stack(features).T @ solution
+        fitted = fitted.view(teacher.shape).float()
+        solution *= min((2 ** (step / 4) for step in range(-12, 13)), key=lambda factor: loss(factor * fitted))
         weight.zero_()
         weight[0, :2] = solution.float()
     return solution.tolist()

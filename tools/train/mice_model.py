@@ -210,6 +210,15 @@ class Mice(nn.Module):
             x = layer.feed_forward(self_attention(layer.attention, x, allowed))
         return x
 
+    def visible(self, mask):
+        """What query rows attend to in the self-attention: bool [n, 1, rows, rows] for mask [n, rows], or None: to all."""
+        if not self.config.mask_query_to_cls and bool(mask.all()):
+            return None
+        allowed = mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1).clone()
+        if self.config.mask_query_to_cls:
+            allowed[:, :, 1:, 0] = False
+        return allowed
+
     def interact(self, x, mask, groups, matches=None):
         """Scores [n] of n pairs.
 
@@ -217,12 +226,7 @@ class Mice(nn.Module):
         matches: with extra_attn_bias, for each group [pairs, rows, tokens] bool, True = the same token id.
         """
         config = self.config
-        n, rows, _ = x.shape
-        allowed = None
-        if config.mask_query_to_cls or not bool(mask.all()):
-            allowed = mask[:, None, None, :].expand(n, 1, rows, rows).clone()
-            if config.mask_query_to_cls:
-                allowed[:, :, 1:, 0] = False
+        allowed = self.visible(mask)
         for number, layer in enumerate(self.top_layers):
             last = number + 1 == config.n_interaction_layers
             wanted = 1 if last else None  # after its self-attention nothing reads the other rows

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
 
 from train_data import Texts
@@ -42,6 +42,7 @@ def smaller_tokenizer(names, lower_case):
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(
         ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
+    tokenizer.decoder = decoders.WordPiece()  # so that lists in these tokens can be cut again
     tokenizer.add_special_tokens(list(SPECIAL))
     return tokenizer
 

@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -20,13 +18,13 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-from matching_seed import Seeder, calibrate
+import workers
+from matching_seed import Seeder, calibrate, learn_alignment
 from mice_model import Config, Mice
 from train_data import CandidateLists, StateCache, batches, equal_tokens, states_path
 
 
-# glibc gives large blocks back at once and takes them anew for every tensor; kept, a step is a sixth faster.
-ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+SHARPNESS = 16.0  # of the seed's late interaction: of cosines, before the softmax
 
 TYPICAL_WEIGHT = 0.04  # root mean square of a BERT's matrices: the learning rates are meant for these
 
@@ -46,6 +44,9 @@ def arguments():
     shape.add_argument("--exact-match", action="store_true", help="heads for equal token ids (extra_attn_bias)")
     shape.add_argument("--seed-matching", action="store_true",
                        help="start the interaction layers as late interaction and bi-encoder (matching_seed.py; vanilla order)")
+    shape.add_argument("--alignment-steps", type=int, default=2000,
+                       help="steps of 32 pairs that teach the heads of layer 0 to align as whole states do, of --seed-matching")
+    shape.add_argument("--align", action="store_true", help="the alignment steps, for a MICE model as --init (vanilla order)")
     run = parser.add_argument_group("schedule")
     run.add_argument("--steps", type=int, required=True, help="steps in all")
     run.add_argument("--decay-steps", type=int, default=0, help="of these, at the end: the learning rate falls to zero")
@@ -139,6 +140,8 @@ class Trainer:
         self.set_joint(options.joint_steps > 0 and self.step >= self.frozen_steps)
         if options.seed_matching and not state:
             self.seed_matching()
+        elif options.align and not state:
+            self.align(self.state_mean)
         self.optimizer = self.make_optimizer(state)
 
     # -- states -------------------------------------------------------------------------------
@@ -147,26 +150,14 @@ class Trainer:
         if self.rank == 0:
             print(line, end=end, flush=True)
 
-    def barrier(self):
-        if self.options.workers > 1:
-            dist.barrier()
-
     def make_cache(self, name, texts):
         path = states_path(self.options.cache or self.options.out, name, self.model, texts)
         cache = StateCache(path, texts, self.config.hidden_size)
-        if not cache.done:
-            if self.rank == 0:
-                cache.create()
-            self.barrier()
-            cache.open("r+")
-            start = time.monotonic()
-            cache.fill(self.model, texts, self.rank, self.options.workers, self.device, lambda percent: self.say(
-                f"\rcaching states of {name}: {percent}%, {time.monotonic() - start:.0f} s", end=""))
+        fresh, start = not cache.done, time.monotonic()
+        cache.complete(self.model, texts, self.rank, self.options.workers, self.device, lambda percent: self.say(
+            f"\rcaching states of {name}: {percent}%, {time.monotonic() - start:.0f} s", end=""))
+        if fresh:
             self.say("")
-            self.barrier()
-            if self.rank == 0:
-                cache.finish()
-        cache.open("c")
         return cache
 
     def set_joint(self, joint):
@@ -186,13 +177,40 @@ class Trainer:
         sample = lambda cache: cache.states[np.sort(rng.choice(cache.shape[0], min(20000, cache.shape[0]), replace=False))].float()
         some = rng.choice(len(self.lists.passages), min(2000, len(self.lists.passages)), replace=False)
         means = torch.stack([self.passage_states[number].float().mean(0) for number in some])
-        Seeder(self.config, sample(self.query_states), sample(self.passage_states), means, 16.0, self.options.seed).seed(self.model)
+        seeder = Seeder(self.config, sample(self.query_states), sample(self.passage_states), means, SHARPNESS, self.options.seed)
+        seeder.seed(self.model)
+        if self.config.n_interaction_layers > 1:
+            self.align(seeder.mean)
+            seeder.centre(self.model, self.alignment_pairs(-1))
         queries = rng.choice(len(self.lists.queries), min(64, len(self.lists.queries)), replace=False)
         places = np.stack([self.lists.draw(query, self.options.list, rng) for query in queries])
         passages = self.lists.candidates[queries[:, None], places]
         teacher = self.teacher(queries, places)
-        found = calibrate(self.model, lambda: self.scores(queries, passages).cpu(), teacher)
+        labels = torch.from_numpy(self.lists.labels[queries[:, None], places])
+        found = calibrate(self.model, lambda: self.scores(queries, passages).cpu(), teacher,
+                          lambda scores: list_loss(scores, labels, teacher, self.options)[0].item())
         self.say(f"seeded; the head weighs late interaction {found[0]:.2f} and bi-encoder {found[1]:.2f}")
+
+    def align(self, mean):
+        if self.options.alignment_steps:
+            found = learn_alignment(self.model, mean.to(self.device), self.alignment_pairs, self.options.alignment_steps,
+                                    say=lambda step, regret: self.say(f"alignment step {step}: cosines fall short by {regret:.4f}"))
+            self.say(f"what the heads attend to falls short of the best token by {found:.4f}")
+
+    def alignment_pairs(self, step):
+        """Queries of like length with a document each, for learn_alignment; every worker draws the same."""
+        rng = np.random.default_rng([self.options.seed, step + 1, 19])
+        pool = rng.choice(self.learned, min(1024, len(self.learned)), replace=False)
+        pool = pool[np.argsort(self.lists.queries.lengths[pool], kind="stable")]
+        first = rng.integers(0, max(1, len(pool) - 32))
+        queries = pool[first:first + 32]
+        passages = np.array([self.lists.candidates[query, self.lists.draw(query, 2, rng)[rng.integers(2)]] for query in queries])
+        pairs = []
+        for cache, numbers in ((self.query_states, queries), (self.passage_states, passages)):
+            states, mask = cache.padded(numbers)
+            mask = torch.ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
+            pairs += [states.float().to(self.device), mask.to(self.device)]
+        return pairs
 
     def teacher(self, queries, places):
         """The teacher's scores of a query's candidates at `places` [queries, list]"""
@@ -302,8 +320,7 @@ class Trainer:
         for parameter in self.trained:
             parameter.grad = None
         loss.backward()
-        if options.workers > 1:
-            self.share_gradients()
+        workers.share_gradients(self.trained, options.workers)
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
         factor = min(1.0, (self.step + 1) / max(1, options.warmup_steps),
                      (options.steps - self.step) / max(1, options.decay_steps))
@@ -311,16 +328,6 @@ class Trainer:
             group["lr"] = group["peak"] * factor
         self.optimizer.step()
         return {"loss": loss.item(), **parts}
-
-    def share_gradients(self):
-        flat = torch.cat([each.grad.view(-1) for each in self.trained if each.grad is not None])
-        dist.all_reduce(flat)
-        flat /= self.options.workers
-        first = 0
-        for each in self.trained:
-            if each.grad is not None:
-                each.grad.copy_(flat[first:first + each.numel()].view_as(each))
-                first += each.numel()
 
     # -- the run ------------------------------------------------------------------------------
 
@@ -411,36 +418,9 @@ class Trainer:
         self.say(f"{'stopped' if self.step < options.steps else 'done'} after step {self.step}: {options.out}")
 
 
-def wait_for(workers, meeting):
-    """Until all have ended; one that fails takes the others along. -> exit status"""
-    while any(each.poll() is None for each in workers):
-        if any(each.poll() for each in workers):
-            for each in workers:
-                each.kill()
-        time.sleep(0.2)
-    if os.path.exists(meeting):
-        os.remove(meeting)
-    return max(abs(each.returncode) for each in workers)
-
-
 def main():
     options = arguments()
-    rank = int(os.environ.get("MICE_TRAIN_RANK", "-1"))
-    if options.workers > 1 and rank < 0:
-        os.makedirs(options.out, exist_ok=True)
-        meeting = os.path.join(os.path.abspath(options.out), f"meeting-{os.getpid()}")
-        workers = [subprocess.Popen([sys.executable, *sys.argv], env={
-            **ALLOCATION, **os.environ, "MICE_TRAIN_RANK": str(number), "MICE_TRAIN_MEETING": meeting}) for number in range(options.workers)]
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda number, _: [each.send_signal(number) for each in workers])
-        raise SystemExit(wait_for(workers, meeting))
-    if options.workers > 1:
-        torch.set_num_threads(1)
-        dist.init_process_group("gloo", init_method="file://" + os.environ["MICE_TRAIN_MEETING"],
-                                rank=rank, world_size=options.workers)
-    Trainer(options, max(rank, 0)).run()
-    if options.workers > 1:
-        dist.destroy_process_group()
+    workers.run(lambda rank: Trainer(options, rank).run(), options.workers, options.out)
 
 
 if __name__ == "__main__":

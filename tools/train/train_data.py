@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import torch
+import torch.distributed as dist
 
 
 class CandidateLists:
@@ -91,6 +92,20 @@ class StateCache:
         self.path, self.shape = path, (int(self.offsets[-1]), width)
         self.done = os.path.exists(path + ".done")
         self.states = None
+
+    def complete(self, model, texts, rank, count, device, progress):
+        """Makes the file, where it is not yet whole, together with the other workers, and opens it."""
+        barrier = dist.barrier if count > 1 else lambda: None
+        if not self.done:
+            if rank == 0:
+                self.create()
+            barrier()
+            self.open("r+")
+            self.fill(model, texts, rank, count, device, progress)
+            barrier()
+            if rank == 0:
+                self.finish()
+        self.open("c")
 
     def create(self):
         """An empty file, to be filled."""
