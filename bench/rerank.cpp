@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times one query against many documents and prints one JSON line a case. bench/run.py makes the
-// input, runs this beside its peers and compares scores and times.
+// Times one query against many documents in every precision and prints one JSON line a case.
+// bench/run.py makes the input, runs this beside its peers and compares scores and times.
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -18,11 +18,12 @@
 namespace {
 
 /// Runs `work` once unmeasured, then `repetitions` times; prints seconds and the last scores.
-void measure(const std::string& name, std::size_t repetitions,
+void measure(mice::precision computed, const std::string& name, std::size_t repetitions,
              const std::function<mice::ranking()>& work) {
     mice::ranking last = work();
-    mice::io::json line = {
-        {"peer", "mice f32"}, {"case", name}, {"seconds", mice::io::json::array()}};
+    mice::io::json line = {{"peer", "mice " + std::string(mice::name_of(computed))},
+                           {"case", name},
+                           {"seconds", mice::io::json::array()}};
     for (std::size_t i = 0; i < repetitions; ++i) {
         const auto start = std::chrono::steady_clock::now();
         last = work();
@@ -35,15 +36,15 @@ void measure(const std::string& name, std::size_t repetitions,
     std::cout << line.dump() << std::endl;
 }
 
-void run(const std::string& model, const std::string& input, std::size_t threads,
-         std::size_t repetitions) {
+void run(mice::precision computed, const std::string& model, const std::string& input,
+         std::size_t threads, std::size_t repetitions) {
     std::ifstream file(input);
     const mice::io::json data = mice::io::json::parse(file);
     const auto query = data.at("query").get<std::string>();
     const auto passages = data.at("documents").get<std::vector<std::string>>();
     const mice::rank_options options{.threads = threads};
 
-    const mice::reranker ranker{std::filesystem::path(model)};
+    const mice::reranker ranker(std::filesystem::path(model), computed);
     const std::vector<mice::document> documents = ranker.encode_all(passages, options);
     for (const mice::document& document : documents) {
         if (document.tokens() != data.at("tokens").get<std::size_t>() ||
@@ -52,8 +53,10 @@ void run(const std::string& model, const std::string& input, std::size_t threads
                 "a document does not have the number of tokens that was asked for");
         }
     }
-    measure("stored", repetitions, [&] { return ranker.score(query, documents, options); });
-    measure("not stored", repetitions, [&] { return ranker.score(query, passages, options); });
+    measure(computed, "stored", repetitions,
+            [&] { return ranker.score(query, documents, options); });
+    measure(computed, "not stored", repetitions,
+            [&] { return ranker.score(query, passages, options); });
 }
 
 } // namespace
@@ -64,7 +67,11 @@ int main(int count, char** arguments) {
         return 64;
     }
     try {
-        run(arguments[1], arguments[2], std::stoul(arguments[3]), std::stoul(arguments[4]));
+        for (const mice::precision each :
+             {mice::precision::f32, mice::precision::bf16, mice::precision::int8}) {
+            run(each, arguments[1], arguments[2], std::stoul(arguments[3]),
+                std::stoul(arguments[4]));
+        }
         return 0;
     } catch (const std::exception& problem) {
         std::cerr << "bench_rerank: " << problem.what() << '\n';

@@ -25,11 +25,14 @@ class model {
   public:
     /// Maps the file and keeps it mapped. Throws mice::error for anything that is not a complete,
     /// consistent model of a supported kind.
-    explicit model(const std::filesystem::path& path) : model(io::mapped_file(path)) {}
+    explicit model(const std::filesystem::path& path, precision computed = precision::f32)
+        : model(io::mapped_file(path), computed) {}
     /// Reads a model from the caller's memory, which must stay unchanged while this object lives.
-    explicit model(std::span<const std::byte> memory)
-        : file_(memory), config_(config_from_json(checked_config(file_))),
-          network_(weights(file_, config_), config_), tokenizer_(read_tokenizer(file_, config_)),
+    explicit model(std::span<const std::byte> memory, precision computed = precision::f32)
+        : precision_(resolved(computed)), file_(memory),
+          config_(config_from_json(checked_config(file_))),
+          network_(weights(file_, config_, precision_), config_),
+          tokenizer_(read_tokenizer(file_, config_)),
           fingerprint_(required_metadata(file_, "mice.document_fingerprint")) {}
 
     model(const model&) = delete;
@@ -37,6 +40,8 @@ class model {
     ~model() = default;
 
     [[nodiscard]] const model_config& config() const noexcept { return config_; }
+    /// What it computes with; never automatic.
+    [[nodiscard]] precision computed_in() const noexcept { return precision_; }
     [[nodiscard]] const nn::network& network() const noexcept { return network_; }
     /// Tensors and metadata of the file.
     [[nodiscard]] const io::safetensors& file() const noexcept { return file_; }
@@ -82,7 +87,9 @@ class model {
             text, {.max_tokens = limit, .specials = specials, .on_invalid = on_invalid});
     }
 
-    explicit model(io::mapped_file mapped) : model(mapped.bytes()) { mapped_ = std::move(mapped); }
+    model(io::mapped_file mapped, precision computed) : model(mapped.bytes(), computed) {
+        mapped_ = std::move(mapped);
+    }
 
     static const std::string& required_metadata(const io::safetensors& file, std::string_view key) {
         const std::string* text = file.find_metadata(key);
@@ -125,6 +132,7 @@ class model {
     }
 
     io::mapped_file mapped_; // empty where the caller owns the memory
+    precision precision_;
     io::safetensors file_;
     model_config config_;
     nn::network network_;

@@ -70,11 +70,11 @@ class query {
 class reranker {
   public:
     /// Maps a model file; throws mice::error when it cannot be read or is not a supported model.
-    explicit reranker(const std::filesystem::path& file)
-        : model_(std::make_shared<const mice::model>(file)) {}
+    explicit reranker(const std::filesystem::path& file, precision computed = precision::f32)
+        : model_(std::make_shared<const mice::model>(file, computed)) {}
     /// Uses a model file in the caller's memory, which must outlive this object and its copies.
-    explicit reranker(std::span<const std::byte> memory)
-        : model_(std::make_shared<const mice::model>(memory)) {}
+    explicit reranker(std::span<const std::byte> memory, precision computed = precision::f32)
+        : model_(std::make_shared<const mice::model>(memory, computed)) {}
     /// Shares a model that was loaded before; not null.
     explicit reranker(std::shared_ptr<const mice::model> loaded) : model_(std::move(loaded)) {
         if (model_ == nullptr) {

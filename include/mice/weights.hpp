@@ -13,7 +13,9 @@
 #include <mice/error.hpp>
 #include <mice/io/safetensors.hpp>
 #include <mice/kernels/convert.hpp>
+#include <mice/kernels/product.hpp>
 #include <mice/model_config.hpp>
+#include <mice/precision.hpp>
 
 MICE_NAMESPACE_BEGIN
 
@@ -28,6 +30,8 @@ class weight_view {
           scales_(scales != nullptr ? scales->bytes : std::span<const std::byte>{}), rows_(rows),
           columns_(columns) {}
 
+    /// True where the file holds 8-bit integers and scales.
+    [[nodiscard]] bool is_int8() const noexcept { return values_.type == io::dtype::i8; }
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
     [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
 
@@ -87,7 +91,20 @@ class weights {
   public:
     /// Throws errc::tensor for a missing, unknown, wrongly typed or wrongly shaped tensor, and for
     /// a value that is not finite.
-    weights(const io::safetensors& file, const model_config& config);
+    weights(const io::safetensors& file, const model_config& config,
+            precision computed = precision::f32);
+
+    /// What attention multiplies with, and the weights that were multiplied into it.
+    [[nodiscard]] kernels::product_kind activation_product() const noexcept {
+        return precision_ == precision::f32 ? kernels::product_kind::f32
+                                            : kernels::product_kind::bf16;
+    }
+    /// What a linear layer with that weight multiplies with.
+    [[nodiscard]] kernels::product_kind product_of(const weight_view& weight) const noexcept {
+        const bool kept = has_int8_ && !weight.is_int8(); // the converter was told to keep it
+        return precision_ == precision::int8 && !kept ? kernels::product_kind::int8
+                                                      : activation_product();
+    }
 
     /// The weight of that canonical name; it is among required_tensors of the configuration.
     [[nodiscard]] const weight_view& operator[](std::string_view name) const {
@@ -102,6 +119,8 @@ class weights {
     void add(const io::safetensors& file, const tensor_requirement& required);
 
     std::map<std::string, weight_view, std::less<>> views_;
+    precision precision_ = precision::f32; // not automatic
+    bool has_int8_ = false;                // of the matrices that are not embeddings
 };
 
 namespace detail {
@@ -177,7 +196,8 @@ inline void weights::add(const io::safetensors& file, const tensor_requirement& 
     views_.emplace(required.name, weight_view(*view, scales, rows, columns));
 }
 
-inline weights::weights(const io::safetensors& file, const model_config& config) {
+inline weights::weights(const io::safetensors& file, const model_config& config, precision computed)
+    : precision_(resolved(computed)) {
     // Every layer has 16 tensors or more: a list of a thousand layers is not made for a small file.
     const std::size_t layers = config.query_layers + config.interaction_layers +
                                (config.bound_bottom_layers ? 0 : config.document_layers);
@@ -190,6 +210,7 @@ inline weights::weights(const io::safetensors& file, const model_config& config)
         const io::tensor_view& view = *file.find(required.name);
         known.insert(required.name);
         if (view.type == io::dtype::i8) {
+            has_int8_ = has_int8_ || required.role == tensor_role::matrix;
             known.insert(scale_name(required.name));
         }
     }

@@ -2,6 +2,7 @@
 #include "../support/catch.hpp"
 #include "../support/golden_model.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 
@@ -23,8 +24,10 @@ std::string pair_name(std::size_t i) {
 }
 
 struct reference_case {
-    explicit reference_case(const std::filesystem::path& folder)
-        : parts(folder), file(parts.file()), engine(std::make_shared<const mice::model>(file)),
+    explicit reference_case(const std::filesystem::path& folder,
+                            mice::precision computed = mice::precision::f32)
+        : parts(folder), file(parts.file()),
+          engine(std::make_shared<const mice::model>(file, computed)),
           bytes(golden::read_bytes(folder / "golden.safetensors")), numbers(bytes),
           pairs(std::stoul(numbers.metadata().at("pairs"))) {}
 
@@ -60,7 +63,8 @@ void check_interaction(const reference_case& given, std::size_t pair) {
 
     mice::kernels::buffer packed;
     const mice::nn::document_view view{states.data(), document_ids.data(), document_ids.size()};
-    mice::nn::document_batch documents({&view, 1}, hidden, packed);
+    mice::nn::document_batch documents({&view, 1}, hidden, packed,
+                                       given.engine->network().activation_product());
     std::size_t layers = 0;
     float score = 0;
     given.engine->network().score(
@@ -97,9 +101,12 @@ TEST_CASE("every BERT-family reference model matches PyTorch layer by layer") {
 }
 
 TEST_CASE("a score keeps its bits in every batch, order and number of threads") {
+    const mice::precision computed =
+        GENERATE(mice::precision::f32, mice::precision::bf16, mice::precision::int8);
+    INFO(mice::name_of(computed));
     for (const auto& folder : golden::bert_cases()) {
         INFO(folder.filename().string());
-        const reference_case given(folder);
+        const reference_case given(folder, computed);
         const mice::reranker ranker(given.engine);
         std::vector<mice::document> documents;
         std::vector<mice::query> queries;
@@ -133,4 +140,43 @@ TEST_CASE("a score keeps its bits in every batch, order and number of threads") 
             }
         }
     }
+}
+
+TEST_CASE("scores in bf16 and int8 stay near the reference, and are other scores") {
+    struct limits {
+        mice::precision computed;
+        float largest, mean; // of the deviations; the scores' standard deviation is 5.8
+    };
+    const limits allowed = GENERATE(limits{mice::precision::bf16, 0.3F, 0.04F},
+                                    limits{mice::precision::int8, 0.6F, 0.11F});
+    INFO(mice::name_of(allowed.computed));
+    float largest = 0;
+    float sum = 0;
+    std::size_t count = 0;
+    for (const auto& folder : golden::bert_cases()) {
+        const reference_case given(folder, allowed.computed);
+        REQUIRE(given.engine->computed_in() == allowed.computed);
+        const mice::reranker ranker(given.engine);
+        float of_model = 0;
+        for (std::size_t pair = 0; pair < given.pairs; ++pair) {
+            const std::string name = pair_name(pair);
+            const mice::query query =
+                ranker.encode_query_ids(golden::ids(given.numbers, name + "query_ids"));
+            const mice::document document =
+                ranker.encode_ids(golden::ids(given.numbers, name + "document_ids"));
+            const mice::document* const one[] = {&document};
+            const float score =
+                ranker.score(query, std::span<const mice::document* const>(one))[0].score;
+            const float off = std::fabs(score - golden::floats(given.numbers, name + "score")[0]);
+            of_model = std::max(of_model, off);
+            sum += off;
+            ++count;
+        }
+        INFO(folder.filename().string() << ": " << of_model);
+        CHECK(of_model <= allowed.largest);
+        CHECK(of_model > 0); // else the option was ignored
+        largest = std::max(largest, of_model);
+    }
+    INFO("largest " << largest << ", mean " << sum / static_cast<float>(count));
+    CHECK(sum / static_cast<float>(count) <= allowed.mean);
 }

@@ -13,7 +13,7 @@ LICENSED = {".hpp", ".cpp", ".py", ".sh", ".cmake", ".in", ".txt"}
 ROOMS = [
     ["version.hpp"],
     ["config.hpp", "fwd.hpp"],
-    ["error.hpp", "build_info.hpp"],
+    ["error.hpp", "build_info.hpp", "precision.hpp"],
     ["parallel.hpp", "io/", "kernels/"],
     ["text/"],
     ["tokenizer.hpp", "model_config.hpp", "config_json.hpp", "weights.hpp"],

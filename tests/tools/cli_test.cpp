@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli_fixture.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <mice/io/json.hpp>
 #include <mice/io/mapped_file.hpp>
@@ -231,6 +234,38 @@ TEST_CASE("score answers line by line, in order, for texts and ids") {
     CHECK(json::parse(lines[0])["score"].is_number());
     CHECK(place.mice("score pairs.jsonl --threads 3").out == scored.out);
     CHECK(place.shell("\"$mice\" score --sigmoid < pairs.jsonl").out != scored.out);
+}
+
+TEST_CASE("every command that scores computes in the precision asked for") {
+    const workplace place;
+    place.write("pairs.jsonl", "{\"query\":\"w5 w6\",\"document\":\"w6 w7\"}\n");
+    const auto score = [&](const std::string& precision) {
+        const result got = place.mice("score pairs.jsonl --precision " + precision);
+        INFO(got.err);
+        REQUIRE(got.code == 0);
+        return json::parse(got.out)["score"].get<double>();
+    };
+    const double f32 = json::parse(place.mice("score pairs.jsonl").out)["score"].get<double>();
+    CHECK(score("f32") == f32);
+    std::vector<double> all{f32};
+    for (const std::string precision : {"bf16", "int8"}) {
+        const double rounded = score(precision);
+        CHECK(std::find(all.begin(), all.end(), rounded) == all.end());
+        CHECK(rounded == Approx(f32).margin(0.6));
+        all.push_back(rounded);
+    }
+    CHECK(std::find(all.begin(), all.end(), score("automatic")) != all.end());
+    check_failure(place.mice("score pairs.jsonl --precision f16"), 64, "--precision");
+
+    const auto differs = [&](const std::string& command) {
+        const result reference = place.mice(command);
+        const result rounded = place.mice(command + " --precision int8");
+        CHECK(reference.code == 0);
+        CHECK(rounded.code == 0);
+        CHECK(reference.out != rounded.out);
+    };
+    differs("rerank w5 corpus.jsonl --json");
+    differs("index add a --create corpus.jsonl; \"$mice\" search a 'w5 w6' --json");
 }
 
 TEST_CASE("score takes text and ids together only where they agree") {

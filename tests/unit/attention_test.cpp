@@ -107,7 +107,7 @@ struct cross_case {
                              const nn::attention_mask& mask,
                              const nn::cross_query* prepared = nullptr) {
         mice::kernels::buffer memory;
-        nn::document_batch batch(documents, hidden, memory);
+        nn::document_batch batch(documents, hidden, memory, mice::kernels::product_kind::f32);
         block.apply({x.data(), hidden}, rows, batch, mask, prepared, space);
         return x;
     }

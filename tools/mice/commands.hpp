@@ -54,6 +54,7 @@ void add_model_option(CLI::App& app, std::string& model);
 struct scoring_options {
     std::string model;
     std::size_t threads = 0;
+    precision computed = precision::f32;
     bool parse_special = false;
     bool strict_utf8 = false;
 

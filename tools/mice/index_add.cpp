@@ -190,7 +190,7 @@ void check_files(const std::vector<std::string>& files) {
 exit_code run_add(const add_options& options) {
     const tools::interrupt_guard guard;
     check_files(options.files);
-    const reranker ranker = options.target.load();
+    const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     index into = open_for_adding(options, ranker);
     tools::reading_notes notes;

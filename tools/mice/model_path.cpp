@@ -87,9 +87,9 @@ fs::path model_path(const std::string& named) {
     return *found;
 }
 
-reranker load_model(const fs::path& path) {
+reranker load_model(const fs::path& path, precision computed) {
     try {
-        return reranker(path);
+        return reranker(path, computed);
     } catch (const error& problem) {
         if (problem.code() == errc::io) {
             throw; // names the file already

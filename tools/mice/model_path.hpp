@@ -21,6 +21,7 @@ inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safeten
 [[nodiscard]] std::filesystem::path model_path(const std::string& named);
 
 /// Loads a model file; every error names it.
-[[nodiscard]] reranker load_model(const std::filesystem::path& path);
+[[nodiscard]] reranker load_model(const std::filesystem::path& path,
+                                  precision computed = precision::f32);
 
 } // namespace mice::cli

@@ -279,7 +279,7 @@ std::vector<tools::query_record> queries_of(const search_options& options,
 
 exit_code run_search(const search_options& options, bool has_query) {
     check(options, has_query);
-    const reranker ranker = options.target.load();
+    const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     const index from = options.target.open(ranker);
     const index_stats stats = from.stats();

@@ -42,37 +42,50 @@ struct attention_operands {
     std::size_t keys;
     std::size_t heads;
     std::size_t head_dim;
+    kernels::product_kind product; ///< f32 or bf16
 };
 
 /// out [queries, heads * head_dim] = softmax(q k^T / sqrt(head_dim)) v for each head. Query rows go
 /// in blocks, so the scores take memory linear in the keys.
-inline void attend(const attention_operands& in, const attention_mask& mask, rows_out out,
-                   workspace& space) {
+template <template <class> class Product>
+void attend_with(const attention_operands& in, const attention_mask& mask, rows_out out,
+                 workspace& space) {
     constexpr std::size_t block = 96;
     const std::size_t stride = kernels::round_up(in.keys, kernels::lanes<kernels::default_arch>);
     const std::size_t most = std::min(block, in.queries);
     float* scores = space.scores.reserve(most * stride);
-    float* keys = space.packed_keys.reserve(kernels::packed_floats<>(in.head_dim, in.keys));
-    float* values = space.packed_values.reserve(kernels::packed_floats<>(in.keys, in.head_dim));
-    float* scratch = space.gemm.reserve(std::max(kernels::gemm_scratch<>(most, in.head_dim),
-                                                 kernels::gemm_scratch<>(most, in.keys)));
+    float* keys = space.packed_keys.reserve(kernels::packed_floats<Product>(in.head_dim, in.keys));
+    float* values =
+        space.packed_values.reserve(kernels::packed_floats<Product>(in.keys, in.head_dim));
+    float* scratch = space.gemm.reserve(std::max(kernels::gemm_scratch<Product>(most, in.head_dim),
+                                                 kernels::gemm_scratch<Product>(most, in.keys)));
     const float scale = 1.0F / std::sqrt(static_cast<float>(in.head_dim));
     for (std::size_t head = 0; head < in.heads; ++head) {
         const std::size_t column = head * in.head_dim;
-        kernels::pack_transposed<>(in.key.base + column, in.key.stride, in.head_dim, in.keys, keys);
-        kernels::pack<>(in.value.base + column, in.value.stride, in.keys, in.head_dim, values);
+        kernels::pack_transposed<Product>(in.key.base + column, in.key.stride, in.head_dim, in.keys,
+                                          keys);
+        kernels::pack<Product>(in.value.base + column, in.value.stride, in.keys, in.head_dim,
+                               values);
         for (std::size_t first = 0; first < in.queries; first += block) {
             const std::size_t rows = std::min(block, in.queries - first);
             const rows_in query{in.query.row(first) + column, in.query.stride};
             const rows_out result{out.row(first) + column, out.stride};
-            kernels::gemm<>(query, rows, keys, in.head_dim, in.keys, nullptr,
-                            rows_out{scores, stride}, scratch);
+            kernels::gemm<kernels::keep, Product>(query, rows, keys, in.head_dim, in.keys, nullptr,
+                                                  rows_out{scores, stride}, scratch);
             masked_softmax(scores, rows, stride, in.keys, scale, mask,
                            [first](std::size_t i) { return first + i; });
-            kernels::gemm<>(rows_in{scores, stride}, rows, values, in.keys, in.head_dim, nullptr,
-                            result, scratch);
+            kernels::gemm<kernels::keep, Product>(rows_in{scores, stride}, rows, values, in.keys,
+                                                  in.head_dim, nullptr, result, scratch);
         }
     }
+}
+
+/// As attend_with the product of the operands.
+inline void attend(const attention_operands& in, const attention_mask& mask, rows_out out,
+                   workspace& space) {
+    kernels::with_activation_product(in.product, [&]<template <class> class Product>() {
+        attend_with<Product>(in, mask, out, space);
+    });
 }
 
 /// A stack of sequences of the same or of different lengths, row after row.
@@ -90,7 +103,8 @@ class self_attention {
         : query_(source, {{name + ".self.query"}}),
           key_value_(source, {{name + ".self.key", name + ".self.value"}}),
           output_(source, {{name + ".output.dense"}}),
-          norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads) {}
+          norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads),
+          product_(source.activation_product()) {}
 
     /// x [total, hidden] in place, each sequence attending to itself alone. With `first_row_only`
     /// only row 0 of each sequence is computed and written; the other rows serve as keys and
@@ -122,7 +136,8 @@ class self_attention {
                     {keys + hidden, 2 * hidden},
                     length,
                     heads_,
-                    hidden / heads_},
+                    hidden / heads_,
+                    product_},
                    mask, {attended.row(query_row), hidden}, space);
             key_row += length;
             query_row += queries;
@@ -142,6 +157,7 @@ class self_attention {
     linear output_;
     layer_norm norm_;
     std::size_t heads_;
+    kernels::product_kind product_; // of queries with keys, and with values
 };
 
 } // namespace nn

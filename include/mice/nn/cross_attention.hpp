@@ -33,12 +33,11 @@ class cross_attention {
           key_value_(source, {{name + ".self.key", name + ".self.value"}}),
           output_(source, {{name + ".output.dense"}}),
           norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads), hidden_(query_.out()),
-          head_dim_(hidden_ / heads), layer_(layer),
-          value_bias_(source[name + ".self.value.bias"].floats()),
-          key_floats_(kernels::packed_floats<>(head_dim_, hidden_)),
-          value_floats_(kernels::packed_floats<>(hidden_, head_dim_)) {
+          head_dim_(hidden_ / heads), layer_(layer), product_(source.activation_product()),
+          value_bias_(source[name + ".self.value.bias"].floats()) {
         if (can_absorb(1)) {
-            pack_absorbed(source, name);
+            with_product(
+                [&]<template <class> class Product>() { pack_absorbed<Product>(source, name); });
         }
     }
 
@@ -118,17 +117,24 @@ class cross_attention {
         return head_dim_ >= least_head_dim && rows * (heads_ - 1) <= hidden_;
     }
 
+    template <class Function> void with_product(Function&& f) const {
+        kernels::with_activation_product(product_, std::forward<Function>(f));
+    }
+
+    template <template <class> class Product>
     void pack_absorbed(const weights& source, const std::string& name) {
+        key_floats_ = kernels::packed_floats<Product>(head_dim_, hidden_);
+        value_floats_ = kernels::packed_floats<Product>(hidden_, head_dim_);
         (void)absorbed_keys_.reserve(heads_ * key_floats_);
         (void)absorbed_values_.reserve(heads_ * value_floats_);
         const std::vector<float> key = source[name + ".self.key.weight"].floats();
         const std::vector<float> value = source[name + ".self.value.weight"].floats();
         for (std::size_t head = 0; head < heads_; ++head) {
             const std::size_t first = head * head_dim_ * hidden_;
-            kernels::pack<>(key.data() + first, hidden_, head_dim_, hidden_,
-                            absorbed_keys_.data() + head * key_floats_);
-            kernels::pack_transposed<>(value.data() + first, hidden_, hidden_, head_dim_,
-                                       absorbed_values_.data() + head * value_floats_);
+            kernels::pack<Product>(key.data() + first, hidden_, head_dim_, hidden_,
+                                   absorbed_keys_.data() + head * key_floats_);
+            kernels::pack_transposed<Product>(value.data() + first, hidden_, hidden_, head_dim_,
+                                              absorbed_values_.data() + head * value_floats_);
         }
     }
 
@@ -142,14 +148,13 @@ class cross_attention {
     void absorb(rows_in query, std::size_t documents, std::size_t rows, float* out,
                 workspace& space) const {
         const std::size_t all = documents * rows;
-        float* scratch = space.gemm.reserve(kernels::gemm_scratch<>(all, head_dim_));
         for (std::size_t head = 0; head < heads_; ++head) {
             rows_in part = query;
             part.base += head * head_dim_;
             const rows_out target{out + head * rows * hidden_, hidden_, rows,
                                   heads_ * rows * hidden_};
-            kernels::gemm<>(part, all, absorbed_keys_.data() + head * key_floats_, head_dim_,
-                            hidden_, nullptr, target, scratch);
+            multiply(part, all, absorbed_keys_.data() + head * key_floats_, head_dim_, hidden_,
+                     nullptr, target, space);
         }
     }
 
@@ -169,13 +174,11 @@ class cross_attention {
             const float* absorbed = prepared != nullptr ? prepared->absorbed.data() : context;
             mix_states(absorbed, rows, documents, run.first + i, mask, context, space);
         }
-        float* scratch = space.gemm.reserve(kernels::gemm_scratch<>(count * rows, hidden_));
         for (std::size_t head = 0; head < heads_; ++head) {
             const rows_in context{contexts + head * rows * hidden_, hidden_, rows, per_document};
             const rows_out target{attended.row(run.first * rows) + head * head_dim_, hidden_};
-            kernels::gemm<>(context, count * rows, absorbed_values_.data() + head * value_floats_,
-                            hidden_, head_dim_, value_bias_.data() + head * head_dim_, target,
-                            scratch);
+            multiply(context, count * rows, absorbed_values_.data() + head * value_floats_, hidden_,
+                     head_dim_, value_bias_.data() + head * head_dim_, target, space);
         }
     }
 
@@ -187,14 +190,22 @@ class cross_attention {
         const std::size_t all = heads_ * rows;
         const std::size_t stride = kernels::round_up(tokens, kernels::lanes<kernels::default_arch>);
         float* scores = space.scores.reserve(all * stride);
-        float* scratch = space.gemm.reserve(
-            std::max(kernels::gemm_scratch<>(all, hidden_), kernels::gemm_scratch<>(all, tokens)));
-        kernels::gemm<>({absorbed, hidden_}, all, documents.keys(i), hidden_, tokens, nullptr,
-                        {scores, stride}, scratch);
+        multiply({absorbed, hidden_}, all, documents.keys(i), hidden_, tokens, nullptr,
+                 {scores, stride}, space);
         masked_softmax(scores, all, stride, tokens, 1.0F / std::sqrt(static_cast<float>(head_dim_)),
                        mask, [rows](std::size_t row) { return row % rows; });
-        kernels::gemm<>({scores, stride}, all, documents.values(i), tokens, hidden_, nullptr,
-                        {out, hidden_}, scratch);
+        multiply({scores, stride}, all, documents.values(i), tokens, hidden_, nullptr,
+                 {out, hidden_}, space);
+    }
+
+    /// c [m, n] = a [m, k] B + bias, B packed for product_.
+    void multiply(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
+                  const float* bias, rows_out c, workspace& space) const {
+        with_product([&]<template <class> class Product>() {
+            kernels::gemm<kernels::keep, Product>(
+                a, m, packed, k, n, bias, c,
+                space.gemm.reserve(kernels::gemm_scratch<Product>(m, k)));
+        });
     }
 
     void attend_plain(rows_in query, std::size_t rows, document_batch& documents, std::size_t i,
@@ -215,7 +226,8 @@ class cross_attention {
                 {key_value + hidden_, 2 * hidden_},
                 document.tokens,
                 heads_,
-                head_dim_},
+                head_dim_,
+                product_},
                mask, {attended.row(i * rows), hidden_}, space);
     }
 
@@ -227,9 +239,10 @@ class cross_attention {
     std::size_t hidden_;
     std::size_t head_dim_;
     std::size_t layer_;
+    kernels::product_kind product_; // of everything but the linear layers: f32 or bf16
     std::vector<float> value_bias_; // [hidden]
-    std::size_t key_floats_;        // floats of one head in absorbed_keys_
-    std::size_t value_floats_;      // floats of one head in absorbed_values_
+    std::size_t key_floats_ = 0;    // floats of one head in absorbed_keys_
+    std::size_t value_floats_ = 0;  // floats of one head in absorbed_values_
     buffer absorbed_keys_;          // per head W_k,h [head_dim, hidden], packed
     buffer absorbed_values_;        // per head W_v,h^T [hidden, head_dim], packed
 };

@@ -44,13 +44,13 @@ struct document_view {
 /// at a time, just before they are packed, while the states are in a near cache. For one thread.
 class document_batch {
   public:
-    /// Packs into `memory`, which must outlive this object, as must the decoder and its scratch,
-    /// which documents with codes need.
+    /// Packs for `product`, f32 or bf16, into `memory`, which must outlive this object, as must the
+    /// decoder and its scratch, which documents with codes need.
     document_batch(std::span<const document_view> documents, std::size_t hidden,
-                   kernels::buffer& memory, const state_decoder* decoder = nullptr,
-                   kernels::buffer* scratch = nullptr)
-        : documents_(documents), hidden_(hidden), decoder_(decoder), scratch_(scratch),
-          decoded_(documents.size()) {
+                   kernels::buffer& memory, kernels::product_kind product,
+                   const state_decoder* decoder = nullptr, kernels::buffer* scratch = nullptr)
+        : documents_(documents), hidden_(hidden), product_(product), decoder_(decoder),
+          scratch_(scratch), decoded_(documents.size()) {
         std::size_t floats = 0;
         std::size_t longest = 0;
         for (const document_view& document : documents) {
@@ -95,15 +95,20 @@ class document_batch {
     static bool is_coded(const document_view& document) {
         return document.states == nullptr && document.key_values == nullptr;
     }
+    [[nodiscard]] std::size_t packed_floats(const document_view& document, std::size_t k,
+                                            std::size_t n) const {
+        if (document.key_values != nullptr) {
+            return 0;
+        }
+        return kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+            return kernels::round_up(kernels::packed_floats<Product>(k, n), 16);
+        });
+    }
     [[nodiscard]] std::size_t key_floats(const document_view& document) const {
-        return document.key_values != nullptr
-                   ? 0
-                   : kernels::round_up(kernels::packed_floats<>(hidden_, document.tokens), 16);
+        return packed_floats(document, hidden_, document.tokens);
     }
     [[nodiscard]] std::size_t value_floats(const document_view& document) const {
-        return document.key_values != nullptr
-                   ? 0
-                   : kernels::round_up(kernels::packed_floats<>(document.tokens, hidden_), 16);
+        return packed_floats(document, document.tokens, hidden_);
     }
     void pack(std::size_t i) {
         if (packed_[i]) {
@@ -112,13 +117,17 @@ class document_batch {
         const std::size_t tokens = documents_[i].tokens;
         const float* from = states(i);
         float* keys = memory_ + offsets_[i];
-        kernels::pack_transposed<>(from, hidden_, hidden_, tokens, keys);
-        kernels::pack<>(from, hidden_, tokens, hidden_, keys + key_floats(documents_[i]));
+        float* values = keys + key_floats(documents_[i]);
+        kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+            kernels::pack_transposed<Product>(from, hidden_, hidden_, tokens, keys);
+            kernels::pack<Product>(from, hidden_, tokens, hidden_, values);
+        });
         packed_[i] = true;
     }
 
     std::span<const document_view> documents_;
     std::size_t hidden_;
+    kernels::product_kind product_;
     const state_decoder* decoder_;
     kernels::buffer* scratch_;
     float* memory_ = nullptr;

@@ -98,9 +98,9 @@ struct interaction_layer {
 class head {
   public:
     head(const weights& source, const model_config& config)
-        : classifier_(source, {{"classifier"}}) {
+        : classifier_(source, {{"classifier"}, true, true}) {
         if (config.pooler) {
-            pooler_ = linear(source, {{"pooler.dense"}});
+            pooler_ = linear(source, {{"pooler.dense"}, true, true});
         }
     }
 

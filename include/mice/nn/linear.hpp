@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <mice/kernels/buffer.hpp>
@@ -40,20 +42,27 @@ class linear {
   public:
     linear() = default;
     /// `rows` float values [out, in] and `bias` [out], which may be empty.
-    linear(const std::vector<float>& rows, std::vector<float> bias, std::size_t out, std::size_t in)
-        : packed_(kernels::packed_floats<>(in, out)), bias_(std::move(bias)), in_(in), out_(out) {
-        kernels::pack_transposed<>(rows.data(), in, in, out, packed_.data());
+    linear(const std::vector<float>& rows, std::vector<float> bias, std::size_t out, std::size_t in,
+           kernels::product_kind product = kernels::product_kind::f32)
+        : bias_(std::move(bias)), in_(in), out_(out), product_(product) {
+        kernels::with_product(product_, [&]<template <class> class Product>() {
+            packed_ = buffer(kernels::packed_floats<Product>(in, out));
+            kernels::pack_transposed<Product>(rows.data(), in, in, out, packed_.data());
+        });
     }
     /// Reads NAME.weight and, where `with_bias`, NAME.bias of each name and stacks their rows.
     struct parts {
         std::vector<std::string> names;
         bool with_bias = true;
+        bool in_f32 = false; ///< whatever the model computes with
     };
     linear(const weights& source, const parts& stacked) {
         std::vector<float> rows;
         std::vector<float> bias;
+        auto product = kernels::product_kind::int8;
         for (const std::string& name : stacked.names) {
             const weight_view& weight = source[name + ".weight"];
+            product = std::min(product, source.product_of(weight)); // the most precise of all
             in_ = weight.columns();
             out_ += weight.rows();
             const std::vector<float> values = weight.floats();
@@ -63,15 +72,18 @@ class linear {
                 bias.insert(bias.end(), offsets.begin(), offsets.end());
             }
         }
-        *this = linear(rows, std::move(bias), out_, in_);
+        *this = linear(rows, std::move(bias), out_, in_,
+                       stacked.in_f32 ? kernels::product_kind::f32 : product);
     }
 
     /// y [m, out] = Epilogue(x [m, in] W^T + b); y may not overlap x.
     template <class Epilogue = kernels::keep>
     void apply(rows_in x, std::size_t m, rows_out y, workspace& space) const {
-        kernels::gemm<Epilogue>(x, m, packed_.data(), in_, out_,
-                                bias_.empty() ? nullptr : bias_.data(), y,
-                                space.gemm.reserve(kernels::gemm_scratch<>(m, in_)));
+        kernels::with_product(product_, [&]<template <class> class Product>() {
+            kernels::gemm<Epilogue, Product>(
+                x, m, packed_.data(), in_, out_, bias_.empty() ? nullptr : bias_.data(), y,
+                space.gemm.reserve(kernels::gemm_scratch<Product>(m, in_)));
+        });
     }
 
     [[nodiscard]] std::size_t in() const noexcept { return in_; }
@@ -81,10 +93,11 @@ class linear {
     }
 
   private:
-    buffer packed_;           // [in, out] in panels
+    buffer packed_;           // [in, out] in panels of the product
     std::vector<float> bias_; // [out] or empty
     std::size_t in_ = 0;
     std::size_t out_ = 0;
+    kernels::product_kind product_ = kernels::product_kind::f32;
 };
 
 /// LayerNorm over the last dimension. Immutable.
