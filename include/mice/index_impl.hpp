@@ -23,10 +23,10 @@ namespace detail {
 
 [[nodiscard]] inline store::manifest first_manifest(const reranker& ranker,
                                                     const index_options& options) {
-    store::validate(options.codec, *ranker.shared_model());
     store::manifest made;
-    made.model = store::bound_model(ranker.shared_model(), options.codec).identity;
-    made.codec = options.codec;
+    made.codec = store::kept_codec(options.codec);
+    store::validate(made.codec, *ranker.shared_model());
+    made.model = store::bound_model(ranker.shared_model(), made.codec).identity;
     made.words = options.words;
     return made;
 }
@@ -70,7 +70,7 @@ inline index index::open_or_create(const std::filesystem::path& folder, const re
     }
     index made = open(folder, ranker, access);
     const index_stats now = made.stats();
-    if (!(now.codec == options.codec)) {
+    if (!(now.codec == store::kept_codec(options.codec))) {
         throw errors::index_mismatch("codec", now.codec.name, options.codec.name,
                                      "open it without options, or make another index");
     }

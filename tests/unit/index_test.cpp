@@ -392,6 +392,16 @@ TEST_CASE("indexes are bound to their model and to their options") {
     REQUIRE(catch_error([&] {
                 (void)mice::index::open_or_create(path, model.ranker, with_codec("int16"));
             }).code == mice::errc::mismatch);
+    for (const std::string prefix : {"", "kv-"}) { // another name of the same codec
+        const auto sixteen = folder.path() / (prefix + "f16");
+        REQUIRE(mice::index::create(sixteen, model.ranker, with_codec(prefix + "f16"))
+                    .stats()
+                    .codec.name == prefix + "int16");
+        for (const std::string name : {"f16", "int16"}) {
+            REQUIRE(mice::index::open_or_create(sixteen, model.ranker, with_codec(prefix + name))
+                        .size() == 0);
+        }
+    }
     REQUIRE(catch_error([&] {
                 (void)mice::index::create(folder.path() / "b", model.ranker, with_codec("int9"));
             }).code == mice::errc::invalid_argument);

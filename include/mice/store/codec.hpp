@@ -27,6 +27,7 @@ struct index_codec {
     /// "f32", "int16", "int8", "int4"; "kv-int16" and "kv-int8" store the keys and values of every
     /// interaction layer instead of the states (MICE paper, section 3): more bytes, less work;
     /// "pqN" takes N bytes for a token (product_quantiser) and learns from the first documents.
+    /// "f16" and "kv-f16" are other names of int16 and kv-int16.
     std::string name = "int8";
     /// Rows of a document that are merged into one, on average: 1 (none) to 64. pool_rows says how.
     std::size_t pool = 1;
@@ -36,6 +37,15 @@ struct index_codec {
 };
 
 namespace store {
+
+/// The codec under the name that an index keeps. Who asks for 16-bit floats gets 16-bit integers
+/// behind a rotation: the same bytes, nearer to the states.
+[[nodiscard]] inline index_codec kept_codec(index_codec asked) {
+    if (asked.name == "f16" || asked.name == "kv-f16") {
+        asked.name.replace(asked.name.size() - 3, 3, "int16");
+    }
+    return asked;
+}
 
 /// Throws errc::invalid_argument when the name is unknown or an option contradicts the model.
 void validate(const index_codec& codec, const model& engine);
