@@ -24,6 +24,7 @@
 #include <mice/mice.hpp>
 
 #include "common/metrics.hpp"
+#include "common/precision_option.hpp"
 #include "common/records.hpp"
 
 namespace {
@@ -312,9 +313,8 @@ int main(int argc, char** argv) {
     std::vector<std::string> collections;
     wishes asked;
     app.add_option("--model", model, "Model file")->required();
-    std::string computed = "f32";
-    app.add_option("--precision", computed, "f32, bf16, int8 or automatic")
-        ->check(CLI::IsMember({"f32", "bf16", "int8", "automatic"}));
+    precision computed = precision::f32;
+    tools::add_precision_option(app, computed);
     app.add_option("--codecs", asked.codecs, "Codecs, such as int4 or int8/pool2/stop-words")
         ->delimiter(',');
     app.add_option("--work", asked.work, "Folder for the indexes, removed at the end");
@@ -328,7 +328,7 @@ int main(int argc, char** argv) {
         ->required();
     CLI11_PARSE(app, argc, argv);
     try {
-        const reranker ranker(fs::path(model), *precision_named(computed));
+        const reranker ranker(fs::path(model), computed);
         std::vector<std::string> names;
         std::vector<std::vector<outcome>> all;
         for (const std::string& each : collections) {

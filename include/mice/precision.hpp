@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -8,8 +9,8 @@
 
 MICE_NAMESPACE_BEGIN
 
-/// What a model computes with; chosen when it is loaded. The scores of `docs/performance.md` show
-/// what each costs in accuracy and in time.
+/// What a model computes with; chosen when it is loaded. `docs/accuracy.md` and
+/// `docs/performance.md` show what each costs and gains.
 enum class precision {
     f32,  ///< the reference
     bf16, ///< weights and activations rounded to bfloat16, sums in f32
@@ -20,6 +21,9 @@ enum class precision {
     /// else f32.
     automatic,
 };
+
+inline constexpr std::array every_precision{precision::f32, precision::bf16, precision::int8,
+                                            precision::automatic};
 
 /// What `automatic` stands for in this build; any other value itself.
 [[nodiscard]] constexpr precision resolved(precision wanted) {
@@ -50,8 +54,7 @@ enum class precision {
 
 /// The precision of that name, if there is one.
 [[nodiscard]] constexpr std::optional<precision> precision_named(std::string_view name) {
-    for (const precision each :
-         {precision::f32, precision::bf16, precision::int8, precision::automatic}) {
+    for (const precision each : every_precision) {
         if (name_of(each) == name) {
             return each;
         }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mice/commands.hpp"
 
-#include <map>
 #include <string>
 
 #include <mice/config.hpp>
 #include <mice/version.hpp>
 
 #include "common/output.hpp"
+#include "common/precision_option.hpp"
 #include "mice/model_path.hpp"
 
 #define MICE_TEXT_OF_EXPANDED(name) #name
@@ -31,15 +31,7 @@ void scoring_options::add_to(CLI::App& app) {
     app.add_option("--threads", threads, "Threads to use; 0 is one for each core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");
-    app.add_option("--precision", computed,
-                   "What to compute with: f32 (the reference), bf16, int8, or automatic (the "
-                   "fastest that this build has instructions for)")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, precision>{{"f32", precision::f32},
-                                             {"bf16", precision::bf16},
-                                             {"int8", precision::int8},
-                                             {"automatic", precision::automatic}}))
-        ->type_name("PRECISION");
+    tools::add_precision_option(app, computed);
     app.add_flag("--parse-special", parse_special,
                  "Special tokens written in a text, such as [SEP], act as special tokens");
     app.add_flag("--strict-utf8", strict_utf8, "Refuse invalid UTF-8 instead of replacing it");

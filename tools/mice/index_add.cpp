@@ -23,7 +23,7 @@ using steady_clock = std::chrono::steady_clock;
 
 struct add_options {
     scoring_options scoring;
-    index_target target;
+    std::string folder;
     creation_options creation;
     std::vector<std::string> files;
     tools::collection_format format = tools::collection_format::detect;
@@ -167,14 +167,14 @@ class document_adder {
 
 index open_for_adding(const add_options& options, const reranker& ranker) {
     if (options.create) {
-        return index::open_or_create(options.target.folder, ranker, options.creation.for_library(),
+        return index::open_or_create(options.folder, ranker, options.creation.for_library(),
                                      options.access());
     }
-    if (!index::exists(options.target.folder)) {
-        throw error(errc::io, "there is no index in " + errors::quoted(options.target.folder) +
+    if (!index::exists(options.folder)) {
+        throw error(errc::io, "there is no index in " + errors::quoted(options.folder) +
                                   "; make one with 'mice index create', or add --create");
     }
-    return index::open(options.target.folder, ranker, options.access());
+    return index::open(options.folder, ranker, options.access());
 }
 
 /// A file that is not there is better noticed before hours of work than after them.
@@ -228,7 +228,7 @@ void add_index_add(CLI::App& app, command& chosen) {
     const auto options = std::make_shared<add_options>();
     CLI::App* const add = app.add_subcommand(
         "add", "Encode documents into an index; those that it holds are skipped");
-    add->add_option("INDEX", options->target.folder, "The folder of the index")
+    add->add_option("INDEX", options->folder, "The folder of the index")
         ->required()
         ->type_name("")
         ->check(not_empty());
@@ -266,10 +266,7 @@ void add_index_add(CLI::App& app, command& chosen) {
         ->type_name("SECONDS");
     add->add_flag("--json", options->json, "Print the counts as a JSON object");
     options->scoring.add_to(*add);
-    add->callback([options, &chosen] {
-        options->target.model = options->scoring.model;
-        chosen = [options] { return run_add(*options); };
-    });
+    add->callback([options, &chosen] { chosen = [options] { return run_add(*options); }; });
 }
 
 } // namespace mice::cli

@@ -371,7 +371,6 @@ void add_search_command(CLI::App& app, command& chosen) {
     add_output_options(*search, *options);
     options->scoring.add_to(*search);
     search->callback([options, query, &chosen] {
-        options->target.model = options->scoring.model;
         chosen = [options, has_query = query->count() > 0] {
             return run_search(*options, has_query);
         };

@@ -9,16 +9,16 @@ trained on it as on the larger one: train.py --init OUT. An interrupted run begi
 import argparse
 import json
 import os
-import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
 import workers
-from mice_model import Config, Mice
-from train_data import CandidateLists, StateCache, Texts, states_path
+from mice_model import Mice
+from train_data import CandidateLists, Texts, cached_states, copy_tokenizer
 
 
 def arguments():
@@ -39,17 +39,6 @@ def arguments():
     parser.add_argument("--cache", help="folder of the larger one's states (default: --out)")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
-
-
-def configured(backbone, layers, intermediate):
-    with open(os.path.join(backbone, "config.json"), encoding="utf-8") as file:
-        stored = json.load(file)
-    keys = ("hidden_size", "num_attention_heads", "intermediate_size", "num_hidden_layers", "vocab_size",
-            "max_position_embeddings", "type_vocab_size", "layer_norm_eps")
-    config = Config(**{key: stored[key] for key in keys}, n_contextualization_layers=layers or stored["num_hidden_layers"],
-                    n_interaction_layers=0)
-    config.intermediate_size = intermediate or config.intermediate_size
-    return config, stored
 
 
 def shrink(large, small):
@@ -74,17 +63,17 @@ def shrink(large, small):
             own[name].copy_(source[name])
 
 
-def write_backbone(small, stored, backbone, out):
+def write_backbone(small, backbone, out):
     """In the layout of the larger one."""
     tensors = {name.replace("bottom_layers.", "encoder.layer."): value.detach().float().contiguous()
                for name, value in small.state_dict().items() if name.startswith(("embeddings.", "bottom_layers."))}
     save_file(tensors, os.path.join(out, "model.safetensors"), metadata={"format": "pt"})
-    stored = {**stored, "num_hidden_layers": len(small.bottom_layers), "intermediate_size": small.config.intermediate_size}
+    with open(os.path.join(backbone, "config.json"), encoding="utf-8") as file:
+        stored = json.load(file)
+    stored.update(num_hidden_layers=len(small.bottom_layers), intermediate_size=small.config.intermediate_size)
     with open(os.path.join(out, "config.json"), "w", encoding="utf-8") as file:
         json.dump(stored, file, indent=1)
-    for name in ("tokenizer.json", "vocab.txt"):
-        if os.path.exists(os.path.join(backbone, name)):
-            shutil.copyfile(os.path.join(backbone, name), os.path.join(out, name))
+    copy_tokenizer(backbone, out)
 
 
 def length_batches(lengths, tokens, rng):
@@ -104,24 +93,21 @@ def distil(options, rank):
     dtype = torch.float32 if options.f32 else torch.bfloat16
     os.makedirs(options.out, exist_ok=True)
     torch.manual_seed(options.seed)
-    config, stored = configured(options.backbone, 0, 0)
-    large = Mice.derive(config, options.backbone, 0, options.seed).to(device)
-    small = Mice(configured(options.backbone, options.layers, options.intermediate)[0]).to(device)
+    large = Mice.encoder_of(options.backbone).to(device)
+    small = Mice(replace(large.config, n_contextualization_layers=options.layers,
+                         intermediate_size=options.intermediate or large.config.intermediate_size)).to(device)
     with torch.no_grad():
         shrink(large, small)
-    lists = CandidateLists(options.lists, config, options.max_document_tokens)
+    lists = CandidateLists(options.lists, large.config, options.max_document_tokens)
     texts = {"queries": lists.queries, "passages": lists.passages}
     if options.passages and options.passages < len(lists.passages):
         drawn = np.random.default_rng([options.seed, 29]).permutation(len(lists.passages))[:options.passages]
         texts["passages"] = Texts.of([lists.passages[each].tolist() for each in drawn], options.max_document_tokens)
     say = print if rank == 0 else lambda *_, **__: None
-    caches = {}
-    for name, some in texts.items():
-        path = states_path(options.cache or options.out, name, large, some)
-        caches[name] = StateCache(path, some, config.hidden_size)
-        caches[name].complete(large, some, rank, options.workers, device,
-                              lambda percent, name=name: say(f"\rcaching states of {name}: {percent}%", end="", flush=True))
-        say()
+    caches = {name: cached_states(
+        options.cache or options.out, name, large, some, rank=rank, count=options.workers, device=device,
+        progress=lambda percent, name=name: say(f"\rcaching states of {name}: {percent}%", end="\n" if percent == 100 else "", flush=True))
+        for name, some in texts.items()}
     rng = np.random.default_rng([options.seed, 23])
     streams = {name: length_batches(some.lengths, options.tokens, rng) for name, some in texts.items()}
     spread = caches["passages"].states[:200000].float().var(0).mean().to(device)
@@ -150,7 +136,7 @@ def distil(options, rank):
             say(f"step {step + 1}  seconds {time.monotonic() - start:.0f}  variance missed {np.mean(recent):.4f}", flush=True)
             recent = []
     if rank == 0:
-        write_backbone(small, stored, options.backbone, options.out)
+        write_backbone(small, options.backbone, options.out)
         say(f"{options.out}: {options.layers} layers; next: train.py --init {options.out}")
 
 

@@ -15,18 +15,7 @@ import torch
 from mice_model import Mice
 from prepare import BiEncoder
 from ranking import Collection, ndcg, read_run
-from train_data import StateCache, equal_tokens, states_path
-
-
-def document_states(model, texts, folder, name):
-    """States of all texts, from the folder's cache if these weights filled it."""
-    cache = StateCache(states_path(folder, name, model, texts), texts, model.config.hidden_size)
-    if not cache.done:
-        cache.create()
-        cache.fill(model, texts, 0, 1, "cpu", lambda *_: None)
-        cache.finish()
-    cache.open("c")
-    return cache
+from train_data import cached_states, equal_tokens
 
 
 def score_list(model, queries, number, texts, cache, numbers):
@@ -72,7 +61,7 @@ def measure(options, model, encoder, folder):
     place = {passage: number for number, passage in enumerate(needed)}
     texts = encoder.tokenize([collection.passages[each] for each in needed], model.config.max_document_length)
     queries = encoder.tokenize([collection.queries[each] for each in asked], model.config.max_query_length)
-    cache = document_states(model, texts, options.cache, collection.name)
+    cache = cached_states(options.cache, collection.name, model, texts)
     result = {"bm25": [], "mice": []}
     if options.bi_encoder:
         result["bi-encoder"] = []

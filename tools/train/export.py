@@ -7,12 +7,12 @@
 """
 import argparse
 import os
-import shutil
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from mice_model import Config
+from train_data import copy_tokenizer
 
 
 def main():
@@ -41,10 +41,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     save_file(tensors, os.path.join(options.out, "model.safetensors"), metadata={"format": "pt"})
     config.write(os.path.join(options.out, "config.json"))
-    for name in ("tokenizer.json", "vocab.txt"):
-        source = os.path.join(options.tokenizer, name)
-        if os.path.exists(source):
-            shutil.copyfile(source, os.path.join(options.out, name))
+    copy_tokenizer(options.tokenizer, options.out)
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{options.out}: {parameters / 1e6:.1f} M parameters; next: mice-convert {options.out} -o model.safetensors")
 

@@ -191,6 +191,13 @@ class Mice(nn.Module):
         self.pooler = nn.ModuleDict({"dense": nn.Linear(width, width)})
         self.classifier = nn.Linear(width, 1)
 
+    @classmethod
+    def encoder_of(cls, backbone):
+        """All layers of a BERT checkpoint folder as contextualization layers, and no interaction layers."""
+        config = Config.read(os.path.join(backbone, "config.json"))
+        config.n_contextualization_layers, config.n_interaction_layers = config.num_hidden_layers, 0
+        return cls.derive(config, backbone, 0, 0)
+
     def bottom_parameters(self):
         """What makes the states of documents and queries."""
         return [*self.embeddings.parameters(), *self.bottom_layers.parameters()]

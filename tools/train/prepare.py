@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from mice_model import Config, Mice
+from mice_model import Mice
 from ranking import BM25, STOP_WORDS, WORD, Collection, best
 from train_data import StateCache, Texts
 
@@ -61,9 +61,7 @@ class BiEncoder:
 def start_worker(folder):
     global encoder
     torch.set_num_threads(1)
-    config = Config.read(os.path.join(folder, "config.json"))
-    config.n_contextualization_layers, config.n_interaction_layers = config.num_hidden_layers, 0
-    encoder = Mice.derive(config, folder, 0, 0)
+    encoder = Mice.encoder_of(folder)
 
 
 def embed_batch(batch):

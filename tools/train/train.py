@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import workers
 from matching_seed import Seeder, calibrate, learn_alignment
 from mice_model import Config, Mice
-from train_data import CandidateLists, StateCache, batches, equal_tokens, states_path
+from train_data import CandidateLists, batches, cached_states, equal_tokens
 
 
 SHARPNESS = 16.0  # of the seed's late interaction: of cosines, before the softmax
@@ -151,14 +151,11 @@ class Trainer:
             print(line, end=end, flush=True)
 
     def make_cache(self, name, texts):
-        path = states_path(self.options.cache or self.options.out, name, self.model, texts)
-        cache = StateCache(path, texts, self.config.hidden_size)
-        fresh, start = not cache.done, time.monotonic()
-        cache.complete(self.model, texts, self.rank, self.options.workers, self.device, lambda percent: self.say(
-            f"\rcaching states of {name}: {percent}%, {time.monotonic() - start:.0f} s", end=""))
-        if fresh:
-            self.say("")
-        return cache
+        start = time.monotonic()
+        return cached_states(
+            self.options.cache or self.options.out, name, self.model, texts, rank=self.rank, count=self.options.workers, device=self.device,
+            progress=lambda percent: self.say(f"\rcaching states of {name}: {percent}%, {time.monotonic() - start:.0f} s",
+                                              end="\n" if percent == 100 else ""))
 
     def set_joint(self, joint):
         """Freezes the contextualization layers and caches what they give, or trains them."""

@@ -2,6 +2,7 @@
 """Prepared candidate lists, batches of them, and the cached states of frozen layers."""
 import hashlib
 import os
+import shutil
 
 import numpy as np
 import torch
@@ -81,6 +82,19 @@ def states_path(folder, name, model, texts):
     for each in (*model.bottom_parameters(), torch.from_numpy(texts.lengths), torch.from_numpy(texts.ids.astype(np.int32))):
         digest.update(each.detach().cpu().numpy().tobytes())
     return os.path.join(folder, f"{name}-{digest.hexdigest()[:16]}.states")
+
+
+def cached_states(folder, name, model, texts, progress=lambda percent: None, *, rank=0, count=1, device="cpu"):
+    """The StateCache of the texts in that folder; what is not there yet is encoded, by `count` workers together."""
+    cache = StateCache(states_path(folder, name, model, texts), texts, model.config.hidden_size)
+    cache.complete(model, texts, rank, count, device, progress)
+    return cache
+
+
+def copy_tokenizer(source, out):
+    for name in ("tokenizer.json", "vocab.txt"):
+        if os.path.exists(os.path.join(source, name)):
+            shutil.copyfile(os.path.join(source, name), os.path.join(out, name))
 
 
 class StateCache:

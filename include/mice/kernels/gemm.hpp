@@ -107,7 +107,7 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
                 const std::size_t count = std::min(block * product::values, k - begin);
                 float column[block];
                 for (std::size_t j = 0; j < columns; ++j) {
-                    product::pack_column(source + (first + j) * stride + begin, count, column);
+                    product::pack_row(source + (first + j) * stride + begin, count, column);
                     detail::scatter(column, words_of<product>(count),
                                     packed + begin / product::values * width + j, width);
                 }

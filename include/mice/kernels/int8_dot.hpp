@@ -36,7 +36,7 @@ template <class Arch>
 inline constexpr bool int8_dot_wants_offset =
 #if defined(__AVX512VNNI__)
     lanes<Arch> == 16;
-#elif defined(__AVXVNNI__) && !defined(__AVX512VNNI__)
+#elif defined(__AVXVNNI__)
     lanes<Arch> == 8;
 #else
     false;
@@ -55,45 +55,55 @@ template <class Arch> MICE_ALWAYS_INLINE ints<Arch> all_lanes(std::int32_t value
 namespace detail {
 
 #if defined(__GNUC__) && defined(__SSE2__)
-// Bytes 0 and 2, then 1 and 3 of each lane as 16-bit numbers, whose products pmaddwd adds exactly.
+// What differs between the widths: the sums of the products of neighbouring 16-bit numbers.
 template <std::size_t Lanes> struct register_of;
 template <> struct register_of<4> { using type = __m128i; };
-MICE_ALWAYS_INLINE __m128i int8_dot_of(__m128i a, __m128i b, __m128i sum) {
-    const __m128i even = _mm_madd_epi16(_mm_srai_epi16(_mm_slli_epi16(a, 8), 8),
-                                        _mm_srai_epi16(_mm_slli_epi16(b, 8), 8));
-    const __m128i odd = _mm_madd_epi16(_mm_srai_epi16(a, 8), _mm_srai_epi16(b, 8));
-    return _mm_add_epi32(sum, _mm_add_epi32(even, odd));
+MICE_ALWAYS_INLINE __m128i add_pairs(__m128i a, __m128i b) {
+    return _mm_madd_epi16(a, b);
 }
 #if defined(__AVX2__)
 template <> struct register_of<8> { using type = __m256i; };
-#if defined(__AVXVNNI__) && !defined(__AVX512VNNI__)
-MICE_ALWAYS_INLINE __m256i int8_dot_of(__m256i a, __m256i b, __m256i sum) {
-    return _mm256_dpbusd_avx_epi32(sum, b, a);
+MICE_ALWAYS_INLINE __m256i add_pairs(__m256i a, __m256i b) {
+    return _mm256_madd_epi16(a, b);
 }
-#else
-MICE_ALWAYS_INLINE __m256i int8_dot_of(__m256i a, __m256i b, __m256i sum) {
-    const __m256i even = _mm256_madd_epi16(_mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8),
-                                           _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
-    const __m256i odd = _mm256_madd_epi16(_mm256_srai_epi16(a, 8), _mm256_srai_epi16(b, 8));
-    return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
-}
-#endif
 #endif
 #if defined(__AVX512BW__)
 template <> struct register_of<16> { using type = __m512i; };
+MICE_ALWAYS_INLINE __m512i add_pairs(__m512i a, __m512i b) {
+    return _mm512_madd_epi16(a, b);
+}
+#endif
+// Where int8_dot_wants_offset.
 #if defined(__AVX512VNNI__)
-MICE_ALWAYS_INLINE __m512i int8_dot_of(__m512i a, __m512i b, __m512i sum) {
+MICE_ALWAYS_INLINE __m512i dot_with_offset(__m512i a, __m512i b, __m512i sum) {
     return _mm512_dpbusd_epi32(sum, b, a);
 }
-#else
-MICE_ALWAYS_INLINE __m512i int8_dot_of(__m512i a, __m512i b, __m512i sum) {
-    const __m512i even = _mm512_madd_epi16(_mm512_srai_epi16(_mm512_slli_epi16(a, 8), 8),
-                                           _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8));
-    const __m512i odd = _mm512_madd_epi16(_mm512_srai_epi16(a, 8), _mm512_srai_epi16(b, 8));
-    return _mm512_add_epi32(sum, _mm512_add_epi32(even, odd));
+#elif defined(__AVXVNNI__)
+MICE_ALWAYS_INLINE __m256i dot_with_offset(__m256i a, __m256i b, __m256i sum) {
+    return _mm256_dpbusd_avx_epi32(sum, b, a);
 }
 #endif
-#endif
+
+/// As int8_dot, of the instruction set's own registers.
+template <class Arch, class Register>
+MICE_ALWAYS_INLINE Register int8_dot_of(Register a, Register b, Register sum) {
+    if constexpr (int8_dot_wants_offset<Arch>) {
+        return dot_with_offset(a, b, sum);
+    } else {
+        // Bytes 0 and 2, then 1 and 3 of each lane as 16-bit numbers: no sum of theirs overflows.
+        typedef std::int16_t halves __attribute__((vector_size(sizeof(Register))));
+        const auto even = [](Register x) MICE_INLINE_LAMBDA {
+            return reinterpret_cast<Register>((reinterpret_cast<halves>(x) << 8) >> 8);
+        };
+        const auto odd = [](Register x) MICE_INLINE_LAMBDA {
+            return reinterpret_cast<Register>(reinterpret_cast<halves>(x) >> 8);
+        };
+        const auto as_ints = [](Register x)
+                                 MICE_INLINE_LAMBDA { return reinterpret_cast<ints<Arch>>(x); };
+        return reinterpret_cast<Register>(as_ints(sum) + as_ints(add_pairs(even(a), even(b))) +
+                                          as_ints(add_pairs(odd(a), odd(b))));
+    }
+}
 #endif
 
 /// Any processor.
@@ -119,9 +129,9 @@ MICE_ALWAYS_INLINE ints<Arch> int8_dot(ints<Arch> a, ints<Arch> b, ints<Arch> su
 #if defined(__GNUC__) && defined(__SSE2__)
     if constexpr (requires { typename detail::register_of<lanes<Arch>>::type; }) {
         using native = typename detail::register_of<lanes<Arch>>::type;
-        return reinterpret_cast<ints<Arch>>(detail::int8_dot_of(reinterpret_cast<native>(a),
-                                                                reinterpret_cast<native>(b),
-                                                                reinterpret_cast<native>(sum)));
+        return reinterpret_cast<ints<Arch>>(
+            detail::int8_dot_of<Arch>(reinterpret_cast<native>(a), reinterpret_cast<native>(b),
+                                      reinterpret_cast<native>(sum)));
     }
 #elif defined(__GNUC__) && defined(__ARM_FEATURE_DOTPROD)
     if constexpr (lanes<Arch> == 4) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -33,31 +32,17 @@ inline void put_word(float* out, std::uint32_t word) {
 }
 } // namespace detail
 
-/// The largest magnitude of x[n]: 0 without values, infinity where one is not finite.
-template <class Arch> float largest_magnitude(const float* x, std::size_t n) {
-    vec<Arch> largest(0.0F);
-    std::size_t i = 0;
-    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
-        largest = xsimd::max(largest, xsimd::abs(vec<Arch>::load_unaligned(x + i)));
-    }
-    float top = max_of<Arch>(largest);
-    for (; i < n; ++i) {
-        top = std::max(top, std::fabs(x[i]));
-    }
-    return all_finite(x, n) ? top : std::numeric_limits<float>::infinity();
-}
-
 /// Float values, float sums.
 template <class Arch> struct f32_product {
-    static constexpr std::size_t values = 1;       ///< in a word
-    static constexpr std::size_t row_extras = 0;   ///< further words of a row of the left operand
-    static constexpr std::size_t panel_extras = 0; ///< further words of a column of the right one
+    static constexpr std::size_t values = 1;     ///< in a word
+    static constexpr std::size_t row_extras = 0; ///< further words of a row of the left operand
+    /// Further words of a column of the right one; where there are none, a column is packed as a
+    /// row.
+    static constexpr std::size_t panel_extras = 0;
     using sums = vec<Arch>;
 
     /// out = the words of a row x[k], then its extras.
     static void pack_row(const float* x, std::size_t k, float* out) { std::copy_n(x, k, out); }
-    /// out = the words of a column x[k], then its extras.
-    static void pack_column(const float* x, std::size_t k, float* out) { std::copy_n(x, k, out); }
     /// extras of a row -> what its sums start with
     MICE_ALWAYS_INLINE static sums start(const float*) { return vec<Arch>(0.0F); }
     MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
@@ -97,9 +82,6 @@ template <class Arch> struct bf16_product {
             detail::put_word(out, word(x[i], 0));
         }
     }
-    static void pack_column(const float* x, std::size_t k, float* out) {
-        pack_row(x, k, out);
-    }
     MICE_ALWAYS_INLINE static sums start(const float*) {
         return vec<Arch>(0.0F);
     }
@@ -137,6 +119,7 @@ template <class Arch> struct int8_product {
         const std::int32_t first = int8_dot_wants_offset<Arch> ? -128 * sum : 0;
         detail::put_word(extras + 1, static_cast<std::uint32_t>(first));
     }
+    /// out = the words of a column x[k], then its extras.
     static void pack_column(const float* x, std::size_t k, float* out) {
         const std::size_t words = words_of<int8_product>(k);
         std::int32_t sum = 0;
@@ -165,7 +148,7 @@ template <class Arch> struct int8_product {
     /// -> the scale, and the sum of the bytes; a scale of NaN where a value is not finite, so that
     /// it shows in every product
     static float pack_bytes(const float* x, std::size_t k, float* out, std::int32_t& sum) {
-        const float top = largest_magnitude<Arch>(x, k);
+        const float top = largest_magnitude(x, k);
         if (!(top <= std::numeric_limits<float>::max())) {
             std::fill_n(out, words_of<int8_product>(k), 0.0F);
             return std::numeric_limits<float>::quiet_NaN();

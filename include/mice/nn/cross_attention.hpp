@@ -36,8 +36,9 @@ class cross_attention {
           head_dim_(hidden_ / heads), layer_(layer), product_(source.activation_product()),
           value_bias_(source[name + ".self.value.bias"].floats()) {
         if (can_absorb(1)) {
-            with_product(
-                [&]<template <class> class Product>() { pack_absorbed<Product>(source, name); });
+            kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+                pack_absorbed<Product>(source, name);
+            });
         }
     }
 
@@ -115,10 +116,6 @@ class cross_attention {
     /// heads would mostly pack zeros.
     [[nodiscard]] bool can_absorb(std::size_t rows) const {
         return head_dim_ >= least_head_dim && rows * (heads_ - 1) <= hidden_;
-    }
-
-    template <class Function> void with_product(Function&& f) const {
-        kernels::with_activation_product(product_, std::forward<Function>(f));
     }
 
     template <template <class> class Product>
@@ -201,7 +198,7 @@ class cross_attention {
     /// c [m, n] = a [m, k] B + bias, B packed for product_.
     void multiply(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
                   const float* bias, rows_out c, workspace& space) const {
-        with_product([&]<template <class> class Product>() {
+        kernels::with_activation_product(product_, [&]<template <class> class Product>() {
             kernels::gemm<kernels::keep, Product>(
                 a, m, packed, k, n, bias, c,
                 space.gemm.reserve(kernels::gemm_scratch<Product>(m, k)));

@@ -98,9 +98,9 @@ struct interaction_layer {
 class head {
   public:
     head(const weights& source, const model_config& config)
-        : classifier_(source, {{"classifier"}, true, true}) {
+        : classifier_(source, {.names = {"classifier"}, .in_f32 = true}) {
         if (config.pooler) {
-            pooler_ = linear(source, {{"pooler.dense"}, true, true});
+            pooler_ = linear(source, {.names = {"pooler.dense"}, .in_f32 = true});
         }
     }
 

@@ -59,7 +59,7 @@ class linear {
     linear(const weights& source, const parts& stacked) {
         std::vector<float> rows;
         std::vector<float> bias;
-        auto product = kernels::product_kind::int8;
+        auto product = stacked.in_f32 ? kernels::product_kind::f32 : kernels::product_kind::int8;
         for (const std::string& name : stacked.names) {
             const weight_view& weight = source[name + ".weight"];
             product = std::min(product, source.product_of(weight)); // the most precise of all
@@ -72,8 +72,7 @@ class linear {
                 bias.insert(bias.end(), offsets.begin(), offsets.end());
             }
         }
-        *this = linear(rows, std::move(bias), out_, in_,
-                       stacked.in_f32 ? kernels::product_kind::f32 : product);
+        *this = linear(rows, std::move(bias), out_, in_, product);
     }
 
     /// y [m, out] = Epilogue(x [m, in] W^T + b); y may not overlap x.
