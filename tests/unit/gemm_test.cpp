@@ -212,7 +212,8 @@ template <template <class> class Product>
 void check_rounded(std::vector<double> (*round)(const std::vector<float>&)) {
     constexpr std::size_t most_rows = tile + 2;
     constexpr std::size_t most_columns = panel + lanes + 1;
-    for (const std::size_t k : sizes{0, 1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65, 384}) {
+    for (const std::size_t k : sizes{0,  1,  2,  3,   4,   5,   15,  16,   17,   31,   32,  33,
+                                     63, 64, 65, 384, 767, 768, 769, 1535, 1536, 1537, 1540}) {
         const rounded_problem<Product> given(most_rows, k, most_columns, round);
         const std::vector<float> whole = given.multiply(most_rows, most_columns);
         for (std::size_t rows = 1; rows <= most_rows; ++rows) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
@@ -25,7 +26,7 @@ template <class Float> struct row_view {
     std::size_t per_group = 0; ///< 0: one group
     std::size_t group_stride = 0;
 
-    [[nodiscard]] Float* row(std::size_t i) const {
+    [[nodiscard]] MICE_ALWAYS_INLINE Float* row(std::size_t i) const {
         return per_group == 0 ? base + i * stride
                               : base + (i / per_group) * group_stride + (i % per_group) * stride;
     }
@@ -99,15 +100,19 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
         if constexpr (product::panel_extras != 0) {
             std::vector<float> column(words);
             for (std::size_t j = 0; j < columns; ++j) {
-                product::pack_column(source + (first + j) * stride, k, column.data());
+                const float* x = source + (first + j) * stride;
+                typename product::scale whole(x, k);
+                product::pack(x, k, column.data(), whole);
+                product::finish_column(whole, words_of<product>(k), column.data());
                 detail::scatter(column.data(), words, packed + j, width);
             }
         } else {
+            typename product::scale none(nullptr, 0);
             for (std::size_t begin = 0; begin < k; begin += block * product::values) {
                 const std::size_t count = std::min(block * product::values, k - begin);
                 float column[block];
                 for (std::size_t j = 0; j < columns; ++j) {
-                    product::pack_row(source + (first + j) * stride + begin, count, column);
+                    product::pack(source + (first + j) * stride + begin, count, column, none);
                     detail::scatter(column, words_of<product>(count),
                                     packed + begin / product::values * width + j, width);
                 }
@@ -121,82 +126,137 @@ struct keep {};
 
 namespace detail {
 
-/// Applies an epilogue to the `columns` values at x, at most a panel's. Never inlined: one compiled
-/// body for every tile is what makes an element's bits independent of the tile that computed it.
-template <class Arch, class Epilogue> MICE_NOINLINE void finish(float* x, std::size_t columns) {
-    alignas(64) float values[panel_columns<Arch>] = {};
-    std::copy_n(x, columns, values);
-    for (std::size_t i = 0; i < panel_columns<Arch>; i += lanes<Arch>) {
-        Epilogue::template apply<Arch>(vec<Arch>::load_aligned(values + i))
-            .store_aligned(values + i);
+/// Where the rows of one tile go: [rows][panel_columns] each.
+template <class Arch> using tile_targets = std::array<float*, tile_rows<Arch>>;
+
+/// Applies an epilogue to the panel_columns values of each row. Never inlined: one compiled body
+/// for every tile is what makes an element's bits independent of the tile that computed it.
+template <class Arch, class Epilogue>
+MICE_NOINLINE void finish(const tile_targets<Arch>& targets, std::size_t rows) {
+    for (std::size_t row = 0; row < rows; ++row) {
+        float* x = targets[row];
+        const vec<Arch> left = Epilogue::template apply<Arch>(vec<Arch>::load_unaligned(x));
+        const vec<Arch> right =
+            Epilogue::template apply<Arch>(vec<Arch>::load_unaligned(x + lanes<Arch>));
+        left.store_unaligned(x);
+        right.store_unaligned(x + lanes<Arch>);
     }
-    std::copy_n(values, columns, x);
 }
 
-/// One register tile: C rows 0..Rows-1 of one panel. a: rows of words and extras, `stride` apart;
-/// b: [words + extras, panel_columns].
+/// Words of k that lie side by side in a packed row of A, and words from one row to the next: a
+/// constant, so that all rows of a tile are reached from one pointer (with a pointer for each, GCC
+/// runs out of registers), and no multiple of 4 KiB, where they would share few lines of a
+/// first-level cache.
+inline constexpr std::size_t part_words = 384;
+inline constexpr std::size_t row_words = 400;
+
+/// Where the words of a packed tile begin, behind its rows' extras.
+template <class Product, class Arch>
+inline constexpr std::size_t extras_of_tile = round_up(Product::row_extras* tile_rows<Arch>, 16);
+
+/// Floats of one packed tile of A: the rows' extras, then [parts of k][tile_rows, row_words].
+template <class Product, class Arch>
+[[nodiscard]] constexpr std::size_t tile_floats(std::size_t k) {
+    const std::size_t parts = (words_of<Product>(k) + part_words - 1) / part_words;
+    return extras_of_tile<Product, Arch> + parts * tile_rows<Arch> * row_words;
+}
+
+/// Packs x[k] as row `row` of a tile.
+template <class Product, class Arch>
+void pack_row(const float* x, std::size_t k, float* tile, std::size_t row) {
+    constexpr std::size_t part = part_words * Product::values;
+    typename Product::scale whole(x, k);
+    float* out = tile + extras_of_tile<Product, Arch> + row * row_words;
+    for (std::size_t first = 0; first < k; first += part, out += tile_rows<Arch> * row_words) {
+        Product::pack(x + first, std::min(part, k - first), out, whole);
+    }
+    Product::finish_row(whole, tile + row * Product::row_extras);
+}
+
+/// One register tile: Rows rows of one panel. a: a packed tile; b: [words + extras, panel_columns];
+/// bias [panel_columns]. Calls nothing while the sums are in registers.
 template <class Product, class Arch, std::size_t Rows>
-void tile(const float* a, std::size_t stride, const float* b, std::size_t words, const float* bias,
-          std::size_t columns, rows_out c, std::size_t first_row, std::size_t first_column) {
+void tile(const float* a, const float* b, std::size_t words, const float* bias,
+          const tile_targets<Arch>& targets) {
     constexpr std::size_t width = lanes<Arch>;
     typename Product::sums left[Rows];
     typename Product::sums right[Rows];
-    const float* row_extras = a + words;
+    const float* row_extras = a;
     unroll<Rows>([&](auto r) MICE_INLINE_LAMBDA {
-        left[r] = right[r] = Product::start(row_extras + r * stride);
+        left[r] = right[r] = Product::start(row_extras + r * Product::row_extras);
     });
-    for (std::size_t i = 0; i < words; ++i, b += 2 * width) {
-        const auto b_left = vec<Arch>::load_aligned(b);
-        const auto b_right = vec<Arch>::load_aligned(b + width);
-        unroll<Rows>([&](auto r) MICE_INLINE_LAMBDA {
-            const vec<Arch> value(a[r * stride + i]);
-            left[r] = Product::add(value, b_left, left[r]);
-            right[r] = Product::add(value, b_right, right[r]);
-        });
-    }
-    alignas(64) float bias_of_panel[2 * width] = {};
-    if (bias != nullptr) {
-        std::copy_n(bias + first_column, columns, bias_of_panel);
-    }
-    const auto bias_left = vec<Arch>::load_aligned(bias_of_panel);
-    const auto bias_right = vec<Arch>::load_aligned(bias_of_panel + width);
-    unroll<Rows>([&](auto r) MICE_INLINE_LAMBDA {
-        alignas(64) float values[2 * width];
-        float* out = c.row(first_row + r) + first_column;
-        float* y = columns == 2 * width ? out : values;
-        const float* extras = row_extras + r * stride;
-        Product::result(left[r], extras, b, bias_left).store_unaligned(y);
-        Product::result(right[r], extras, b + width, bias_right).store_unaligned(y + width);
-        if (y != out) {
-            std::copy_n(values, columns, out);
+    a += extras_of_tile<Product, Arch>;
+    for (; words > 0; a += tile_rows<Arch> * row_words) {
+        const std::size_t count = std::min(words, part_words);
+        words -= count;
+        for (std::size_t i = 0; i < count; ++i, b += 2 * width) {
+            const auto b_left = vec<Arch>::load_aligned(b);
+            const auto b_right = vec<Arch>::load_aligned(b + width);
+            unroll<Rows>([&](auto r) MICE_INLINE_LAMBDA {
+                const vec<Arch> value(a[r * row_words + i]);
+                left[r] = Product::add(value, b_left, left[r]);
+                right[r] = Product::add(value, b_right, right[r]);
+            });
         }
+    }
+    const auto bias_left = vec<Arch>::load_unaligned(bias);
+    const auto bias_right = vec<Arch>::load_unaligned(bias + width);
+    unroll<Rows>([&](auto r) MICE_INLINE_LAMBDA {
+        float* out = targets[r];
+        const float* extras = row_extras + r * Product::row_extras;
+        Product::result(left[r], extras, b, bias_left).store_unaligned(out);
+        Product::result(right[r], extras, b + width, bias_right).store_unaligned(out + width);
     });
 }
 
 template <class Product, class Arch, std::size_t Rows = tile_rows<Arch>>
-MICE_ALWAYS_INLINE void tile_of(std::size_t rows, const float* a, std::size_t stride,
-                                const float* b, std::size_t words, const float* bias,
-                                std::size_t columns, rows_out c, std::size_t first_row,
-                                std::size_t first_column) {
+MICE_ALWAYS_INLINE void tile_of(std::size_t rows, const float* a, const float* b, std::size_t words,
+                                const float* bias, const tile_targets<Arch>& targets) {
     if (rows == Rows) {
-        tile<Product, Arch, Rows>(a, stride, b, words, bias, columns, c, first_row, first_column);
+        tile<Product, Arch, Rows>(a, b, words, bias, targets);
     } else if constexpr (Rows > 1) {
-        tile_of<Product, Arch, Rows - 1>(rows, a, stride, b, words, bias, columns, c, first_row,
-                                         first_column);
+        tile_of<Product, Arch, Rows - 1>(rows, a, b, words, bias, targets);
     }
 }
 
-/// Floats from one packed row of A to the next: never a multiple of 4 KiB, where the rows of a tile
-/// would share the same few lines of a first-level cache.
-template <class Product> [[nodiscard]] constexpr std::size_t row_stride(std::size_t k) {
-    const std::size_t words = words_of<Product>(k) + Product::row_extras;
-    return round_up(words, 16) + (round_up(words, 16) % 64 == 0 ? 16 : 0);
+/// One panel of C: the rows of consecutive packed tiles, `floats` apart, written to c from column
+/// `column` on, at most panel_columns of them. bias as gemm takes it.
+template <class Product, class Arch, class Epilogue>
+void panel(const float* tiles, std::size_t floats, const float* b, std::size_t words,
+           const float* bias, std::size_t columns, rows_out c, std::size_t first, std::size_t last,
+           std::size_t column) {
+    constexpr std::size_t width = panel_columns<Arch>;
+    constexpr std::size_t tall = tile_rows<Arch>;
+    alignas(64) float staged[tall * width]; // of a panel that is not full
+    alignas(64) float bias_of_panel[width] = {};
+    if (bias != nullptr) {
+        std::copy_n(bias + column, columns, bias_of_panel);
+    }
+    for (std::size_t row = first; row < last; row += tall, tiles += floats) {
+        const std::size_t rows = std::min(tall, last - row);
+        tile_targets<Arch> targets;
+        for (std::size_t i = 0; i < rows; ++i) {
+            targets[i] = columns == width ? c.row(row + i) + column : staged + i * width;
+        }
+        tile_of<Product, Arch>(rows, tiles, b, words, bias_of_panel, targets);
+        if constexpr (!std::is_same_v<Epilogue, keep>) {
+            finish<Arch, Epilogue>(targets, rows);
+        }
+        for (std::size_t i = 0; i < rows && columns < width; ++i) {
+            std::copy_n(staged + i * width, columns, c.row(row + i) + column);
+        }
+    }
 }
 
-/// Rows of A packed at a time: as many tiles as keep them within half a typical L2 cache.
-template <class Arch> [[nodiscard]] constexpr std::size_t block_rows(std::size_t stride) {
+/// Tiles of A packed at a time: as many as keep their words within half a typical L2 cache.
+template <class Arch> [[nodiscard]] constexpr std::size_t block_tiles(std::size_t words) {
     constexpr std::size_t floats = 65536;
-    return tile_rows<Arch> * std::max<std::size_t>(1, floats / (tile_rows<Arch> * (stride + 1)));
+    return std::max<std::size_t>(1, floats / (tile_rows<Arch> * (words + 1)));
+}
+
+/// Tiles that hold `rows` rows.
+template <class Arch> [[nodiscard]] constexpr std::size_t tiles_of(std::size_t rows) {
+    return (rows + tile_rows<Arch> - 1) / tile_rows<Arch>;
 }
 
 } // namespace detail
@@ -204,8 +264,9 @@ template <class Arch> [[nodiscard]] constexpr std::size_t block_rows(std::size_t
 /// Floats of scratch that gemm needs for m rows of length k.
 template <template <class> class Product = f32_product, class Arch = default_arch>
 [[nodiscard]] constexpr std::size_t gemm_scratch(std::size_t m, std::size_t k) {
-    const std::size_t stride = detail::row_stride<Product<Arch>>(k);
-    return std::min(m, detail::block_rows<Arch>(stride)) * stride;
+    using product = Product<Arch>;
+    return std::min(detail::tiles_of<Arch>(m), detail::block_tiles<Arch>(words_of<product>(k))) *
+           detail::tile_floats<product, Arch>(k);
 }
 
 /// c [m, n] = Epilogue(a [m, k] B [k, n] + bias [n]), B packed for the same product, bias possibly
@@ -218,26 +279,18 @@ void gemm(rows_in a, std::size_t m, const float* packed, std::size_t k, std::siz
     constexpr std::size_t width = panel_columns<Arch>;
     constexpr std::size_t tall = tile_rows<Arch>;
     const std::size_t words = words_of<product>(k);
-    const std::size_t stride = detail::row_stride<product>(k);
-    const std::size_t block = detail::block_rows<Arch>(stride);
+    const std::size_t floats = detail::tile_floats<product, Arch>(k);
+    const std::size_t block = detail::block_tiles<Arch>(words) * tall;
     for (std::size_t first = 0; first < m; first += block) {
         const std::size_t last = std::min(m, first + block);
         for (std::size_t row = first; row < last; ++row) {
-            product::pack_row(a.row(row), k, scratch + (row - first) * stride);
+            const std::size_t i = row - first;
+            detail::pack_row<product, Arch>(a.row(row), k, scratch + i / tall * floats, i % tall);
         }
         for (std::size_t column = 0; column < n; column += width) {
-            const std::size_t columns = std::min(width, n - column);
-            const float* panel = packed + column * (words + product::panel_extras);
-            for (std::size_t row = first; row < last; row += tall) {
-                const std::size_t rows = std::min(tall, last - row);
-                detail::tile_of<product, Arch>(rows, scratch + (row - first) * stride, stride,
-                                               panel, words, bias, columns, c, row, column);
-                if constexpr (!std::is_same_v<Epilogue, keep>) {
-                    for (std::size_t i = row; i < row + rows; ++i) {
-                        detail::finish<Arch, Epilogue>(c.row(i) + column, columns);
-                    }
-                }
-            }
+            detail::panel<product, Arch, Epilogue>(
+                scratch, floats, packed + column * (words + product::panel_extras), words, bias,
+                std::min(width, n - column), c, first, last, column);
         }
     }
 }

@@ -32,17 +32,25 @@ inline void put_word(float* out, std::uint32_t word) {
 }
 } // namespace detail
 
+/// What packing a row or a column in several parts must know of the whole; here nothing.
+struct no_scale {
+    no_scale(const float*, std::size_t) {}
+};
+
 /// Float values, float sums.
 template <class Arch> struct f32_product {
-    static constexpr std::size_t values = 1;     ///< in a word
-    static constexpr std::size_t row_extras = 0; ///< further words of a row of the left operand
-    /// Further words of a column of the right one; where there are none, a column is packed as a
-    /// row.
-    static constexpr std::size_t panel_extras = 0;
+    static constexpr std::size_t values = 1;       ///< in a word
+    static constexpr std::size_t row_extras = 0;   ///< further words of a row of the left operand
+    static constexpr std::size_t panel_extras = 0; ///< further words of a column of the right one
     using sums = vec<Arch>;
+    using scale = no_scale; ///< made of a whole row or column x[k]
 
-    /// out = the words of a row x[k], then its extras.
-    static void pack_row(const float* x, std::size_t k, float* out) { std::copy_n(x, k, out); }
+    /// out = the words of `count` values; all parts but a row's last have whole words.
+    static void pack(const float* x, std::size_t count, float* out, scale&) {
+        std::copy_n(x, count, out);
+    }
+    /// out[row_extras] of a row whose parts have all been packed.
+    static void finish_row(const scale&, float*) {}
     /// extras of a row -> what its sums start with
     MICE_ALWAYS_INLINE static sums start(const float*) { return vec<Arch>(0.0F); }
     MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
@@ -62,26 +70,28 @@ template <class Arch> struct bf16_product {
     static constexpr std::size_t row_extras = 0;
     static constexpr std::size_t panel_extras = 0;
     using sums = vec<Arch>;
+    using scale = no_scale;
 
     static std::uint32_t word(float first, float second) {
         return float_to_bf16(first) | static_cast<std::uint32_t>(float_to_bf16(second)) << 16;
     }
-    static void pack_row(const float* x, std::size_t k, float* out) {
+    static void pack(const float* x, std::size_t count, float* out, scale&) {
         std::size_t i = 0;
 #if defined(__AVX512BF16__)
-        for (; i + 32 <= k; i += 32, out += 16) {
+        for (; i + 32 <= count; i += 32, out += 16) {
             const __m512bh both =
                 _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i));
             std::memcpy(out, &both, sizeof both);
         }
 #endif
-        for (; i + 1 < k; i += 2) {
+        for (; i + 1 < count; i += 2) {
             detail::put_word(out++, word(x[i], x[i + 1]));
         }
-        if (i < k) {
+        if (i < count) {
             detail::put_word(out, word(x[i], 0));
         }
     }
+    static void finish_row(const scale&, float*) {}
     MICE_ALWAYS_INLINE static sums start(const float*) {
         return vec<Arch>(0.0F);
     }
@@ -112,22 +122,67 @@ template <class Arch> struct int8_product {
     static constexpr std::size_t panel_extras = 1; // the scale
     using sums = ints<Arch>;
 
-    static void pack_row(const float* x, std::size_t k, float* out) {
-        float* extras = out + words_of<int8_product>(k);
-        std::int32_t sum = 0;
-        extras[0] = pack_bytes(x, k, out, sum);
-        const std::int32_t first = int8_dot_wants_offset<Arch> ? -128 * sum : 0;
-        detail::put_word(extras + 1, static_cast<std::uint32_t>(first));
+    /// Of a row or column x[k]. NaN where a value is not finite, so that it shows in every product.
+    struct scale {
+        scale(const float* x, std::size_t k) {
+            const float top = largest_magnitude(x, k);
+            if (!(top <= std::numeric_limits<float>::max())) {
+                step = std::numeric_limits<float>::quiet_NaN();
+            } else if (top > 0x1p-100F) { // the inverse of less could overflow
+                step = top / 127;
+                inverse = 127 / top;
+            }
+        }
+        float step = 0;       ///< what 1 stands for
+        float inverse = 0;    ///< 0: every value becomes 0
+        std::int32_t sum = 0; ///< of the integers packed so far
+    };
+
+    static void pack(const float* x, std::size_t count, float* out, scale& whole) {
+        if (whole.inverse == 0) {
+            std::fill_n(out, words_of<int8_product>(count), 0.0F);
+            return;
+        }
+        std::size_t i = 0;
+#if defined(__AVX512F__)
+        if constexpr (lanes<Arch> == 16) {
+            // The forms with a mask: GCC 12 warns of an undefined register inside the others.
+            constexpr __mmask16 every = 0xffff;
+            const __m512 inverse = _mm512_set1_ps(whole.inverse);
+            ints<Arch> sums{};
+            for (; i + 16 <= count; i += 16) {
+                const __m512i rounded =
+                    _mm512_maskz_cvtps_epi32(every, _mm512_mul_ps(_mm512_loadu_ps(x + i), inverse));
+                const __m128i bytes = _mm512_maskz_cvtepi32_epi8(every, rounded);
+                std::memcpy(out + i / 4, &bytes, sizeof bytes);
+                sums += reinterpret_cast<ints<Arch>>(rounded);
+            }
+            for (std::size_t lane = 0; lane < lanes<Arch>; ++lane) {
+                whole.sum += sums[lane];
+            }
+        }
+#endif
+        for (; i < count; i += 4) {
+            std::int8_t bytes[4] = {};
+            for (std::size_t j = 0; j < std::min<std::size_t>(4, count - i); ++j) {
+                bytes[j] = rounded(x[i + j] * whole.inverse);
+                whole.sum += bytes[j];
+            }
+            std::memcpy(out + i / 4, bytes, sizeof bytes);
+        }
     }
-    /// out = the words of a column x[k], then its extras.
-    static void pack_column(const float* x, std::size_t k, float* out) {
-        const std::size_t words = words_of<int8_product>(k);
-        std::int32_t sum = 0;
-        out[words] = pack_bytes(x, k, out, sum);
+    static void finish_row(const scale& whole, float* out) {
+        out[0] = whole.step;
+        const std::int32_t first = int8_dot_wants_offset<Arch> ? -128 * whole.sum : 0;
+        detail::put_word(out + 1, static_cast<std::uint32_t>(first));
+    }
+    /// A column's words as the right operand of int8_dot wants them.
+    static void finish_column(const scale& whole, std::size_t words, float* column) {
+        column[words] = whole.step;
         for (std::size_t i = 0; int8_dot_wants_offset<Arch> && i < words; ++i) {
             std::uint32_t word = 0;
-            std::memcpy(&word, out + i, sizeof word);
-            detail::put_word(out + i, word ^ 0x80808080U);
+            std::memcpy(&word, column + i, sizeof word);
+            detail::put_word(column + i, word ^ 0x80808080U);
         }
     }
     MICE_ALWAYS_INLINE static sums start(const float* extras) {
@@ -145,45 +200,9 @@ template <class Arch> struct int8_product {
     }
 
   private:
-    /// -> the scale, and the sum of the bytes; a scale of NaN where a value is not finite, so that
-    /// it shows in every product
-    static float pack_bytes(const float* x, std::size_t k, float* out, std::int32_t& sum) {
-        const float top = largest_magnitude(x, k);
-        if (!(top <= std::numeric_limits<float>::max())) {
-            std::fill_n(out, words_of<int8_product>(k), 0.0F);
-            return std::numeric_limits<float>::quiet_NaN();
-        }
-        const bool is_zero = !(top > 0x1p-100F); // or so small that its inverse would overflow
-        const float inverse = is_zero ? 0 : 127 / top;
-        std::size_t i = 0;
-#if defined(__AVX512F__)
-        if constexpr (lanes<Arch> == 16) {
-            // The forms with a mask: GCC 12 warns of an undefined register inside the others.
-            constexpr __mmask16 every = 0xffff;
-            ints<Arch> sums{};
-            for (; i + 16 <= k; i += 16) {
-                const __m512i rounded = _mm512_maskz_cvtps_epi32(
-                    every, _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(inverse)));
-                const __m128i bytes = _mm512_maskz_cvtepi32_epi8(every, rounded);
-                std::memcpy(out + i / 4, &bytes, sizeof bytes);
-                sums += reinterpret_cast<ints<Arch>>(rounded);
-            }
-            for (std::size_t lane = 0; lane < lanes<Arch>; ++lane) {
-                sum += sums[lane];
-            }
-        }
-#endif
-        for (; i < k; i += 4) {
-            std::int8_t bytes[4] = {};
-            for (std::size_t j = 0; j < std::min<std::size_t>(4, k - i); ++j) {
-                // adding 1.5 * 2^23 rounds to an integer, ties to even
-                const float shifted = x[i + j] * inverse + 0x1.8p23F;
-                bytes[j] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted) & 0xffU);
-                sum += bytes[j];
-            }
-            std::memcpy(out + i / 4, bytes, sizeof bytes);
-        }
-        return is_zero ? 0 : top / 127;
+    /// To nearest, ties to even: adding 1.5 * 2^23 leaves no bits for a fraction.
+    static std::int8_t rounded(float x) {
+        return static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(x + 0x1.8p23F) & 0xffU);
     }
 };
 
