@@ -14,8 +14,9 @@ MICE_NAMESPACE_BEGIN
 enum class precision {
     f32,  ///< the reference
     bf16, ///< weights and activations rounded to bfloat16, sums in f32
-    /// Weights and activations of the linear layers as 8-bit integers, each row with its scale;
-    /// attention, and weights that the model file keeps as floats beside 8-bit ones, in bf16.
+    /// Weights, activations and the states of documents as 8-bit integers, each row with its scale;
+    /// attention of a text to itself, and weights that the model file keeps as floats beside 8-bit
+    /// ones, in bf16.
     int8,
     /// The fastest that this build has instructions for: int8 with VNNI, bf16 with AVX-512 BF16,
     /// else f32.

@@ -266,7 +266,7 @@ template <class Source> class scoring_call {
             return;
         }
         nn::document_batch documents(memory.views, model_.config().interaction_hidden(),
-                                     memory.packed, model_.network().activation_product(),
+                                     memory.packed, model_.network().state_product(),
                                      source_.decoder(), &memory.scratch);
         memory.scores.resize(last - first);
         for (std::size_t q = 0; q < queries_.size(); ++q) {

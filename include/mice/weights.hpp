@@ -52,12 +52,22 @@ class weight_view {
                                 [](std::uint16_t v) { return kernels::bf16_to_float(v); });
             return;
         default: {
-            float scale = 0;
-            std::memcpy(&scale, scales_.data() + index * sizeof(float), sizeof scale);
+            const float scale = row_scale(index);
             read<std::int8_t>(source, out,
                               [scale](std::int8_t v) { return static_cast<float>(v) * scale; });
         }
         }
+    }
+
+    /// Of 8-bit integers: the bytes of row `index` < rows(), [columns].
+    [[nodiscard]] const std::byte* row_bytes(std::size_t index) const {
+        return values_.bytes.data() + index * columns_;
+    }
+    /// Of 8-bit integers: what 1 stands for in row `index` < rows().
+    [[nodiscard]] float row_scale(std::size_t index) const {
+        float scale = 0;
+        std::memcpy(&scale, scales_.data() + index * sizeof(float), sizeof scale);
+        return scale;
     }
 
     /// The whole tensor as floats [rows, columns].
@@ -72,11 +82,13 @@ class weight_view {
   private:
     template <class Stored, class Convert>
     void read(const std::byte* source, float* out, Convert convert) const {
-        for (std::size_t i = 0; i < columns_; ++i) {
-            Stored value;
-            std::memcpy(&value, source + i * sizeof value, sizeof value);
-            out[i] = convert(value);
-        }
+        kernels::detail::for_blocks(columns_, [&](std::size_t first, auto count) {
+            Stored values[kernels::detail::conversion_block];
+            std::memcpy(values, source + first * sizeof(Stored), count * sizeof(Stored));
+            for (std::size_t i = 0; i < count; ++i) {
+                out[first + i] = convert(values[i]);
+            }
+        });
     }
 
     io::tensor_view values_;
@@ -94,10 +106,14 @@ class weights {
     weights(const io::safetensors& file, const model_config& config,
             precision computed = precision::f32);
 
-    /// What attention multiplies with, and the weights that were multiplied into it.
+    /// What attention multiplies queries with keys with, and their weights with values.
     [[nodiscard]] kernels::product_kind activation_product() const noexcept {
         return precision_ == precision::f32 ? kernels::product_kind::f32
                                             : kernels::product_kind::bf16;
+    }
+    /// What absorbed attention multiplies with the states of documents.
+    [[nodiscard]] kernels::product_kind state_product() const noexcept {
+        return precision_ == precision::int8 ? kernels::product_kind::int8 : activation_product();
     }
     /// What a linear layer with that weight multiplies with.
     [[nodiscard]] kernels::product_kind product_of(const weight_view& weight) const noexcept {

@@ -64,7 +64,7 @@ void check_interaction(const reference_case& given, std::size_t pair) {
     mice::kernels::buffer packed;
     const mice::nn::document_view view{states.data(), document_ids.data(), document_ids.size()};
     mice::nn::document_batch documents({&view, 1}, hidden, packed,
-                                       given.engine->network().activation_product());
+                                       given.engine->network().state_product());
     std::size_t layers = 0;
     float score = 0;
     given.engine->network().score(

@@ -57,6 +57,9 @@ class mapped_file {
     void expect_small_reads() const noexcept;
     /// Lets the system begin to read `count` bytes from `offset` on; both lie inside the file.
     void prefetch(std::size_t offset, std::size_t count) const noexcept;
+    /// Tells the system that the bytes read so far will hardly be read again: they stop counting as
+    /// this process's memory, and are fetched once more should they be read after all.
+    void release() const noexcept;
 
   private:
     void map(const std::filesystem::path& path);
@@ -112,6 +115,7 @@ inline void mapped_file::unmap() noexcept {
 
 inline void mapped_file::expect_small_reads() const noexcept {}
 inline void mapped_file::prefetch(std::size_t, std::size_t) const noexcept {}
+inline void mapped_file::release() const noexcept {}
 
 #else
 
@@ -172,6 +176,14 @@ inline void mapped_file::prefetch(std::size_t offset, std::size_t count) const n
         (void)::posix_madvise(const_cast<std::byte*>(data_ + (offset - before)), count + before,
                               POSIX_MADV_WILLNEED);
     }
+}
+
+inline void mapped_file::release() const noexcept {
+#if defined(__linux__) // glibc's posix_madvise does nothing for this advice
+    if (data_ != nullptr) {
+        (void)::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+    }
+#endif
 }
 
 #endif

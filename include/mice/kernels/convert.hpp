@@ -81,8 +81,8 @@ template <class Step> void for_blocks(std::size_t n, Step step) {
 
 } // namespace detail
 
-/// The largest magnitude of x[n]: 0 without values, infinity or NaN where one is not finite.
-[[nodiscard]] inline float largest_magnitude(const float* x, std::size_t n) {
+/// True where all of x[n] are finite.
+[[nodiscard]] inline bool all_finite(const float* x, std::size_t n) {
     std::uint32_t largest = 0; // magnitudes are ordered as their bits are, NaN above infinity
     detail::for_blocks(n, [&](std::size_t first, auto count) {
         std::uint32_t bits[detail::conversion_block] = {};
@@ -91,12 +91,7 @@ template <class Step> void for_blocks(std::size_t n, Step step) {
             largest = std::max(largest, bits[i] & 0x7fffffffU);
         }
     });
-    return std::bit_cast<float>(largest);
-}
-
-/// True where all of x[n] are finite.
-[[nodiscard]] inline bool all_finite(const float* x, std::size_t n) {
-    return std::bit_cast<std::uint32_t>(largest_magnitude(x, n)) < 0x7f800000U;
+    return largest < 0x7f800000U;
 }
 
 } // namespace kernels

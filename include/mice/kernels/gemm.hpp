@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -35,18 +36,10 @@ template <class Float> struct row_view {
 using rows_in = row_view<const float>;
 using rows_out = row_view<float>;
 
-/// Columns of B that one packed panel holds.
-template <class Arch> inline constexpr std::size_t panel_columns = 2 * lanes<Arch>;
 /// Rows of A that one register tile holds.
 template <class Arch> inline constexpr std::size_t tile_rows = many_registers<Arch> ? 12 : 6;
 
 namespace detail {
-/// out[n] = the words of x[i] and y[i] of bf16_product; y may be null, for zeros.
-template <class Arch> void interleave(const float* x, const float* y, std::size_t n, float* out) {
-    for (std::size_t i = 0; i < n; ++i) {
-        put_word(out + i, bf16_product<Arch>::word(x[i], y != nullptr ? y[i] : 0));
-    }
-}
 inline void scatter(const float* x, std::size_t n, float* out, std::size_t step) {
     for (std::size_t i = 0; i < n; ++i) {
         out[i * step] = x[i];
@@ -63,22 +56,25 @@ template <template <class> class Product = f32_product, class Arch = default_arc
     return (words_of<product>(k) + product::panel_extras) * round_up(n, panel_columns<Arch>);
 }
 
-/// Packs B [k, n] given as source[k][n], `stride` floats from row to row; not for int8.
+/// Packs B [k, n] given as source[k][n], `stride` floats from row to row.
 template <template <class> class Product = f32_product, class Arch = default_arch>
 void pack(const float* source, std::size_t stride, std::size_t k, std::size_t n, float* packed) {
     using product = Product<Arch>;
-    static_assert(product::values <= 2, "columns of int8 are packed from a transposed source");
     constexpr std::size_t width = panel_columns<Arch>;
-    for (std::size_t first = 0; first < n; first += width) {
-        const std::size_t columns = std::min(width, n - first);
-        for (std::size_t i = 0; i < k; i += product::values, packed += width) {
-            const float* row = source + i * stride + first;
-            if constexpr (product::values == 1) {
-                std::copy_n(row, columns, packed);
-            } else {
-                detail::interleave<Arch>(row, i + 1 < k ? row + stride : nullptr, columns, packed);
-            }
-            std::fill(packed + columns, packed + width, 0.0F);
+    const std::size_t floats = (words_of<product>(k) + product::panel_extras) * width;
+    for (std::size_t first = 0; first < n; first += width, packed += floats) {
+        const float* panel = source + first;
+        if (n - first >= width) {
+            product::pack_panel([&](std::size_t i) { return panel + i * stride; }, k, packed);
+        } else {
+            // Two rows, as a product may look at two at a time.
+            float rows[2][width] = {};
+            product::pack_panel(
+                [&](std::size_t i) {
+                    std::copy_n(panel + i * stride, n - first, rows[i % 2]);
+                    return static_cast<const float*>(rows[i % 2]);
+                },
+                k, packed);
         }
     }
 }
@@ -119,6 +115,31 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
             }
         }
     }
+}
+
+/// Packs a panel for int8_product from columns of k integers that are bytes already, at most
+/// panel_columns of them; `steps` says what 1 stands for in each.
+template <class Arch = default_arch>
+void pack_bytes(std::span<const std::byte* const> columns, const float* steps, std::size_t k,
+                float* packed) {
+    using product = int8_product<Arch>;
+    constexpr std::size_t width = panel_columns<Arch>;
+    constexpr std::size_t block = 16;
+    const std::size_t words = words_of<product>(k);
+    if (columns.size() < width) {
+        std::fill_n(packed, (words + 1) * width, 0.0F);
+    }
+    for (std::size_t begin = 0; begin < words; begin += block) {
+        const std::size_t bytes = std::min(4 * block, k - 4 * begin);
+        for (std::size_t j = 0; j < columns.size(); ++j) {
+            std::uint32_t part[block] = {};
+            std::memcpy(part, columns[j] + 4 * begin, bytes);
+            for (std::size_t i = 0; i < std::min(block, words - begin); ++i) {
+                detail::put_word(packed + (begin + i) * width + j, part[i] ^ product::offset);
+            }
+        }
+    }
+    std::copy_n(steps, columns.size(), packed + words * width);
 }
 
 /// Epilogue of a product: leaves it as it is.

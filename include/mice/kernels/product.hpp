@@ -9,6 +9,7 @@
 #include <limits>
 
 #include <mice/kernels/convert.hpp>
+#include <mice/kernels/elementwise.hpp>
 #include <mice/kernels/int8_dot.hpp>
 
 #if defined(__AVX512BF16__)
@@ -20,6 +21,9 @@
 // product says how values become words, and how words are multiplied and summed up.
 MICE_NAMESPACE_BEGIN
 namespace kernels {
+
+/// Columns of B that one packed panel holds.
+template <class Arch> inline constexpr std::size_t panel_columns = 2 * lanes<Arch>;
 
 /// Words of one operand's row or column of length k.
 template <class Product> [[nodiscard]] constexpr std::size_t words_of(std::size_t k) {
@@ -51,6 +55,12 @@ template <class Arch> struct f32_product {
     }
     /// out[row_extras] of a row whose parts have all been packed.
     static void finish_row(const scale&, float*) {}
+    /// out = a panel of the right operand given as rows[k], each of panel_columns values.
+    template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
+        for (std::size_t i = 0; i < k; ++i, out += panel_columns<Arch>) {
+            std::copy_n(rows(i), panel_columns<Arch>, out);
+        }
+    }
     /// extras of a row -> what its sums start with
     MICE_ALWAYS_INLINE static sums start(const float*) { return vec<Arch>(0.0F); }
     MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
@@ -92,6 +102,25 @@ template <class Arch> struct bf16_product {
         }
     }
     static void finish_row(const scale&, float*) {}
+    template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
+        constexpr std::size_t width = panel_columns<Arch>;
+        const float zeros[width] = {};
+        for (std::size_t i = 0; i < k; i += 2, out += width) {
+            const float* first = rows(i);
+            const float* second = i + 1 < k ? rows(i + 1) : zeros;
+            std::size_t j = 0;
+#if defined(__AVX512BF16__)
+            for (; j + 16 <= width; j += 16) {
+                const __m512i low = widened(_mm512_cvtneps_pbh(_mm512_loadu_ps(first + j)));
+                const __m512i high = widened(_mm512_cvtneps_pbh(_mm512_loadu_ps(second + j)));
+                _mm512_storeu_si512(out + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+            }
+#endif
+            for (; j < width; ++j) {
+                detail::put_word(out + j, word(first[j], second[j]));
+            }
+        }
+    }
     MICE_ALWAYS_INLINE static sums start(const float*) {
         return vec<Arch>(0.0F);
     }
@@ -112,6 +141,13 @@ template <class Arch> struct bf16_product {
                                                vec<Arch> bias) {
         return sum + bias;
     }
+
+#if defined(__AVX512BF16__)
+  private:
+    MICE_ALWAYS_INLINE static __m512i widened(__m256bh x) {
+        return _mm512_maskz_cvtepu16_epi32(0xffff, reinterpret_cast<__m256i>(x));
+    }
+#endif
 };
 
 /// Values as signed bytes, with one scale for each row of the left operand and each column of the
@@ -121,13 +157,15 @@ template <class Arch> struct int8_product {
     static constexpr std::size_t row_extras = 2;   // the scale, and where its sums start
     static constexpr std::size_t panel_extras = 1; // the scale
     using sums = ints<Arch>;
+    /// What the bytes of a column are xored with.
+    static constexpr std::uint32_t offset = int8_dot_wants_offset<Arch> ? 0x80808080U : 0;
 
-    /// Of a row or column x[k]. NaN where a value is not finite, so that it shows in every product.
+    /// Of a row or column x[k], or of its largest magnitude.
     struct scale {
-        scale(const float* x, std::size_t k) {
-            const float top = largest_magnitude(x, k);
+        scale(const float* x, std::size_t k) : scale(largest_magnitude<Arch>(x, k)) {}
+        explicit scale(float top) {
             if (!(top <= std::numeric_limits<float>::max())) {
-                step = std::numeric_limits<float>::quiet_NaN();
+                step = std::numeric_limits<float>::quiet_NaN(); // so that it shows in every product
             } else if (top > 0x1p-100F) { // the inverse of less could overflow
                 step = top / 127;
                 inverse = 127 / top;
@@ -157,15 +195,13 @@ template <class Arch> struct int8_product {
                 std::memcpy(out + i / 4, &bytes, sizeof bytes);
                 sums += reinterpret_cast<ints<Arch>>(rounded);
             }
-            for (std::size_t lane = 0; lane < lanes<Arch>; ++lane) {
-                whole.sum += sums[lane];
-            }
+            whole.sum += _mm512_reduce_add_epi32(reinterpret_cast<__m512i>(sums));
         }
 #endif
         for (; i < count; i += 4) {
             std::int8_t bytes[4] = {};
             for (std::size_t j = 0; j < std::min<std::size_t>(4, count - i); ++j) {
-                bytes[j] = rounded(x[i + j] * whole.inverse);
+                bytes[j] = static_cast<std::int8_t>(rounded(x[i + j] * whole.inverse));
                 whole.sum += bytes[j];
             }
             std::memcpy(out + i / 4, bytes, sizeof bytes);
@@ -179,10 +215,39 @@ template <class Arch> struct int8_product {
     /// A column's words as the right operand of int8_dot wants them.
     static void finish_column(const scale& whole, std::size_t words, float* column) {
         column[words] = whole.step;
-        for (std::size_t i = 0; int8_dot_wants_offset<Arch> && i < words; ++i) {
+        for (std::size_t i = 0; i < words; ++i) {
             std::uint32_t word = 0;
             std::memcpy(&word, column + i, sizeof word);
-            detail::put_word(column + i, word ^ 0x80808080U);
+            detail::put_word(column + i, word ^ offset);
+        }
+    }
+    // Loops of a constant length without calls, which compilers turn into vector code.
+    template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
+        constexpr std::size_t width = panel_columns<Arch>;
+        std::uint32_t top[width] = {};
+        for (std::size_t i = 0; i < k; ++i) {
+            const float* row = rows(i);
+            for (std::size_t j = 0; j < width; ++j) {
+                top[j] = std::max(top[j], std::bit_cast<std::uint32_t>(row[j]) & 0x7fffffffU);
+            }
+        }
+        float inverses[width];
+        float* steps = out + words_of<int8_product>(k) * width;
+        for (std::size_t j = 0; j < width; ++j) {
+            const scale column(std::bit_cast<float>(top[j]));
+            inverses[j] = column.inverse;
+            steps[j] = column.step;
+        }
+        for (std::size_t i = 0; i < k; i += 4, out += width) {
+            std::uint32_t words[width];
+            std::fill_n(words, width, offset);
+            for (std::size_t byte = 0; byte < std::min<std::size_t>(4, k - i); ++byte) {
+                const float* row = rows(i + byte);
+                for (std::size_t j = 0; j < width; ++j) {
+                    words[j] ^= rounded(row[j] * inverses[j]) << (8 * byte);
+                }
+            }
+            std::memcpy(out, words, sizeof words);
         }
     }
     MICE_ALWAYS_INLINE static sums start(const float* extras) {
@@ -200,9 +265,9 @@ template <class Arch> struct int8_product {
     }
 
   private:
-    /// To nearest, ties to even: adding 1.5 * 2^23 leaves no bits for a fraction.
-    static std::int8_t rounded(float x) {
-        return static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(x + 0x1.8p23F) & 0xffU);
+    /// The byte nearest to x, ties to even: adding 1.5 * 2^23 leaves no bits for a fraction.
+    MICE_ALWAYS_INLINE static std::uint32_t rounded(float x) {
+        return std::bit_cast<std::uint32_t>(x + 0x1.8p23F) & 0xffU;
     }
 };
 
@@ -222,7 +287,7 @@ MICE_ALWAYS_INLINE decltype(auto) with_product(product_kind kind, Function&& f) 
     }
 }
 
-/// As with_product for what multiplies two activations: attention never goes below bf16.
+/// As with_product for the products of narrow attention heads, which never go below bf16.
 template <class Function>
 MICE_ALWAYS_INLINE decltype(auto) with_activation_product(product_kind kind, Function&& f) {
     return kind == product_kind::f32 ? f.template operator()<f32_product>()

@@ -74,14 +74,33 @@ MICE_ALWAYS_INLINE vec<Arch> multiply_add(vec<Arch> a, vec<Arch> b, vec<Arch> c)
     return xsimd::fma(a, b, c);
 }
 
+namespace detail {
+// Lanes as integers and back: the only two casts whose form changed in xsimd 9.
+template <class Arch> MICE_ALWAYS_INLINE auto as_integers(vec<Arch> x) {
+#if XSIMD_VERSION_MAJOR >= 9
+    return xsimd::bitwise_cast<std::int32_t>(x);
+#else
+    return xsimd::bitwise_cast<xsimd::batch<std::int32_t, Arch>>(x);
+#endif
+}
+template <class Arch> MICE_ALWAYS_INLINE vec<Arch> as_floats(xsimd::batch<std::int32_t, Arch> x) {
+#if XSIMD_VERSION_MAJOR >= 9
+    return xsimd::bitwise_cast<float>(x);
+#else
+    return xsimd::bitwise_cast<vec<Arch>>(x);
+#endif
+}
+} // namespace detail
+
 /// The bits of each lane moved up by 16.
 template <class Arch> MICE_ALWAYS_INLINE vec<Arch> shift_up_16(vec<Arch> x) {
-#if XSIMD_VERSION_MAJOR >= 9
-    return xsimd::bitwise_cast<float>(xsimd::bitwise_cast<std::int32_t>(x) << 16);
-#else
-    using ints = xsimd::batch<std::int32_t, Arch>;
-    return xsimd::bitwise_cast<vec<Arch>>(xsimd::bitwise_cast<ints>(x) << 16);
-#endif
+    return detail::as_floats<Arch>(detail::as_integers<Arch>(x) << 16);
+}
+
+/// x * 2^n, normal numbers both, with n given as 1.5 * 2^23 + n.
+template <class Arch> MICE_ALWAYS_INLINE vec<Arch> add_to_exponent(vec<Arch> x, vec<Arch> shifted) {
+    return detail::as_floats<Arch>(detail::as_integers<Arch>(x) +
+                                   (detail::as_integers<Arch>(shifted) << 23));
 }
 
 /// Sum of the lanes.

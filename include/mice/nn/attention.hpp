@@ -17,19 +17,47 @@ struct attention_mask {
     bool average_first_row = false; ///< row 0 takes the plain mean of the values
 };
 
-/// softmax(scale * scores) over each of `rows` rows of `keys` columns, `stride` floats apart;
-/// `row_of` maps a row to its position in the query.
-template <class RowOf>
-void masked_softmax(float* scores, std::size_t rows, std::size_t stride, std::size_t keys,
-                    float scale, const attention_mask& mask, RowOf row_of) {
-    for (std::size_t i = 0; i < rows; ++i) {
-        float* row = scores + i * stride;
-        const bool first = row_of(i) == 0;
-        if (first && mask.average_first_row) {
-            std::fill_n(row, keys, 1.0F / static_cast<float>(keys));
-        } else {
-            kernels::softmax<>(row, keys, scale, !first && mask.hide_first_column ? 1 : 0);
+/// Keys and values packed for a product.
+struct packed_attention {
+    const float* keys; ///< [width, tokens]
+    std::size_t width;
+    std::size_t tokens;
+    const float* values; ///< [tokens, value_width]
+    std::size_t value_width;
+};
+
+/// out [rows, value_width] = softmax(scale * query [rows, width] keys) values, where row i stands
+/// at position i % period of the query. A few rows at a time, so that their scores stay in a
+/// second-level cache, however long the document; out may be the query itself.
+template <template <class> class Product>
+void attend_packed(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
+                   float scale, const attention_mask& mask, rows_out out, workspace& space) {
+    constexpr std::size_t scores_at_once = 32768; // floats
+    constexpr std::size_t tile = kernels::tile_rows<kernels::default_arch>;
+    const std::size_t stride = kernels::round_up(in.tokens, kernels::lanes<kernels::default_arch>);
+    const std::size_t block =
+        std::min(rows, tile * std::max<std::size_t>(1, scores_at_once / (tile * stride)));
+    float* scores = space.scores.reserve(block * stride);
+    float* scratch = space.gemm.reserve(std::max(kernels::gemm_scratch<Product>(block, in.width),
+                                                 kernels::gemm_scratch<Product>(block, in.tokens)));
+    for (std::size_t first = 0; first < rows; first += block) {
+        const std::size_t count = std::min(block, rows - first);
+        kernels::gemm<kernels::keep, Product>({query.row(first), query.stride}, count, in.keys,
+                                              in.width, in.tokens, nullptr, {scores, stride},
+                                              scratch);
+        for (std::size_t i = 0; i < count; ++i) {
+            float* row = scores + i * stride;
+            const bool is_first = (first + i) % period == 0;
+            if (is_first && mask.average_first_row) {
+                std::fill_n(row, in.tokens, 1.0F / static_cast<float>(in.tokens));
+            } else {
+                kernels::softmax<>(row, in.tokens, scale,
+                                   !is_first && mask.hide_first_column ? 1 : 0);
+            }
         }
+        kernels::gemm<kernels::keep, Product>({scores, stride}, count, in.values, in.tokens,
+                                              in.value_width, nullptr, {out.row(first), out.stride},
+                                              scratch);
     }
 }
 
@@ -45,20 +73,14 @@ struct attention_operands {
     kernels::product_kind product; ///< f32 or bf16
 };
 
-/// out [queries, heads * head_dim] = softmax(q k^T / sqrt(head_dim)) v for each head. Query rows go
-/// in blocks, so the scores take memory linear in the keys.
+/// out [queries, heads * head_dim] = softmax(q k^T / sqrt(head_dim)) v for each head.
 template <template <class> class Product>
 void attend_with(const attention_operands& in, const attention_mask& mask, rows_out out,
                  workspace& space) {
-    constexpr std::size_t block = 96;
-    const std::size_t stride = kernels::round_up(in.keys, kernels::lanes<kernels::default_arch>);
-    const std::size_t most = std::min(block, in.queries);
-    float* scores = space.scores.reserve(most * stride);
     float* keys = space.packed_keys.reserve(kernels::packed_floats<Product>(in.head_dim, in.keys));
     float* values =
         space.packed_values.reserve(kernels::packed_floats<Product>(in.keys, in.head_dim));
-    float* scratch = space.gemm.reserve(std::max(kernels::gemm_scratch<Product>(most, in.head_dim),
-                                                 kernels::gemm_scratch<Product>(most, in.keys)));
+    const packed_attention packed{keys, in.head_dim, in.keys, values, in.head_dim};
     const float scale = 1.0F / std::sqrt(static_cast<float>(in.head_dim));
     for (std::size_t head = 0; head < in.heads; ++head) {
         const std::size_t column = head * in.head_dim;
@@ -66,17 +88,8 @@ void attend_with(const attention_operands& in, const attention_mask& mask, rows_
                                           keys);
         kernels::pack<Product>(in.value.base + column, in.value.stride, in.keys, in.head_dim,
                                values);
-        for (std::size_t first = 0; first < in.queries; first += block) {
-            const std::size_t rows = std::min(block, in.queries - first);
-            const rows_in query{in.query.row(first) + column, in.query.stride};
-            const rows_out result{out.row(first) + column, out.stride};
-            kernels::gemm<kernels::keep, Product>(query, rows, keys, in.head_dim, in.keys, nullptr,
-                                                  rows_out{scores, stride}, scratch);
-            masked_softmax(scores, rows, stride, in.keys, scale, mask,
-                           [first](std::size_t i) { return first + i; });
-            kernels::gemm<kernels::keep, Product>(rows_in{scores, stride}, rows, values, in.keys,
-                                                  in.head_dim, nullptr, result, scratch);
-        }
+        attend_packed<Product>({in.query.base + column, in.query.stride}, in.queries, in.queries,
+                               packed, scale, mask, {out.base + column, out.stride}, space);
     }
 }
 

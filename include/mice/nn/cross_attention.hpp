@@ -34,9 +34,12 @@ class cross_attention {
           output_(source, {{name + ".output.dense"}}),
           norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads), hidden_(query_.out()),
           head_dim_(hidden_ / heads), layer_(layer), product_(source.activation_product()),
+          state_product_(source.state_product()),
+          absorbed_product_(std::min(source.product_of(source[name + ".self.key.weight"]),
+                                     source.product_of(source[name + ".self.value.weight"]))),
           value_bias_(source[name + ".self.value.bias"].floats()) {
         if (can_absorb(1)) {
-            kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+            kernels::with_product(absorbed_product_, [&]<template <class> class Product>() {
                 pack_absorbed<Product>(source, name);
             });
         }
@@ -150,8 +153,8 @@ class cross_attention {
             part.base += head * head_dim_;
             const rows_out target{out + head * rows * hidden_, hidden_, rows,
                                   heads_ * rows * hidden_};
-            multiply(part, all, absorbed_keys_.data() + head * key_floats_, head_dim_, hidden_,
-                     nullptr, target, space);
+            multiply(absorbed_product_, part, all, absorbed_keys_.data() + head * key_floats_,
+                     head_dim_, hidden_, nullptr, target, space);
         }
     }
 
@@ -174,8 +177,9 @@ class cross_attention {
         for (std::size_t head = 0; head < heads_; ++head) {
             const rows_in context{contexts + head * rows * hidden_, hidden_, rows, per_document};
             const rows_out target{attended.row(run.first * rows) + head * head_dim_, hidden_};
-            multiply(context, count * rows, absorbed_values_.data() + head * value_floats_, hidden_,
-                     head_dim_, value_bias_.data() + head * head_dim_, target, space);
+            multiply(absorbed_product_, context, count * rows,
+                     absorbed_values_.data() + head * value_floats_, hidden_, head_dim_,
+                     value_bias_.data() + head * head_dim_, target, space);
         }
     }
 
@@ -183,22 +187,20 @@ class cross_attention {
     /// itself.
     void mix_states(const float* absorbed, std::size_t rows, document_batch& documents,
                     std::size_t i, const attention_mask& mask, float* out, workspace& space) const {
-        const std::size_t tokens = documents[i].tokens;
-        const std::size_t all = heads_ * rows;
-        const std::size_t stride = kernels::round_up(tokens, kernels::lanes<kernels::default_arch>);
-        float* scores = space.scores.reserve(all * stride);
-        multiply({absorbed, hidden_}, all, documents.keys(i), hidden_, tokens, nullptr,
-                 {scores, stride}, space);
-        masked_softmax(scores, all, stride, tokens, 1.0F / std::sqrt(static_cast<float>(head_dim_)),
-                       mask, [rows](std::size_t row) { return row % rows; });
-        multiply({scores, stride}, all, documents.values(i), tokens, hidden_, nullptr,
-                 {out, hidden_}, space);
+        const packed_attention packed{documents.keys(i), hidden_, documents[i].tokens,
+                                      documents.values(i), hidden_};
+        const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
+        kernels::with_product(state_product_, [&]<template <class> class Product>() {
+            attend_packed<Product>({absorbed, hidden_}, heads_ * rows, rows, packed, scale, mask,
+                                   {out, hidden_}, space);
+        });
     }
 
-    /// c [m, n] = a [m, k] B + bias, B packed for product_.
-    void multiply(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
-                  const float* bias, rows_out c, workspace& space) const {
-        kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+    /// c [m, n] = a [m, k] B + bias, B packed for that product.
+    static void multiply(kernels::product_kind product, rows_in a, std::size_t m,
+                         const float* packed, std::size_t k, std::size_t n, const float* bias,
+                         rows_out c, workspace& space) {
+        kernels::with_product(product, [&]<template <class> class Product>() {
             kernels::gemm<kernels::keep, Product>(
                 a, m, packed, k, n, bias, c,
                 space.gemm.reserve(kernels::gemm_scratch<Product>(m, k)));
@@ -236,12 +238,14 @@ class cross_attention {
     std::size_t hidden_;
     std::size_t head_dim_;
     std::size_t layer_;
-    kernels::product_kind product_; // of everything but the linear layers: f32 or bf16
-    std::vector<float> value_bias_; // [hidden]
-    std::size_t key_floats_ = 0;    // floats of one head in absorbed_keys_
-    std::size_t value_floats_ = 0;  // floats of one head in absorbed_values_
-    buffer absorbed_keys_;          // per head W_k,h [head_dim, hidden], packed
-    buffer absorbed_values_;        // per head W_v,h^T [hidden, head_dim], packed
+    kernels::product_kind product_;          // of the plain form: f32 or bf16
+    kernels::product_kind state_product_;    // with D
+    kernels::product_kind absorbed_product_; // with W_k and W_v of the absorbed form
+    std::vector<float> value_bias_;          // [hidden]
+    std::size_t key_floats_ = 0;             // floats of one head in absorbed_keys_
+    std::size_t value_floats_ = 0;           // floats of one head in absorbed_values_
+    buffer absorbed_keys_;                   // per head W_k,h [head_dim, hidden], packed
+    buffer absorbed_values_;                 // per head W_v,h^T [hidden, head_dim], packed
 };
 
 } // namespace nn

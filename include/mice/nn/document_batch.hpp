@@ -44,7 +44,7 @@ struct document_view {
 /// at a time, just before they are packed, while the states are in a near cache. For one thread.
 class document_batch {
   public:
-    /// Packs for `product`, f32 or bf16, into `memory`, which must outlive this object, as must the
+    /// Packs for `product` into `memory`, which must outlive this object, as must the
     /// decoder and its scratch, which documents with codes need.
     document_batch(std::span<const document_view> documents, std::size_t hidden,
                    kernels::buffer& memory, kernels::product_kind product,
@@ -100,7 +100,7 @@ class document_batch {
         if (document.key_values != nullptr) {
             return 0;
         }
-        return kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+        return kernels::with_product(product_, [&]<template <class> class Product>() {
             return kernels::round_up(kernels::packed_floats<Product>(k, n), 16);
         });
     }
@@ -118,7 +118,7 @@ class document_batch {
         const float* from = states(i);
         float* keys = memory_ + offsets_[i];
         float* values = keys + key_floats(documents_[i]);
-        kernels::with_activation_product(product_, [&]<template <class> class Product>() {
+        kernels::with_product(product_, [&]<template <class> class Product>() {
             kernels::pack_transposed<Product>(from, hidden_, hidden_, tokens, keys);
             kernels::pack<Product>(from, hidden_, tokens, hidden_, values);
         });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -41,38 +42,34 @@ struct workspace {
 class linear {
   public:
     linear() = default;
-    /// `rows` float values [out, in] and `bias` [out], which may be empty.
-    linear(const std::vector<float>& rows, std::vector<float> bias, std::size_t out, std::size_t in,
-           kernels::product_kind product = kernels::product_kind::f32)
-        : bias_(std::move(bias)), in_(in), out_(out), product_(product) {
-        kernels::with_product(product_, [&]<template <class> class Product>() {
-            packed_ = buffer(kernels::packed_floats<Product>(in, out));
-            kernels::pack_transposed<Product>(rows.data(), in, in, out, packed_.data());
-        });
-    }
     /// Reads NAME.weight and, where `with_bias`, NAME.bias of each name and stacks their rows.
     struct parts {
         std::vector<std::string> names;
         bool with_bias = true;
         bool in_f32 = false; ///< whatever the model computes with
     };
-    linear(const weights& source, const parts& stacked) {
-        std::vector<float> rows;
-        std::vector<float> bias;
-        auto product = stacked.in_f32 ? kernels::product_kind::f32 : kernels::product_kind::int8;
+    linear(const weights& source, const parts& stacked)
+        : product_(stacked.in_f32 ? kernels::product_kind::f32 : kernels::product_kind::int8) {
+        matrices rows;
+        bool all_int8 = true;
         for (const std::string& name : stacked.names) {
             const weight_view& weight = source[name + ".weight"];
-            product = std::min(product, source.product_of(weight)); // the most precise of all
+            rows.push_back(&weight);
+            all_int8 = all_int8 && weight.is_int8();
+            product_ = std::min(product_, source.product_of(weight)); // the most precise of all
             in_ = weight.columns();
             out_ += weight.rows();
-            const std::vector<float> values = weight.floats();
-            rows.insert(rows.end(), values.begin(), values.end());
             if (stacked.with_bias) {
                 const std::vector<float> offsets = source[name + ".bias"].floats();
-                bias.insert(bias.end(), offsets.begin(), offsets.end());
+                bias_.insert(bias_.end(), offsets.begin(), offsets.end());
             }
         }
-        *this = linear(rows, std::move(bias), out_, in_, product);
+        if (product_ == kernels::product_kind::int8 && all_int8) {
+            pack_bytes(rows);
+            return;
+        }
+        kernels::with_product(product_,
+                              [&]<template <class> class Product>() { pack<Product>(rows); });
     }
 
     /// y [m, out] = Epilogue(x [m, in] W^T + b); y may not overlap x.
@@ -92,6 +89,59 @@ class linear {
     }
 
   private:
+    using matrices = std::vector<const weight_view*>;
+
+    /// For each panel: add(column, matrix, row) says what each of its columns is, then
+    /// pack_panel(columns, out) packs them.
+    template <template <class> class Product, class Add, class PackPanel>
+    void for_panels(const matrices& all, const Add& add, const PackPanel& pack_panel) {
+        constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
+        packed_ = buffer(kernels::packed_floats<Product>(in_, out_));
+        float* out = packed_.data();
+        std::size_t columns = 0;
+        std::size_t left = out_;
+        for (const weight_view* matrix : all) {
+            for (std::size_t row = 0; row < matrix->rows(); ++row) {
+                add(columns++, *matrix, row);
+                --left;
+                if (columns == width || left == 0) {
+                    pack_panel(columns, out);
+                    out += kernels::packed_floats<Product>(in_, width);
+                    columns = 0;
+                }
+            }
+        }
+    }
+
+    /// Only one panel's rows are ever there as floats.
+    template <template <class> class Product> void pack(const matrices& all) {
+        buffer rows(kernels::panel_columns<kernels::default_arch> * in_);
+        for_panels<Product>(
+            all,
+            [&](std::size_t column, const weight_view& matrix, std::size_t row) {
+                matrix.read_row(row, rows.data() + column * in_);
+            },
+            [&](std::size_t columns, float* out) {
+                kernels::pack_transposed<Product>(rows.data(), in_, in_, columns, out);
+            });
+    }
+
+    /// Packs 8-bit integers as they are.
+    void pack_bytes(const matrices& all) {
+        constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
+        std::array<const std::byte*, width> rows{};
+        std::array<float, width> steps{};
+        for_panels<kernels::int8_product>(
+            all,
+            [&](std::size_t column, const weight_view& matrix, std::size_t row) {
+                rows[column] = matrix.row_bytes(row);
+                steps[column] = matrix.row_scale(row);
+            },
+            [&](std::size_t columns, float* out) {
+                kernels::pack_bytes<>({rows.data(), columns}, steps.data(), in_, out);
+            });
+    }
+
     buffer packed_;           // [in, out] in panels of the product
     std::vector<float> bias_; // [out] or empty
     std::size_t in_ = 0;

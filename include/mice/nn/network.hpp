@@ -34,7 +34,7 @@ using layer_observer = std::function<void(std::size_t layer, rows_in x, std::siz
 class network {
   public:
     network(const weights& source, const model_config& config)
-        : config_(config), product_(source.activation_product()), embeddings_(source, config),
+        : config_(config), product_(source.state_product()), embeddings_(source, config),
           query_encoder_(source,
                          config.bound_bottom_layers ? "bottom_layers" : "query_bottom_layers",
                          config.query_layers, config),
@@ -80,7 +80,7 @@ class network {
                workspace& space, const layer_observer& observer = {}) const;
 
     /// What a document_batch packs for.
-    [[nodiscard]] kernels::product_kind activation_product() const noexcept { return product_; }
+    [[nodiscard]] kernels::product_kind state_product() const noexcept { return product_; }
     /// [vocabulary, embedding width], as the file holds them.
     [[nodiscard]] const weight_view& word_embeddings() const noexcept {
         return embeddings_.words();
