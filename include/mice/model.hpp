@@ -16,11 +16,12 @@
 #include <mice/nn/network.hpp>
 #include <mice/tokenizer.hpp>
 #include <mice/weights.hpp>
+#include <mice/work_memory.hpp>
 
 MICE_NAMESPACE_BEGIN
 
-/// A loaded model file: configuration, tokenizer, and weights ready to compute. Immutable, safe to
-/// use from many threads. Not copyable or movable: share it.
+/// A loaded model file: configuration, tokenizer, and weights ready to compute. Safe to use from
+/// many threads. Not copyable or movable: share it.
 class model {
   public:
     /// Maps the file and keeps it mapped. Throws mice::error for anything that is not a complete,
@@ -51,6 +52,9 @@ class model {
     [[nodiscard]] const mice::tokenizer* text_tokenizer() const noexcept {
         return tokenizer_.get();
     }
+
+    /// Memory of running calls, kept from one to the next. Safe from many threads.
+    [[nodiscard]] detail::work_memory_pool& work_memories() const noexcept { return memories_; }
 
     /// A document's text as ids, cut at the model's limit. Throws errc::invalid_argument for a
     /// model without a tokenizer.
@@ -89,6 +93,7 @@ class model {
 
     model(io::mapped_file mapped, precision computed) : model(mapped.bytes(), computed) {
         mapped_ = std::move(mapped);
+        mapped_.release(); // all but the word embeddings is packed now
     }
 
     static const std::string& required_metadata(const io::safetensors& file, std::string_view key) {
@@ -138,6 +143,7 @@ class model {
     nn::network network_;
     std::shared_ptr<const mice::tokenizer> tokenizer_;
     std::string fingerprint_;
+    mutable detail::work_memory_pool memories_;
 };
 
 MICE_NAMESPACE_END

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -27,57 +26,6 @@ namespace detail {
 struct encoded_query {
     nn::prepared_query prepared;
     text_origin origin;
-};
-
-/// Everything that one piece of work needs; reused by the next piece on any thread.
-struct work_memory {
-    nn::workspace space;
-    kernels::buffer states;               // of the documents that the call encodes
-    kernels::buffer packed;               // of the documents of this piece
-    kernels::buffer scratch;              // of decoding
-    std::vector<encoding> encodings;      // [documents]
-    std::vector<nn::token_ids> sequences; // [documents]
-    std::vector<nn::document_view> views; // [documents]
-    std::vector<float> scores;            // [documents]
-};
-
-/// Hands out work memory; there is as much of it as pieces run at the same time.
-class work_memory_pool {
-  public:
-    class lease {
-      public:
-        explicit lease(work_memory_pool& pool) : pool_(pool), memory_(pool.take()) {}
-        lease(const lease&) = delete;
-        lease& operator=(const lease&) = delete;
-        ~lease() { pool_.give_back(std::move(memory_)); }
-        work_memory& operator*() const { return *memory_; }
-
-      private:
-        work_memory_pool& pool_;
-        std::unique_ptr<work_memory> memory_;
-    };
-
-  private:
-    std::unique_ptr<work_memory> take() {
-        const std::lock_guard lock(mutex_);
-        ++lent_;
-        free_.reserve(lent_ + free_.size()); // so that giving back never allocates
-        if (free_.empty()) {
-            return std::make_unique<work_memory>();
-        }
-        std::unique_ptr<work_memory> memory = std::move(free_.back());
-        free_.pop_back();
-        return memory;
-    }
-    void give_back(std::unique_ptr<work_memory> memory) {
-        const std::lock_guard lock(mutex_);
-        --lent_;
-        free_.push_back(std::move(memory));
-    }
-
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<work_memory>> free_;
-    std::size_t lent_ = 0;
 };
 
 /// Rows that a matrix product needs at least to keep its weights busy; more gains little.
@@ -230,9 +178,11 @@ template <class Source> class scoring_call {
         }
         if (!queries_.empty()) {
             const parallel_options where{options_.threads, options_.pool};
-            const std::size_t piece = piece_size(threads_for(where, source_.size()));
-            parallel_for((source_.size() + piece - 1) / piece, where, [this, piece](std::size_t i) {
-                work(i * piece, std::min(source_.size(), (i + 1) * piece));
+            const std::size_t documents = source_.size();
+            const std::size_t pieces = piece_count(threads_for(where, documents));
+            parallel_for(pieces, where, [this, documents, pieces](std::size_t i) {
+                work(first_of_piece(i, documents, pieces),
+                     first_of_piece(i + 1, documents, pieces));
             });
         }
         for (ranking& answer : rankings_) {
@@ -244,23 +194,29 @@ template <class Source> class scoring_call {
     }
 
   private:
-    /// Documents in one piece of work: enough rows to fill the products, few enough that all
-    /// threads get several pieces. No score depends on it.
-    [[nodiscard]] std::size_t piece_size(std::size_t threads) const {
+    /// Pieces of work: each with enough rows to fill the products, and as many for each thread. No
+    /// score depends on it.
+    [[nodiscard]] std::size_t piece_count(std::size_t threads) const {
         std::size_t rows = 1;
         for (const encoded_query* query : queries_) {
             rows = std::max(rows, query->prepared.rows);
         }
+        const std::size_t documents = source_.size();
         const std::size_t filling = std::clamp<std::size_t>(full_rows / rows, 1, 32);
-        const std::size_t fair = threads == 1 ? filling : source_.size() / (4 * threads);
-        return std::max<std::size_t>(1, std::min(filling, fair));
+        const std::size_t filled = (documents + filling - 1) / filling;
+        const std::size_t fair = threads == 1 ? filled : std::max(filled, 4 * threads);
+        return std::min(documents, (fair + threads - 1) / threads * threads);
+    }
+    /// Of `pieces` pieces whose sizes differ by at most one.
+    static std::size_t first_of_piece(std::size_t i, std::size_t documents, std::size_t pieces) {
+        return i * (documents / pieces) + std::min(i, documents % pieces);
     }
 
     void work(std::size_t first, std::size_t last) {
         if (should_stop(options_)) {
             return;
         }
-        const work_memory_pool::lease lease(pool_);
+        const work_memory_pool::lease lease(model_.work_memories());
         work_memory& memory = *lease;
         if (!source_.load(first, last, options_, memory, loaded_.data())) {
             return;
@@ -296,7 +252,6 @@ template <class Source> class scoring_call {
     const Source& source_;
     const rank_options& options_;
     progress_counter progress_;
-    work_memory_pool pool_;
     std::vector<ranking> rankings_;
     std::vector<hit> loaded_; // what loading tells of each document
 };

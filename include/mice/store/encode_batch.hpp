@@ -106,9 +106,9 @@ class batch_encoder {
             sequences.push_back(each->tokens.ids);
             rows += each->tokens.ids.size();
         }
-        nn::workspace space;
+        const mice::detail::work_memory_pool::lease memory(engine_.work_memories());
         std::vector<float> states(rows * hidden);
-        engine_.network().encode_documents(sequences, states.data(), space);
+        engine_.network().encode_documents(sequences, states.data(), (*memory).space);
         const float* next = states.data();
         for (waiting_document* each : documents) {
             const std::size_t values = each->tokens.ids.size() * hidden;
