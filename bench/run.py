@@ -1,143 +1,265 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""mice in every precision beside PyTorch on the same model and inputs, in one interleaved run; prints a Markdown table.
+"""mice in every precision beside what else would re-rank on a CPU, in one interleaved run.
 
-    bench/run.py [--threads 2] [--documents 100] [--tokens 128] [--query-tokens 12] [--rounds 3]
+    bench/run.py                                       one query of 12 tokens, 100 documents of 128, 2 threads
+    bench/run.py --workload 128x512 --query-tokens 32
+    bench/run.py --workload 1x128                      the latency of one pair, on one thread
+    bench/run.py --only 'stored,kv,ce-l12/openvino-*'  globs over GROUP/ENGINE, or over either part; --list names all
+    bench/run.py --only gemm                           the matrix product alone
+    bench/run.py --quick                               a test of this program: one round, few documents
 
-Sets up what it needs: builds the benchmark programs into build/bench/ and installs PyTorch from PyPI
-into build/bench/venv/. Let nothing else use the CPU meanwhile.
+Sets up what it needs: builds the programs into build/bench/ and installs the peers from PyPI into build/bench/venv/.
+Nothing else is downloaded: all models have seeded random weights of the usual shapes, and MICE has the same ones in
+every engine. Writes a Markdown table, a plot and the raw figures into the output folder. Let nothing else use the
+CPU meanwhile.
+
+Every engine stays resident in a process of its own, and in each round every case runs in turn, so that a slow spell
+of the machine meets everyone. Before, each is prepared outside the time: models loaded and compiled, the fastest batch
+size chosen. Peers get token ids; mice gets texts and tokenises them within the time, and has a model file with int8
+weights for computing in int8, one with f32 weights otherwise. Random weights exaggerate what low precision does to
+scores.
 """
 import argparse
+import hashlib
 import json
 import os
 import platform
-import random
-import statistics
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from model_file import read_header
+import report
+from cases import GEMM, GEMM_PRECISIONS, GEMM_SHAPES, GEMM_THREADS, every_case, matches
+from engines import Engine, Failed, environment
+from model_file import vocabulary
+from workload import make_input
 
 ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "bench"
 BUILD = ROOT / "build" / "bench"
-TORCH = ["torch==2.13.0", "numpy"]
-PRECISIONS = ["f32", "bf16", "int8"]  # of mice
+CACHE = BUILD / "cache"
+DEFAULT_MODEL = ROOT / "models/mice-minilm-l6x2-int8.safetensors"
+PROGRAMS = ("bench_rerank", "bench_kernels", "mice-convert")
+
+
+def run(command, **more):
+    """Runs a program and returns what it printed; ends with all of it where it fails."""
+    done = subprocess.run([str(each) for each in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False, **more)
+    if done.returncode != 0:
+        sys.exit(done.stdout)
+    return done.stdout
 
 
 def build():
-    """The benchmark programs, with this machine's instruction set, and the peer's environment."""
-    subprocess.run([ROOT / "scripts/packages.sh", "develop"], check=True)
-    configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                 "-DMICE_NATIVE=ON", "-DMICE_BUILD_BENCH=ON", "-DMICE_BUILD_TESTS=OFF",
-                 "-DMICE_BUILD_TOOLS=OFF", "-DMICE_BUILD_EXAMPLES=OFF"]
-    for command in (configure, ["cmake", "--build", BUILD]):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            sys.exit(done.stdout)
-    python = BUILD / "venv/bin/python"
-    if not (BUILD / "venv/ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", BUILD / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *TORCH], check=True)
-        (BUILD / "venv/ready").touch()
-    return python
+    """The programs, with this machine's instruction set."""
+    run([ROOT / "scripts/packages.sh", "develop"])
+    run(["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DMICE_NATIVE=ON",
+         "-DMICE_BUILD_BENCH=ON", "-DMICE_BUILD_TOOLS=ON", "-DMICE_BUILD_TESTS=OFF", "-DMICE_BUILD_EXAMPLES=OFF"])
+    run(["cmake", "--build", BUILD, "--target", *PROGRAMS])
 
 
-def vocabulary(model):
-    """The model's tokens in id order."""
-    with open(model, "rb") as file:
-        begin, end = read_header(file)["tokenizer.vocabulary"]["data_offsets"]
-        file.seek(begin, os.SEEK_CUR)
-        return file.read(end - begin).decode("utf-8").split("\0")[:-1]
+def install_peers():
+    """The peers' environment, made anew where requirements.txt has changed; the Python to use."""
+    venv, wanted = BUILD / "venv", (HERE / "requirements.txt").read_text(encoding="utf-8")
+    installed = venv / "installed.txt"
+    if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(venv, ignore_errors=True)
+        run([sys.executable, "-m", "venv", venv])
+        run([venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+             "--only-binary=:all:", "-r", HERE / "requirements.txt"])
+        installed.write_text(wanted, encoding="utf-8")
+    return venv / "bin/python"
 
 
-def make_input(model, options):
-    """Seeded texts of whole words that are one token each, with their ids for the peer."""
-    tokens = vocabulary(model)
-    words = [i for i, t in enumerate(tokens) if t.isascii() and t.isalpha() and t.islower() and len(t) > 2]
-    cls, sep = tokens.index("[CLS]"), tokens.index("[SEP]")
-    chance = random.Random(1)
+def make_models(python, given):
+    """Model files of MICE: with f32 weights, and with int8 weights for computing in int8."""
+    if given is not None:
+        return {"f32": given, "int8": given}
+    parts = (HERE / "checkpoint.py", BUILD / "bin/mice-convert")
+    folder = CACHE / ("mice-" + hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()[:12])
+    models = {weights: folder / f"{weights}.safetensors" for weights in ("f32", "int8")}
+    if not all(each.exists() for each in models.values()):
+        run([python, HERE / "checkpoint.py", DEFAULT_MODEL, folder / "checkpoint"])
+        for weights, file in models.items():
+            run([BUILD / "bin/mice-convert", folder / "checkpoint", "-o", file, "--weights", weights,
+                 "--name", "mice-random-l3x3"])
+        shutil.rmtree(folder / "checkpoint")
+    return models
 
-    def text(count):
-        return [chance.choice(words) for _ in range(count - 2)]
 
-    query = text(options.query_tokens)
-    documents = [text(options.tokens) for _ in range(options.documents)]
+class Engines:
+    """Every engine's process by the cases that it runs."""
 
-    def spell(ids):
-        return " ".join(tokens[i] for i in ids)
+    def __init__(self, python, models, data, options):
+        self.started = {}
+        self.python, self.models, self.data, self.options = python, models, data, options
 
-    return {"tokens": options.tokens, "query": spell(query), "documents": [spell(d) for d in documents],
-            "query_ids": [cls, *query, sep], "document_ids": [[cls, *d, sep] for d in documents]}
+    def peer(self, engine, threads, seconds):
+        command = [self.python, HERE / "peer_worker.py", engine, self.data, self.models["f32"], CACHE, threads, seconds]
+        return self.engine(f"{engine}-{threads}", command, threads)
+
+    def measure(self, case):
+        threads, seconds = self.options.threads, self.options.seconds
+        if case.engine != "mice":
+            return self.peer(case.engine, threads, seconds).ask(case.name)
+        model = self.models.get(case.precision, self.models["f32"])
+        command = [BUILD / "bin/bench_rerank", model, self.data, case.precision, threads, seconds]
+        return self.engine(f"mice-{case.precision}", command, threads).ask(case.codec or case.group)
+
+    def engine(self, name, command, threads):
+        if name not in self.started:
+            self.started[name] = Engine(command, threads, BUILD / f"log-{name}.txt")
+        return self.started[name]
+
+    def close(self):
+        for each in self.started.values():
+            each.close()
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure_cases(engines, cases, options, raw):
+    """Measurements by case name, and why cases failed; prepares all, then runs them round after round."""
+    results, failures = {case.name: [] for case in cases}, {}
+    for index in range(options.rounds + 1):
+        say(f"round {index} of {options.rounds}" if index else f"preparing {len(cases)} cases")
+        for case in cases:
+            if case.name in failures:
+                continue
+            try:
+                made = engines.measure(case)
+            except Failed as problem:
+                failures[case.name] = str(problem)
+                say(f"{case.name} failed: {problem}")
+                continue
+            if index:
+                results[case.name].append(made)
+                written = {key: each for key, each in made.items() if index == 1 or key != "scores"}
+                raw.write(json.dumps({"round": index, "case": case.name, **written}) + "\n")
+    return {name: made for name, made in results.items() if made and name not in failures}, failures
+
+
+def measure_gemm(engines, options, raw):
+    """Operations a second by (engine, precision, shape or "peak", threads), one of each round."""
+    seconds = 0.01 if options.quick else 0.1
+    found = {}
+
+    def add(engine, precision, shape, threads, rate):
+        found.setdefault((engine, precision, shape, threads), []).append(rate)
+        raw.write(json.dumps({"gemm": engine, "precision": precision, "shape": shape, "threads": threads,
+                              "rate": rate}) + "\n")
+
+    rows = "|".join(str(each) for each in sorted({shape[0] for shape in GEMM_SHAPES}))
+    ours = [BUILD / "bin/bench_kernels", f"--benchmark_filter=^(peak/|[a-z0-9]+/rows:({rows})/)",
+            f"--benchmark_min_time={seconds}", "--benchmark_format=json"]
+    for index in range(options.rounds):
+        say(f"matrix product, round {index + 1} of {options.rounds}")
+        printed = subprocess.run(ours, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in json.loads(printed.stdout)["benchmarks"]:
+            peak = re.match(r"peak/(\w+)/", line["name"])
+            shape = re.match(r"(\w+)/rows:(\d+)/k:(\d+)/n:(\d+)/", line["name"])
+            threads = int(line["name"].rsplit(":", 1)[1])
+            if peak:
+                add("mice", peak[1], "peak", threads, line["OP/s"])
+            else:
+                add("mice", shape[1], "x".join(shape.groups()[1:]), threads, line["OP/s"])
+        for threads in GEMM_THREADS:
+            for precision in GEMM_PRECISIONS:
+                for m, k, n in GEMM_SHAPES:
+                    made = engines.peer(GEMM, threads, seconds).ask(f"{GEMM}/{precision}/{m}x{k}x{n}")
+                    rate = 2 * m * k * n / report.median(made["seconds"])
+                    add("oneDNN", precision, f"{m}x{k}x{n}", threads, rate)
+    return found
 
 
 def processor():
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or "unknown processor"
 
 
-def run(command, threads):
-    limited = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
-    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=limited).stdout
-    return [json.loads(line) for line in lines.splitlines()]
+def describe(python, options):
+    """The machine and the versions, as the first line of the raw figures."""
+    names = [line.split("==")[0] for line in (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+             if "==" in line]
+    script = f"import json, importlib.metadata as m; print(json.dumps({{n: m.version(n) for n in {names}}}))"
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {"processor": processor(), "cores": os.cpu_count(), "load": load, "documents": options.documents,
+            "tokens": options.tokens, "query_tokens": options.query_tokens, "threads": options.threads,
+            "rounds": options.rounds, "model": options.model.name if options.model else "random l3+3",
+            "versions": json.loads(run([python, "-c", script]))}
 
 
-def collect(commands, options):
-    """All rounds, program after program, so that a slow spell of the machine meets every one."""
-    results = {}
-    for _ in range(options.rounds):
-        for command in commands:
-            for line in run(command, options.threads):
-                entry = results.setdefault((line["case"], line["peer"]), {"seconds": []})
-                entry["seconds"] += line["seconds"]
-                entry["scores"] = line["scores"]
-    return results
-
-
-def largest_difference(scores, others):
-    return max(abs(a - b) for a, b in zip(scores, others))
-
-
-def report(results, options):
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
-    print(f"{options.documents} documents x {options.tokens} tokens, query of {options.query_tokens} tokens, "
-          f"{options.threads} threads, {processor()}, load {load}\n")
-    print(f"| documents | engine | median | fastest | slowest | pairs/s | mice in {', '.join(PRECISIONS)} is "
-          "| largest score difference from PyTorch f32 |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for case in ("stored", "not stored"):
-        ours = [results[case, f"mice {each}"] for each in PRECISIONS]
-        reference = results[case, "PyTorch f32"]["scores"]
-        for (_, peer), entry in (item for item in results.items() if item[0][0] == case):
-            median = statistics.median(entry["seconds"])
-            ratios = ", ".join(f"{median / statistics.median(each['seconds']):.2f}" for each in ours)
-            difference = largest_difference(entry["scores"], reference)
-            print(f"| {case} | {peer} | {median * 1e3:.1f} ms | {min(entry['seconds']) * 1e3:.1f} ms "
-                  f"| {max(entry['seconds']) * 1e3:.1f} ms | {options.documents / median:.0f} "
-                  f"| {ratios} times as fast | {difference:.1e} |")
-        if largest_difference(ours[0]["scores"], reference) > 1e-3:
-            sys.exit("mice and PyTorch do not compute the same scores: the times mean nothing")
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workload", default="100x128",
+                        help="DOCUMENTSxTOKENS, such as 100x128, 1000x128, 128x512, 1x128")
+    parser.add_argument("--query-tokens", type=int, default=12, help="with [CLS] and [SEP], such as 5, 12, 32, 64")
+    parser.add_argument("--threads", type=int, help="of every engine; 2, or 1 for a single document")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="a case runs at least once and so long in a round")
+    parser.add_argument("--only", default="*", help="comma-separated globs of cases")
+    parser.add_argument("--list", action="store_true", help="print the cases' names and stop")
+    parser.add_argument("--model", type=Path, help="another MICE model file than one with random weights")
+    parser.add_argument("--out", type=Path, default=BUILD / "results", help="folder of the tables, plot and figures")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", options.workload):
+        parser.error("--workload: DOCUMENTSxTOKENS")
+    options.documents, options.tokens = map(int, options.workload.split("x"))
+    if options.quick:
+        options.documents, options.rounds, options.seconds = min(8, options.documents), 1, 0.01
+    if not (3 <= options.query_tokens <= 512 and 3 <= options.tokens <= 512):
+        parser.error("queries and documents have 3 to 512 tokens")
+    options.threads = options.threads or (1 if options.documents == 1 else 2)
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--documents", type=int, default=100)
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--query-tokens", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--model", type=Path, default=ROOT / "models/mice-minilm-l6x2-int8.safetensors")
-    options = parser.parse_args()
-    python = build()
-    data = BUILD / "input.json"
-    data.write_text(json.dumps(make_input(options.model, options)), encoding="utf-8")
-    common = [str(options.model), str(data), str(options.threads), "5"]
-    commands = [[str(BUILD / "bin/bench_rerank"), *common],
-                [str(python), str(ROOT / "bench/torch_mice.py"), *common]]
-    report(collect(commands, options), options)
+    options = parse()
+    cases = [each for each in every_case() if matches(each.name, options.only)]
+    if options.list:
+        print("\n".join([each.name for each in cases] + [GEMM] * matches(GEMM, options.only)))
+        return
+    say("building, installing the peers")
+    build()
+    python = install_peers()
+    models = make_models(python, options.model)
+    machine = describe(python, options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = options.out / (f"{options.documents}x{options.tokens}-query{options.query_tokens}"
+                          f"-threads{options.threads}")
+    with tempfile.TemporaryDirectory(dir=BUILD) as scratch, \
+            open(f"{stem}.jsonl", "w", encoding="utf-8") as raw:
+        raw.write(json.dumps(machine) + "\n")
+        data = Path(scratch) / "input.json"
+        data.write_text(json.dumps(make_input(vocabulary(models["f32"]), options.documents, options.tokens,
+                                              options.query_tokens)), encoding="utf-8")
+        engines = Engines(python, models, data, options)
+        try:
+            results, failures = measure_cases(engines, cases, options, raw)
+            rates = measure_gemm(engines, options, raw) if matches(GEMM, options.only) else {}
+        finally:
+            engines.close()
+    finished = report.Report(machine, cases, results, failures, rates)
+    text = finished.markdown()
+    Path(f"{stem}.md").write_text(text, encoding="utf-8")
+    print(text)
+    if results:
+        run([python, HERE / "plot.py", f"{stem}.svg"], input=json.dumps(finished.plotted()), env=environment(1))
+    say(f"written: {stem}.md, .jsonl, .svg")
+    if finished.wrong():
+        sys.exit("not the same scores, so the times mean nothing: " + "; ".join(finished.wrong()))
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":
