@@ -14,7 +14,8 @@ MICE_NAMESPACE_BEGIN
 namespace detail {
 
 /// Documents of an index as a source of scoring_call. States are decoded by the batch that packs
-/// them, one document at a time; keys and values, which are not packed, piece by piece.
+/// them, one document at a time; keys and values, which are not packed, piece by piece, or not at
+/// all where the model computes with their codes.
 class index_source {
   public:
     /// The commit and the places must outlive this object.
@@ -39,7 +40,14 @@ class index_source {
             hits[i].replaced = entry.replaced;
             rows += entry.rows;
         }
-        if (coder.key_values()) {
+        const bool as_codes =
+            coder.codes_are_key_values() && commit_.engine().computed_in() == precision::int8;
+        if (as_codes) {
+            for (nn::document_view& each : memory.views) {
+                coder.check(each.codes, each.tokens);
+                each.key_value_codes = each.codes.data();
+            }
+        } else if (coder.key_values()) {
             float* next = memory.states.reserve(rows * coder.width());
             for (nn::document_view& each : memory.views) {
                 coder.decode(each.codes, each.tokens, next, memory.scratch);

@@ -61,6 +61,18 @@ template <class Arch = default_arch> void add(const float* x, float* y, std::siz
     }
 }
 
+/// y[n] *= x[n]
+template <class Arch = default_arch> void multiply(const float* x, float* y, std::size_t n) {
+    std::size_t i = 0;
+    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
+        (vec<Arch>::load_unaligned(y + i) * vec<Arch>::load_unaligned(x + i))
+            .store_unaligned(y + i);
+    }
+    for (; i < n; ++i) {
+        y[i] *= x[i];
+    }
+}
+
 /// The largest magnitude of x[n]: 0 without values, infinity or NaN where one is not finite.
 template <class Arch = default_arch>
 [[nodiscard]] float largest_magnitude(const float* x, std::size_t n) {
@@ -73,12 +85,7 @@ template <class Arch = default_arch>
         largest = xsimd::max(largest, detail::as_integers<Arch>(vec<Arch>::load_unaligned(x + i)) &
                                           magnitude);
     }
-    alignas(64) std::int32_t lane[lanes<Arch>];
-    largest.store_aligned(lane);
-    std::int32_t result = 0;
-    for (std::size_t j = 0; j < lanes<Arch>; ++j) {
-        result = lane[j] > result ? lane[j] : result;
-    }
+    std::int32_t result = max_of<Arch>(largest);
     for (; i < n; ++i) {
         const std::int32_t bits = std::bit_cast<std::int32_t>(x[i]) & 0x7fffffff;
         result = bits > result ? bits : result;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -40,9 +41,48 @@ using rows_out = row_view<float>;
 template <class Arch> inline constexpr std::size_t tile_rows = many_registers<Arch> ? 12 : 6;
 
 namespace detail {
-inline void scatter(const float* x, std::size_t n, float* out, std::size_t step) {
-    for (std::size_t i = 0; i < n; ++i) {
-        out[i * step] = x[i];
+/// Word i of columns[j] goes to out[i * width + j], xored with `flipped`; `words` words of each
+/// column.
+inline void put_columns(std::span<const void* const> columns, std::size_t words, std::size_t width,
+                        std::uint32_t flipped, float* out) {
+    std::size_t j = 0;
+    const auto put = [&](std::size_t column, std::size_t first) {
+        for (std::size_t i = first; i < words; ++i) {
+            std::uint32_t word = 0;
+            std::memcpy(&word, static_cast<const std::byte*>(columns[column]) + 4 * i, sizeof word);
+            put_word(out + i * width + column, word ^ flipped);
+        }
+    };
+#if defined(__GNUC__)
+    // Four words of four columns at a time, turned in registers that every processor has.
+    typedef std::uint32_t quad __attribute__((vector_size(16)));
+    for (; j + 4 <= columns.size(); j += 4) {
+        std::size_t i = 0;
+        for (; i + 4 <= words; i += 4) {
+            quad c[4];
+            for (std::size_t k = 0; k < 4; ++k) {
+                std::memcpy(&c[k], static_cast<const std::byte*>(columns[j + k]) + 4 * i, 16);
+                c[k] ^= flipped;
+            }
+            const quad low01 = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5);
+            const quad high01 = __builtin_shufflevector(c[0], c[1], 2, 6, 3, 7);
+            const quad low23 = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5);
+            const quad high23 = __builtin_shufflevector(c[2], c[3], 2, 6, 3, 7);
+            const quad rows[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
+                                  __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+                                  __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+                                  __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+            for (std::size_t k = 0; k < 4; ++k) {
+                std::memcpy(out + (i + k) * width + j, &rows[k], sizeof rows[k]);
+            }
+        }
+        for (std::size_t k = 0; k < 4; ++k) {
+            put(j + k, i);
+        }
+    }
+#endif
+    for (; j < columns.size(); ++j) {
+        put(j, 0);
     }
 }
 } // namespace detail
@@ -86,33 +126,33 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
                      float* packed) {
     using product = Product<Arch>;
     constexpr std::size_t width = panel_columns<Arch>;
-    constexpr std::size_t block = 16; // one cache line of each column's words at a time
-    const std::size_t words = words_of<product>(k) + product::panel_extras;
-    for (std::size_t first = 0; first < n; first += width, packed += words * width) {
+    constexpr std::size_t block = 16; // words of each column at a time: a cache line
+    const std::size_t words = words_of<product>(k);
+    const std::size_t floats = (words + product::panel_extras) * width;
+    for (std::size_t first = 0; first < n; first += width, packed += floats) {
         const std::size_t columns = std::min(width, n - first);
         if (columns < width) {
-            std::fill(packed, packed + words * width, 0.0F);
+            std::fill_n(packed, floats, 0.0F);
         }
-        if constexpr (product::panel_extras != 0) {
-            std::vector<float> column(words);
+        std::array<std::optional<typename product::scale>, width> scales;
+        for (std::size_t j = 0; j < columns; ++j) {
+            scales[j].emplace(source + (first + j) * stride, k);
+        }
+        float parts[width][block];
+        std::array<const void*, width> pointers;
+        for (std::size_t j = 0; j < width; ++j) {
+            pointers[j] = parts[j];
+        }
+        for (std::size_t begin = 0; begin < k; begin += block * product::values) {
+            const std::size_t count = std::min(block * product::values, k - begin);
             for (std::size_t j = 0; j < columns; ++j) {
-                const float* x = source + (first + j) * stride;
-                typename product::scale whole(x, k);
-                product::pack(x, k, column.data(), whole);
-                product::finish_column(whole, words_of<product>(k), column.data());
-                detail::scatter(column.data(), words, packed + j, width);
+                product::pack(source + (first + j) * stride + begin, count, parts[j], *scales[j]);
             }
-        } else {
-            typename product::scale none(nullptr, 0);
-            for (std::size_t begin = 0; begin < k; begin += block * product::values) {
-                const std::size_t count = std::min(block * product::values, k - begin);
-                float column[block];
-                for (std::size_t j = 0; j < columns; ++j) {
-                    product::pack(source + (first + j) * stride + begin, count, column, none);
-                    detail::scatter(column, words_of<product>(count),
-                                    packed + begin / product::values * width + j, width);
-                }
-            }
+            detail::put_columns({pointers.data(), columns}, words_of<product>(count), width,
+                                product::column_offset, packed + begin / product::values * width);
+        }
+        for (std::size_t j = 0; j < columns; ++j) {
+            product::finish_column(*scales[j], packed + words * width + j);
         }
     }
 }
@@ -120,26 +160,55 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
 /// Packs a panel for int8_product from columns of k integers that are bytes already, at most
 /// panel_columns of them; `steps` says what 1 stands for in each.
 template <class Arch = default_arch>
-void pack_bytes(std::span<const std::byte* const> columns, const float* steps, std::size_t k,
+void pack_bytes(std::span<const void* const> columns, const float* steps, std::size_t k,
                 float* packed) {
     using product = int8_product<Arch>;
     constexpr std::size_t width = panel_columns<Arch>;
-    constexpr std::size_t block = 16;
     const std::size_t words = words_of<product>(k);
     if (columns.size() < width) {
         std::fill_n(packed, (words + 1) * width, 0.0F);
     }
-    for (std::size_t begin = 0; begin < words; begin += block) {
-        const std::size_t bytes = std::min(4 * block, k - 4 * begin);
+    detail::put_columns(columns, k / 4, width, product::column_offset, packed);
+    if (k % 4 != 0) {
         for (std::size_t j = 0; j < columns.size(); ++j) {
-            std::uint32_t part[block] = {};
-            std::memcpy(part, columns[j] + 4 * begin, bytes);
-            for (std::size_t i = 0; i < std::min(block, words - begin); ++i) {
-                detail::put_word(packed + (begin + i) * width + j, part[i] ^ product::offset);
-            }
+            std::uint32_t word = 0;
+            std::memcpy(&word, static_cast<const std::byte*>(columns[j]) + k / 4 * 4, k % 4);
+            detail::put_word(packed + k / 4 * width + j, word ^ product::column_offset);
         }
     }
     std::copy_n(steps, columns.size(), packed + words * width);
+}
+
+/// Packs B [k, n] for int8_product from integers that are bytes already, given as source[k][n],
+/// `stride` bytes from row to row; 1 stands for 1 in every column.
+template <class Arch = default_arch>
+void pack_byte_rows(const std::byte* source, std::size_t stride, std::size_t k, std::size_t n,
+                    float* packed) {
+    using product = int8_product<Arch>;
+    constexpr std::size_t width = panel_columns<Arch>;
+    for (std::size_t first = 0; first < n; first += width) {
+        const std::size_t columns = std::min(width, n - first);
+        for (std::size_t i = 0; i < k; i += 4, packed += width) {
+            std::uint32_t words[width];
+            std::fill_n(words, width, product::column_offset);
+            for (std::size_t byte = 0; byte < std::min<std::size_t>(4, k - i); ++byte) {
+                std::uint8_t row[width];
+                const std::byte* from = source + (i + byte) * stride + first;
+                if (columns == width) {
+                    std::memcpy(row, from, width);
+                } else {
+                    std::fill_n(row, width, std::uint8_t{0});
+                    std::memcpy(row, from, columns);
+                }
+                for (std::size_t j = 0; j < width; ++j) {
+                    words[j] ^= static_cast<std::uint32_t>(row[j]) << (8 * byte);
+                }
+            }
+            std::memcpy(packed, words, sizeof words);
+        }
+        std::fill_n(packed, width, 1.0F);
+        packed += width;
+    }
 }
 
 /// Epilogue of a product: leaves it as it is.

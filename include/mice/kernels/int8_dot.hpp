@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,7 +11,7 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
-#elif defined(__ARM_FEATURE_DOTPROD)
+#elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
 
@@ -152,6 +153,38 @@ template <class Arch> MICE_ALWAYS_INLINE ints<Arch> bits_of(vec<Arch> x) {
     std::memcpy(&result, lane, sizeof result);
 #endif
     return result;
+}
+
+/// Floats within the integers' range as integers: to nearest, ties to even, as the default rounding
+/// mode says.
+template <class Arch> MICE_ALWAYS_INLINE ints<Arch> to_integers(vec<Arch> x) {
+#if defined(__GNUC__) && defined(__SSE2__)
+    using floats = typename vec<Arch>::register_type;
+    const floats value = x;
+    if constexpr (sizeof(floats) == 16) {
+        return reinterpret_cast<ints<Arch>>(_mm_cvtps_epi32(value));
+    }
+#if defined(__AVX__)
+    if constexpr (sizeof(floats) == 32) {
+        return reinterpret_cast<ints<Arch>>(_mm256_cvtps_epi32(value));
+    }
+#endif
+#if defined(__AVX512F__) // with a mask: GCC 12 warns of an undefined register in the other form
+    if constexpr (sizeof(floats) == 64) {
+        return reinterpret_cast<ints<Arch>>(_mm512_maskz_cvtps_epi32(0xffff, value));
+    }
+#endif
+#elif defined(__GNUC__) && defined(__aarch64__)
+    return reinterpret_cast<ints<Arch>>(vcvtnq_s32_f32(x));
+#else
+    alignas(64) float lane[lanes<Arch>];
+    x.store_aligned(lane);
+    ints<Arch> result;
+    for (std::size_t i = 0; i < lanes<Arch>; ++i) {
+        result[i] = static_cast<std::int32_t>(std::nearbyint(lane[i]));
+    }
+    return result;
+#endif
 }
 
 /// Integers as floats, rounded to nearest.

@@ -46,6 +46,8 @@ template <class Arch> struct f32_product {
     static constexpr std::size_t values = 1;       ///< in a word
     static constexpr std::size_t row_extras = 0;   ///< further words of a row of the left operand
     static constexpr std::size_t panel_extras = 0; ///< further words of a column of the right one
+    /// What the words of a column are xored with when they are packed.
+    static constexpr std::uint32_t column_offset = 0;
     using sums = vec<Arch>;
     using scale = no_scale; ///< made of a whole row or column x[k]
 
@@ -55,6 +57,8 @@ template <class Arch> struct f32_product {
     }
     /// out[row_extras] of a row whose parts have all been packed.
     static void finish_row(const scale&, float*) {}
+    /// out[panel_extras] of such a column; one column's are panel_columns apart.
+    static void finish_column(const scale&, float*) {}
     /// out = a panel of the right operand given as rows[k], each of panel_columns values.
     template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
         for (std::size_t i = 0; i < k; ++i, out += panel_columns<Arch>) {
@@ -79,6 +83,7 @@ template <class Arch> struct bf16_product {
     static constexpr std::size_t values = 2;
     static constexpr std::size_t row_extras = 0;
     static constexpr std::size_t panel_extras = 0;
+    static constexpr std::uint32_t column_offset = 0;
     using sums = vec<Arch>;
     using scale = no_scale;
 
@@ -102,6 +107,7 @@ template <class Arch> struct bf16_product {
         }
     }
     static void finish_row(const scale&, float*) {}
+    static void finish_column(const scale&, float*) {}
     template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
         constexpr std::size_t width = panel_columns<Arch>;
         const float zeros[width] = {};
@@ -157,8 +163,7 @@ template <class Arch> struct int8_product {
     static constexpr std::size_t row_extras = 2;   // the scale, and where its sums start
     static constexpr std::size_t panel_extras = 1; // the scale
     using sums = ints<Arch>;
-    /// What the bytes of a column are xored with.
-    static constexpr std::uint32_t offset = int8_dot_wants_offset<Arch> ? 0x80808080U : 0;
+    static constexpr std::uint32_t column_offset = int8_dot_wants_offset<Arch> ? 0x80808080U : 0;
 
     /// Of a row or column x[k], or of its largest magnitude.
     struct scale {
@@ -182,29 +187,24 @@ template <class Arch> struct int8_product {
             return;
         }
         std::size_t i = 0;
-#if defined(__AVX512F__)
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
         if constexpr (lanes<Arch> == 16) {
-            // The forms with a mask: GCC 12 warns of an undefined register inside the others.
-            constexpr __mmask16 every = 0xffff;
-            const __m512 inverse = _mm512_set1_ps(whole.inverse);
-            ints<Arch> sums{};
-            for (; i + 16 <= count; i += 16) {
-                const __m512i rounded =
-                    _mm512_maskz_cvtps_epi32(every, _mm512_mul_ps(_mm512_loadu_ps(x + i), inverse));
-                const __m128i bytes = _mm512_maskz_cvtepi32_epi8(every, rounded);
-                std::memcpy(out + i / 4, &bytes, sizeof bytes);
-                sums += reinterpret_cast<ints<Arch>>(rounded);
-            }
-            whole.sum += _mm512_reduce_add_epi32(reinterpret_cast<__m512i>(sums));
+            i = pack_blocks(x, count, out, whole);
         }
 #endif
-        for (; i < count; i += 4) {
-            std::int8_t bytes[4] = {};
-            for (std::size_t j = 0; j < std::min<std::size_t>(4, count - i); ++j) {
-                bytes[j] = static_cast<std::int8_t>(rounded(x[i + j] * whole.inverse));
-                whole.sum += bytes[j];
+        const vec<Arch> inverse(whole.inverse);
+        for (; i < count; i += lanes<Arch>) {
+            const std::size_t n = std::min(lanes<Arch>, count - i);
+            alignas(64) float values[lanes<Arch>] = {};
+            std::copy_n(x + i, n, values);
+            std::int32_t numbers[lanes<Arch>];
+            put_integers(vec<Arch>::load_aligned(values) * inverse, numbers);
+            std::int8_t bytes[lanes<Arch>];
+            for (std::size_t j = 0; j < lanes<Arch>; ++j) {
+                bytes[j] = static_cast<std::int8_t>(numbers[j]);
+                whole.sum += numbers[j];
             }
-            std::memcpy(out + i / 4, bytes, sizeof bytes);
+            std::memcpy(out + i / 4, bytes, words_of<int8_product>(n) * sizeof(float));
         }
     }
     static void finish_row(const scale& whole, float* out) {
@@ -212,16 +212,10 @@ template <class Arch> struct int8_product {
         const std::int32_t first = int8_dot_wants_offset<Arch> ? -128 * whole.sum : 0;
         detail::put_word(out + 1, static_cast<std::uint32_t>(first));
     }
-    /// A column's words as the right operand of int8_dot wants them.
-    static void finish_column(const scale& whole, std::size_t words, float* column) {
-        column[words] = whole.step;
-        for (std::size_t i = 0; i < words; ++i) {
-            std::uint32_t word = 0;
-            std::memcpy(&word, column + i, sizeof word);
-            detail::put_word(column + i, word ^ offset);
-        }
+    static void finish_column(const scale& whole, float* out) {
+        *out = whole.step;
     }
-    // Loops of a constant length without calls, which compilers turn into vector code.
+    // Most loops have a constant length and no calls: compilers make vector code of them.
     template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
         constexpr std::size_t width = panel_columns<Arch>;
         std::uint32_t top[width] = {};
@@ -240,11 +234,17 @@ template <class Arch> struct int8_product {
         }
         for (std::size_t i = 0; i < k; i += 4, out += width) {
             std::uint32_t words[width];
-            std::fill_n(words, width, offset);
+            std::fill_n(words, width, column_offset);
             for (std::size_t byte = 0; byte < std::min<std::size_t>(4, k - i); ++byte) {
                 const float* row = rows(i + byte);
+                std::int32_t numbers[width];
+                for (std::size_t j = 0; j < width; j += lanes<Arch>) {
+                    put_integers(vec<Arch>::load_unaligned(row + j) *
+                                     vec<Arch>::load_unaligned(inverses + j),
+                                 numbers + j);
+                }
                 for (std::size_t j = 0; j < width; ++j) {
-                    words[j] ^= rounded(row[j] * inverses[j]) << (8 * byte);
+                    words[j] ^= (static_cast<std::uint32_t>(numbers[j]) & 0xffU) << (8 * byte);
                 }
             }
             std::memcpy(out, words, sizeof words);
@@ -265,9 +265,37 @@ template <class Arch> struct int8_product {
     }
 
   private:
-    /// The byte nearest to x, ties to even: adding 1.5 * 2^23 leaves no bits for a fraction.
-    MICE_ALWAYS_INLINE static std::uint32_t rounded(float x) {
-        return std::bit_cast<std::uint32_t>(x + 0x1.8p23F) & 0xffU;
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+    /// As pack, blocks of 64 values; how many it has packed.
+    static std::size_t pack_blocks(const float* x, std::size_t count, float* out, scale& whole) {
+        const vec<Arch> inverse(whole.inverse);
+        const auto integers = [&](const float* from) MICE_INLINE_LAMBDA {
+            return reinterpret_cast<__m512i>(
+                to_integers<Arch>(vec<Arch>::load_unaligned(from) * inverse));
+        };
+        // Packing goes by 128-bit lanes: this puts the words of four registers back in order.
+        const __m512i order =
+            _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        const __m512i ones = _mm512_set1_epi8(1);
+        __m512i sums = _mm512_setzero_si512();
+        std::size_t i = 0;
+        for (; i + 64 <= count; i += 64) {
+            const __m512i bytes = _mm512_maskz_permutexvar_epi32(
+                0xffff,
+                order, // GCC 12 warns of an undefined register inside the form without a mask
+                _mm512_packs_epi16(_mm512_packs_epi32(integers(x + i), integers(x + i + 16)),
+                                   _mm512_packs_epi32(integers(x + i + 32), integers(x + i + 48))));
+            _mm512_storeu_si512(out + i / 4, bytes);
+            sums = _mm512_dpbusd_epi32(sums, ones, bytes);
+        }
+        whole.sum += _mm512_reduce_add_epi32(sums);
+        return i;
+    }
+#endif
+
+    static void put_integers(vec<Arch> x, std::int32_t* out) {
+        const ints<Arch> rounded = to_integers<Arch>(x);
+        std::memcpy(out, &rounded, sizeof rounded);
     }
 };
 

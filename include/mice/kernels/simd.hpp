@@ -90,6 +90,15 @@ template <class Arch> MICE_ALWAYS_INLINE vec<Arch> as_floats(xsimd::batch<std::i
     return xsimd::bitwise_cast<vec<Arch>>(x);
 #endif
 }
+template <class Number, class Batch> MICE_ALWAYS_INLINE Number max_of_lanes(Batch value) {
+    alignas(64) Number lane[Batch::size];
+    value.store_aligned(lane);
+    Number largest = lane[0];
+    for (std::size_t i = 1; i < Batch::size; ++i) {
+        largest = lane[i] > largest ? lane[i] : largest;
+    }
+    return largest;
+}
 } // namespace detail
 
 /// The bits of each lane moved up by 16.
@@ -112,15 +121,23 @@ template <class Arch> MICE_ALWAYS_INLINE float sum_of(vec<Arch> value) {
 #endif
 }
 
-/// Largest lane; the lanes hold no NaN.
+/// Largest lane; float lanes hold no NaN.
 template <class Arch> MICE_ALWAYS_INLINE float max_of(vec<Arch> value) {
-    alignas(64) float lane[lanes<Arch>];
-    value.store_aligned(lane);
-    float largest = lane[0];
-    for (std::size_t i = 1; i < lanes<Arch>; ++i) {
-        largest = lane[i] > largest ? lane[i] : largest;
+#if defined(__AVX512F__)
+    if constexpr (lanes<Arch> == 16) {
+        return _mm512_reduce_max_ps(value);
     }
-    return largest;
+#endif
+    return detail::max_of_lanes<float>(value);
+}
+template <class Arch>
+MICE_ALWAYS_INLINE std::int32_t max_of(xsimd::batch<std::int32_t, Arch> value) {
+#if defined(__AVX512F__)
+    if constexpr (lanes<Arch> == 16) {
+        return _mm512_reduce_max_epi32(value);
+    }
+#endif
+    return detail::max_of_lanes<std::int32_t>(value);
 }
 
 } // namespace kernels

@@ -24,6 +24,7 @@ struct packed_attention {
     std::size_t tokens;
     const float* values; ///< [tokens, value_width]
     std::size_t value_width;
+    const float* value_scales = nullptr; ///< [tokens], a factor of each value; null: 1
 };
 
 /// out [rows, value_width] = softmax(scale * query [rows, width] keys) values, where row i stands
@@ -53,6 +54,9 @@ void attend_packed(rows_in query, std::size_t rows, std::size_t period, const pa
             } else {
                 kernels::softmax<>(row, in.tokens, scale,
                                    !is_first && mask.hide_first_column ? 1 : 0);
+            }
+            if (in.value_scales != nullptr) {
+                kernels::multiply<>(in.value_scales, row, in.tokens);
             }
         }
         kernels::gemm<kernels::keep, Product>({scores, stride}, count, in.values, in.tokens,

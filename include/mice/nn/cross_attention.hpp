@@ -2,8 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,15 +29,15 @@ struct cross_query {
 /// W_v into the attended mean of D, and never touches a [tokens, hidden] projection. Immutable.
 class cross_attention {
   public:
-    /// `layer` says which of a document's stored keys and values are this block's.
+    /// `layer` of `layers` says which of a document's stored keys and values are this block's.
     cross_attention(const weights& source, const std::string& name, std::size_t heads,
-                    double epsilon, std::size_t layer = 0)
+                    double epsilon, std::size_t layer = 0, std::size_t layers = 1)
         : query_(source, {{name + ".self.query"}}),
           key_value_(source, {{name + ".self.key", name + ".self.value"}}),
           output_(source, {{name + ".output.dense"}}),
           norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads), hidden_(query_.out()),
-          head_dim_(hidden_ / heads), layer_(layer), product_(source.activation_product()),
-          state_product_(source.state_product()),
+          head_dim_(hidden_ / heads), layer_(layer), layers_(layers),
+          product_(source.activation_product()), state_product_(source.state_product()),
           absorbed_product_(std::min(source.product_of(source[name + ".self.key.weight"]),
                                      source.product_of(source[name + ".self.value.weight"]))),
           value_bias_(source[name + ".self.value.bias"].floats()) {
@@ -78,7 +81,7 @@ class cross_attention {
         for (std::size_t first = 0; first < documents.size();) {
             std::size_t last = first;
             while (last < documents.size() && last - first < most &&
-                   documents[last].key_values == nullptr && absorbs(rows, documents[last].tokens)) {
+                   !documents[last].has_key_values() && absorbs(rows, documents[last].tokens)) {
                 ++last;
             }
             if (last > first) {
@@ -86,7 +89,11 @@ class cross_attention {
                                 space);
                 first = last;
             } else {
-                attend_plain(query, rows, documents, first, mask, attended, space);
+                if (documents[first].key_value_codes != nullptr) {
+                    attend_codes(query, rows, documents, first, mask, attended, space);
+                } else {
+                    attend_plain(query, rows, documents, first, mask, attended, space);
+                }
                 ++first;
             }
         }
@@ -230,6 +237,53 @@ class cross_attention {
                mask, {attended.row(i * rows), hidden_}, space);
     }
 
+    /// As attend_plain with keys and values in 8 bits, which int8_product multiplies as they are. A
+    /// key's scale is that of a column of the scores; a value's goes into its weight.
+    void attend_codes(rows_in query, std::size_t rows, const document_batch& documents,
+                      std::size_t i, const attention_mask& mask, rows_out attended,
+                      workspace& space) const {
+        using kernels::int8_product;
+        constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
+        const std::size_t tokens = documents[i].tokens;
+        const std::size_t both = 2 * hidden_;
+        const std::byte* codes = documents[i].key_value_codes + layer_ * tokens * both;
+        const std::byte* halves = documents[i].key_value_codes + layers_ * tokens * both +
+                                  layer_ * tokens * 2 * heads_ * sizeof(std::uint16_t);
+        const auto scale_at = [&](std::size_t token, std::size_t which, std::size_t head) {
+            std::uint16_t half = 0;
+            std::memcpy(&half, halves + ((token * 2 + which) * heads_ + head) * sizeof half,
+                        sizeof half);
+            return kernels::half_to_float(half);
+        };
+        const std::size_t panel = kernels::packed_floats<int8_product>(head_dim_, width);
+        float* keys =
+            space.packed_keys.reserve(kernels::packed_floats<int8_product>(head_dim_, tokens));
+        float* values =
+            space.packed_values.reserve(kernels::packed_floats<int8_product>(tokens, head_dim_));
+        float* value_scales = space.key_value.reserve(tokens);
+        const packed_attention packed{keys, head_dim_, tokens, values, head_dim_, value_scales};
+        const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
+        for (std::size_t head = 0; head < heads_; ++head) {
+            const std::byte* first = codes + head * head_dim_;
+            for (std::size_t token = 0; token < tokens; token += width) {
+                std::array<const void*, width> columns{};
+                std::array<float, width> steps{};
+                const std::size_t count = std::min(width, tokens - token);
+                for (std::size_t j = 0; j < count; ++j) {
+                    columns[j] = first + (token + j) * both;
+                    steps[j] = scale_at(token + j, 0, head);
+                    value_scales[token + j] = scale_at(token + j, 1, head);
+                }
+                kernels::pack_bytes<>({columns.data(), count}, steps.data(), head_dim_,
+                                      keys + token / width * panel);
+            }
+            kernels::pack_byte_rows<>(first + hidden_, both, tokens, head_dim_, values);
+            attend_packed<int8_product>(
+                {query.row(i * rows) + head * head_dim_, hidden_}, rows, rows, packed, scale, mask,
+                {attended.row(i * rows) + head * head_dim_, hidden_}, space);
+        }
+    }
+
     linear query_;
     linear key_value_; // plain form: keys, then values
     linear output_;
@@ -238,6 +292,7 @@ class cross_attention {
     std::size_t hidden_;
     std::size_t head_dim_;
     std::size_t layer_;
+    std::size_t layers_;
     kernels::product_kind product_;          // of the plain form: f32 or bf16
     kernels::product_kind state_product_;    // with D
     kernels::product_kind absorbed_product_; // with W_k and W_v of the absorbed form

@@ -36,6 +36,14 @@ struct document_view {
     /// [interaction layers][tokens, 2 hidden]: what key_values() made of the states, which are not
     /// read then; or null.
     const float* key_values = nullptr;
+    /// The same as 8-bit integers: [interaction layers][tokens][key, value][hidden] of them, then
+    /// [interaction layers][tokens][key, value][heads] IEEE halves, what 1 stands for; or null.
+    const std::byte* key_value_codes = nullptr;
+
+    /// Whether keys and values are given.
+    [[nodiscard]] bool has_key_values() const noexcept {
+        return key_values != nullptr || key_value_codes != nullptr;
+    }
     std::span<const std::byte> codes{}; ///< for the batch's decoder
 };
 
@@ -93,11 +101,11 @@ class document_batch {
 
   private:
     static bool is_coded(const document_view& document) {
-        return document.states == nullptr && document.key_values == nullptr;
+        return document.states == nullptr && !document.has_key_values();
     }
     [[nodiscard]] std::size_t packed_floats(const document_view& document, std::size_t k,
                                             std::size_t n) const {
-        if (document.key_values != nullptr) {
+        if (document.has_key_values()) {
             return 0;
         }
         return kernels::with_product(product_, [&]<template <class> class Product>() {

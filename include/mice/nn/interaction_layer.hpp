@@ -69,7 +69,7 @@ inline void match_states(std::span<const std::int32_t> ids, const float* states,
 struct interaction_layer {
     interaction_layer(const weights& source, std::size_t index, const model_config& config)
         : cross(source, name(index) + ".crossattention", config.interaction_heads(),
-                config.layer_norm_eps, index),
+                config.layer_norm_eps, index, config.interaction_layers),
           feed_forward(source, name(index), config.layer_norm_eps) {
         if (config.use_self_attention) {
             self.emplace(source, name(index) + ".attention", config.interaction_heads(),

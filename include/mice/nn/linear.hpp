@@ -129,7 +129,7 @@ class linear {
     /// Packs 8-bit integers as they are.
     void pack_bytes(const matrices& all) {
         constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
-        std::array<const std::byte*, width> rows{};
+        std::array<const void*, width> rows{};
         std::array<float, width> steps{};
         for_panels<kernels::int8_product>(
             all,

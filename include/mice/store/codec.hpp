@@ -14,6 +14,7 @@
 #include <mice/error.hpp>
 #include <mice/model.hpp>
 #include <mice/store/block_codec.hpp>
+#include <mice/store/head_codec.hpp>
 #include <mice/store/pooling.hpp>
 #include <mice/store/product_quantiser.hpp>
 #include <mice/store/row_codec.hpp>
@@ -126,6 +127,10 @@ class document_coder final : public nn::state_decoder {
     /// hold.
     std::size_t encode(const float* states, std::span<const std::int32_t> ids,
                        std::vector<std::byte>& out) const;
+    /// True where the codes themselves are what document_view::key_value_codes takes.
+    [[nodiscard]] bool codes_are_key_values() const noexcept { return heads_ != nullptr; }
+    /// Throws errc::format unless decode could decode these codes; where codes_are_key_values().
+    void check(std::span<const std::byte> codes, std::size_t rows) const;
     /// out [rows, width()], with kv [layers][rows, 2 hidden]; always finite. Throws errc::format
     /// when the codes are not bytes(rows) long or stand for no finite numbers. `scratch` is the
     /// calling thread's and may be used for anything afterwards.
@@ -135,12 +140,15 @@ class document_coder final : public nn::state_decoder {
   private:
     /// Rows of hidden_ floats that each of a document's rows becomes.
     [[nodiscard]] std::size_t units() const noexcept { return layers_ == 0 ? 1 : 2 * layers_; }
+    void check_size(std::span<const std::byte> codes, std::size_t rows) const;
+
     const model& engine_;
     std::size_t hidden_;
     std::size_t states_ = 0; // hidden_, or 0 with kv
     std::size_t layers_ = 0; // interaction layers with kv, else 0
     detail::row_selection selection_;
     std::unique_ptr<const row_codec> rows_;
+    const head_codec* heads_ = nullptr; // rows_, where it is one
 };
 
 /// Whether the codec of that name stores keys and values.
@@ -152,15 +160,20 @@ namespace detail {
 
 /// What holds the rows of a codec that learns nothing, or null for another name.
 [[nodiscard]] inline std::unique_ptr<const row_codec> make_row_codec(std::string_view name,
-                                                                     std::size_t width) {
+                                                                     const model_config& config) {
+    const std::size_t width = config.interaction_hidden();
     if (name == "f32") {
         return std::make_unique<f32_codec>(width);
     }
     if (name == "int16" || name == "kv-int16") {
         return std::make_unique<block_codec<16>>(std::string(name), width);
     }
-    if (name == "int8" || name == "kv-int8") {
+    if (name == "int8") {
         return std::make_unique<block_codec<8>>(std::string(name), width);
+    }
+    if (name == "kv-int8") {
+        return std::make_unique<head_codec>(std::string(name), width,
+                                            width / config.interaction_heads());
     }
     if (name == "int4") {
         return std::make_unique<block_codec<4>>(std::string(name), width);
@@ -187,7 +200,7 @@ inline void validate(const index_codec& codec, const model& engine) {
     const model_config& config = engine.config();
     if (const auto bytes = quantised_bytes(codec.name)) {
         detail::check_quantiser(codec.name, *bytes, config);
-    } else if (detail::make_row_codec(codec.name, config.interaction_hidden()) == nullptr) {
+    } else if (detail::make_row_codec(codec.name, config) == nullptr) {
         throw errors::bad_codec(codec.name, "there is no such codec; there are f32, int16, int8, "
                                             "int4, kv-int16, kv-int8, and pqN, such as pq62");
     }
@@ -251,7 +264,8 @@ inline document_coder::document_coder(const index_codec& codec, const model& eng
             throw errors::bad_codec_parameters(
                 codec.name, "it has none, got " + std::to_string(parameters.size()) + " bytes");
         }
-        rows_ = detail::make_row_codec(codec.name, hidden_);
+        rows_ = detail::make_row_codec(codec.name, engine.config());
+        heads_ = dynamic_cast<const head_codec*>(rows_.get());
     }
     layers_ = stores_key_values(codec.name) ? engine.config().interaction_layers : 0;
     states_ = layers_ == 0 ? hidden_ : 0;
@@ -289,12 +303,21 @@ inline std::size_t document_coder::encode(const float* states, std::span<const s
     return ids.size();
 }
 
-inline void document_coder::decode(std::span<const std::byte> codes, std::size_t rows, float* out,
-                                   kernels::buffer& scratch) const {
+inline void document_coder::check_size(std::span<const std::byte> codes, std::size_t rows) const {
     if (rows == 0 || codes.size() != bytes(rows)) {
         throw errors::bad_codes(rows_->name(), std::to_string(codes.size()) + " bytes for " +
                                                    std::to_string(rows) + " rows");
     }
+}
+
+inline void document_coder::check(std::span<const std::byte> codes, std::size_t rows) const {
+    check_size(codes, rows);
+    heads_->check(codes.data(), rows * units());
+}
+
+inline void document_coder::decode(std::span<const std::byte> codes, std::size_t rows, float* out,
+                                   kernels::buffer& scratch) const {
+    check_size(codes, rows);
     rows_->decode(codes.data(), rows * units(), out, scratch);
 }
 
