@@ -5,6 +5,11 @@ set(mice_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/mice")
 
 install(DIRECTORY include/mice DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(TARGETS mice EXPORT miceTargets)
+set(mice_of_any_architecture ARCH_INDEPENDENT)
+if(MICE_DISPATCH)
+    install(TARGETS mice_dispatch EXPORT miceTargets)
+    set(mice_of_any_architecture "")
+endif()
 install(EXPORT miceTargets NAMESPACE mice:: DESTINATION "${mice_package_dir}")
 
 configure_package_config_file(
@@ -13,7 +18,7 @@ configure_package_config_file(
 )
 write_basic_package_version_file(
     "${PROJECT_BINARY_DIR}/package/miceConfigVersion.cmake"
-    COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT
+    COMPATIBILITY SameMinorVersion ${mice_of_any_architecture}
 )
 install(
     FILES "${PROJECT_BINARY_DIR}/package/miceConfig.cmake"

@@ -3,9 +3,28 @@
 
 #include <mice/version.hpp>
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define MICE_ALWAYS_INLINE __forceinline
+#define MICE_INLINE_LAMBDA
+#define MICE_NOINLINE __declspec(noinline)
+#else
+#define MICE_ALWAYS_INLINE inline __attribute__((always_inline))
+#define MICE_INLINE_LAMBDA __attribute__((always_inline))
+#define MICE_NOINLINE __attribute__((noinline))
+#endif
+
+/// 1 when the kernels come from the library mice::dispatch, which picks them at run time; 0 when
+/// they are those that the compiler's flags allow.
+#ifndef MICE_USE_DISPATCH
+#define MICE_USE_DISPATCH 0
+#endif
+
 // Two translation units built with different instruction sets would otherwise share one inline
 // kernel, whichever the linker meets first. The inline namespace keeps them apart.
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
+#if MICE_USE_DISPATCH
+#define MICE_SIMD_NAME dispatch
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) &&                    \
+    defined(__AVX512CD__)
 #if defined(__AVX512VNNI__) && defined(__AVX512BF16__)
 #define MICE_SIMD_NAME avx512_vnni_bf16
 #elif defined(__AVX512VNNI__)
@@ -50,6 +69,16 @@
 #define MICE_CONCAT(major, minor, simd, threads) MICE_CONCAT_EXPANDED(major, minor, simd, threads)
 #define MICE_ABI_NAMESPACE                                                                         \
     MICE_CONCAT(MICE_VERSION_MAJOR, MICE_VERSION_MINOR, MICE_SIMD_NAME, MICE_THREADS_NAME)
+
+#define MICE_TEXT_EXPANDED(name) #name
+#define MICE_TEXT(name) MICE_TEXT_EXPANDED(name)
+/// The instruction set as text.
+#define MICE_SIMD_TEXT MICE_TEXT(MICE_SIMD_NAME)
+
+#define MICE_SHARED_EXPANDED(major, minor) shared_v##major##_##minor
+#define MICE_SHARED(major, minor) MICE_SHARED_EXPANDED(major, minor)
+/// A namespace for the types that mean the same under all flags.
+#define MICE_SHARED_NAMESPACE MICE_SHARED(MICE_VERSION_MAJOR, MICE_VERSION_MINOR)
 
 /// Opens namespace mice and the inline namespace that carries version, SIMD level and threading.
 #define MICE_NAMESPACE_BEGIN                                                                       \

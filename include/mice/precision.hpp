@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include <mice/config.hpp>
+#include <mice/kernels/active.hpp>
 
 MICE_NAMESPACE_BEGIN
 
@@ -26,18 +26,19 @@ enum class precision {
 inline constexpr std::array every_precision{precision::f32, precision::bf16, precision::int8,
                                             precision::automatic};
 
-/// What `automatic` stands for in this build; any other value itself.
-[[nodiscard]] constexpr precision resolved(precision wanted) {
+/// What `automatic` stands for with the kernels that compute; any other value itself.
+[[nodiscard]] inline precision resolved(precision wanted) {
     if (wanted != precision::automatic) {
         return wanted;
     }
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-    return precision::int8;
-#elif defined(__AVX512BF16__)
-    return precision::bf16;
-#else
-    return precision::f32;
-#endif
+    switch (kernels::active().fastest) {
+    case kernels::product_kind::int8:
+        return precision::int8;
+    case kernels::product_kind::bf16:
+        return precision::bf16;
+    default:
+        return precision::f32;
+    }
 }
 
 [[nodiscard]] constexpr std::string_view name_of(precision value) {

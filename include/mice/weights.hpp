@@ -13,7 +13,7 @@
 #include <mice/error.hpp>
 #include <mice/io/safetensors.hpp>
 #include <mice/kernels/convert.hpp>
-#include <mice/kernels/product.hpp>
+#include <mice/kernels/set.hpp>
 #include <mice/model_config.hpp>
 #include <mice/precision.hpp>
 

@@ -10,7 +10,7 @@
 
 #include <mice/mice.hpp>
 
-#include "allocation_counter.hpp"
+#include "../support/allocation_counter.hpp"
 
 namespace format_tests {
 

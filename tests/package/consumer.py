@@ -19,7 +19,7 @@ def build_with_cmake(folder, *options):
     configure = ["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", folder / "build", *options]
     run([*configure, "-DCMAKE_BUILD_TYPE=Release"], env={"CXXFLAGS": "", "LDFLAGS": ""})
     run(["cmake", "--build", folder / "build"])
-    return [folder / "build" / "consumer_mice", folder / "build" / "consumer_openmp"]
+    return [folder / "build" / f"consumer_{variant}" for variant in ("mice", "openmp", "dispatch")]
 
 
 def install(build, prefix):

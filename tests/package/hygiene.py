@@ -13,12 +13,13 @@ LICENSED = {".hpp", ".cpp", ".py", ".sh", ".cmake", ".in", ".txt"}
 ROOMS = [
     ["version.hpp"],
     ["config.hpp", "fwd.hpp"],
-    ["error.hpp", "build_info.hpp", "precision.hpp"],
+    ["error.hpp"],
     ["parallel.hpp", "io/", "kernels/"],
+    ["precision.hpp", "build_info.hpp"],
     ["text/"],
     ["tokenizer.hpp", "model_config.hpp", "config_json.hpp", "weights.hpp"],
     ["nn/"],
-    ["model.hpp", "document.hpp", "ranking.hpp"],
+    ["model.hpp", "work_memory.hpp", "document.hpp", "ranking.hpp"],
     ["store/"],
     [
         "scoring.hpp", "reranker.hpp", "cross_encoder.hpp", "late_interaction.hpp",

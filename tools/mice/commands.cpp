@@ -4,14 +4,12 @@
 #include <string>
 
 #include <mice/config.hpp>
+#include <mice/kernels/active.hpp>
 #include <mice/version.hpp>
 
 #include "common/output.hpp"
 #include "common/precision_option.hpp"
 #include "mice/model_path.hpp"
-
-#define MICE_TEXT_OF_EXPANDED(name) #name
-#define MICE_TEXT_OF(name) MICE_TEXT_OF_EXPANDED(name)
 
 namespace mice::cli {
 
@@ -62,8 +60,8 @@ exit_code report(const tools::reading_notes& notes) {
 
 std::string version_text() {
     const auto model = default_model_path();
-    return std::string("mice ") + MICE_VERSION_STRING + "\n" +
-           "SIMD: " + MICE_TEXT_OF(MICE_SIMD_NAME) + "\n" +
+    return std::string("mice ") + MICE_VERSION_STRING + "\n" + "SIMD: " + kernels::active().name +
+           (MICE_USE_DISPATCH ? ", chosen at run time" : "") + "\n" +
            "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +
            "default model: " + (model ? model->string() : "none found") + "\n";
 }

@@ -85,7 +85,7 @@ template <class Arch = default_arch>
         largest = xsimd::max(largest, detail::as_integers<Arch>(vec<Arch>::load_unaligned(x + i)) &
                                           magnitude);
     }
-    std::int32_t result = max_of<Arch>(largest);
+    std::int32_t result = max_of(largest);
     for (; i < n; ++i) {
         const std::int32_t bits = std::bit_cast<std::int32_t>(x[i]) & 0x7fffffff;
         result = bits > result ? bits : result;
@@ -177,7 +177,7 @@ void softmax(float* x, std::size_t n, float scale, std::size_t first = 0) {
     for (std::size_t i = 0; i < padded; i += lanes<Arch>) {
         largest = xsimd::max(largest, vec<Arch>::load_unaligned(x + i));
     }
-    const vec<Arch> offset(max_of<Arch>(largest));
+    const vec<Arch> offset(max_of(largest));
     vec<Arch> sum(0.0F);
     for (std::size_t i = 0; i < padded; i += lanes<Arch>) {
         const vec<Arch> power =

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
 #include <optional>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 #include <mice/kernels/product.hpp>
+#include <mice/kernels/set.hpp>
 #include <mice/kernels/simd.hpp>
 
 // C[m, n] = A[m, k] B[k, n] (+ bias[n]), float32 in and out, multiplied as f32_product,
@@ -19,23 +18,6 @@
 // on the rows that it is computed with.
 MICE_NAMESPACE_BEGIN
 namespace kernels {
-
-/// Rows of a matrix in memory: row i starts at base + i * stride, or, with `per_group` rows in a
-/// group, at base + (i / per_group) * group_stride + (i % per_group) * stride. Strides in floats.
-template <class Float> struct row_view {
-    Float* base = nullptr;
-    std::size_t stride = 0;
-    std::size_t per_group = 0; ///< 0: one group
-    std::size_t group_stride = 0;
-
-    [[nodiscard]] MICE_ALWAYS_INLINE Float* row(std::size_t i) const {
-        return per_group == 0 ? base + i * stride
-                              : base + (i / per_group) * group_stride + (i % per_group) * stride;
-    }
-    operator row_view<const Float>() const { return {base, stride, per_group, group_stride}; }
-};
-using rows_in = row_view<const float>;
-using rows_out = row_view<float>;
 
 /// Rows of A that one register tile holds.
 template <class Arch> inline constexpr std::size_t tile_rows = many_registers<Arch> ? 12 : 6;
@@ -53,7 +35,7 @@ inline void put_columns(std::span<const void* const> columns, std::size_t words,
             put_word(out + i * width + column, word ^ flipped);
         }
     };
-#if defined(__GNUC__)
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
     // Four words of four columns at a time, turned in registers that every processor has.
     typedef std::uint32_t quad __attribute__((vector_size(16)));
     for (; j + 4 <= columns.size(); j += 4) {
@@ -111,7 +93,7 @@ void pack(const float* source, std::size_t stride, std::size_t k, std::size_t n,
             float rows[2][width] = {};
             product::pack_panel(
                 [&](std::size_t i) {
-                    std::copy_n(panel + i * stride, n - first, rows[i % 2]);
+                    detail::copy(panel + i * stride, n - first, rows[i % 2]);
                     return static_cast<const float*>(rows[i % 2]);
                 },
                 k, packed);
@@ -130,9 +112,9 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
     const std::size_t words = words_of<product>(k);
     const std::size_t floats = (words + product::panel_extras) * width;
     for (std::size_t first = 0; first < n; first += width, packed += floats) {
-        const std::size_t columns = std::min(width, n - first);
+        const std::size_t columns = detail::smaller(width, n - first);
         if (columns < width) {
-            std::fill_n(packed, floats, 0.0F);
+            detail::fill(packed, floats, 0.0F);
         }
         std::array<std::optional<typename product::scale>, width> scales;
         for (std::size_t j = 0; j < columns; ++j) {
@@ -144,7 +126,7 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
             pointers[j] = parts[j];
         }
         for (std::size_t begin = 0; begin < k; begin += block * product::values) {
-            const std::size_t count = std::min(block * product::values, k - begin);
+            const std::size_t count = detail::smaller(block * product::values, k - begin);
             for (std::size_t j = 0; j < columns; ++j) {
                 product::pack(source + (first + j) * stride + begin, count, parts[j], *scales[j]);
             }
@@ -166,7 +148,7 @@ void pack_bytes(std::span<const void* const> columns, const float* steps, std::s
     constexpr std::size_t width = panel_columns<Arch>;
     const std::size_t words = words_of<product>(k);
     if (columns.size() < width) {
-        std::fill_n(packed, (words + 1) * width, 0.0F);
+        detail::fill(packed, (words + 1) * width, 0.0F);
     }
     detail::put_columns(columns, k / 4, width, product::column_offset, packed);
     if (k % 4 != 0) {
@@ -176,7 +158,7 @@ void pack_bytes(std::span<const void* const> columns, const float* steps, std::s
             detail::put_word(packed + k / 4 * width + j, word ^ product::column_offset);
         }
     }
-    std::copy_n(steps, columns.size(), packed + words * width);
+    detail::copy(steps, columns.size(), packed + words * width);
 }
 
 /// Packs B [k, n] for int8_product from integers that are bytes already, given as source[k][n],
@@ -187,17 +169,17 @@ void pack_byte_rows(const std::byte* source, std::size_t stride, std::size_t k, 
     using product = int8_product<Arch>;
     constexpr std::size_t width = panel_columns<Arch>;
     for (std::size_t first = 0; first < n; first += width) {
-        const std::size_t columns = std::min(width, n - first);
+        const std::size_t columns = detail::smaller(width, n - first);
         for (std::size_t i = 0; i < k; i += 4, packed += width) {
             std::uint32_t words[width];
-            std::fill_n(words, width, product::column_offset);
-            for (std::size_t byte = 0; byte < std::min<std::size_t>(4, k - i); ++byte) {
+            detail::fill(words, width, product::column_offset);
+            for (std::size_t byte = 0; byte < detail::smaller(4, k - i); ++byte) {
                 std::uint8_t row[width];
                 const std::byte* from = source + (i + byte) * stride + first;
                 if (columns == width) {
                     std::memcpy(row, from, width);
                 } else {
-                    std::fill_n(row, width, std::uint8_t{0});
+                    detail::fill(row, width, std::uint8_t{0});
                     std::memcpy(row, from, columns);
                 }
                 for (std::size_t j = 0; j < width; ++j) {
@@ -206,7 +188,7 @@ void pack_byte_rows(const std::byte* source, std::size_t stride, std::size_t k, 
             }
             std::memcpy(packed, words, sizeof words);
         }
-        std::fill_n(packed, width, 1.0F);
+        detail::fill(packed, width, 1.0F);
         packed += width;
     }
 }
@@ -258,7 +240,7 @@ void pack_row(const float* x, std::size_t k, float* tile, std::size_t row) {
     typename Product::scale whole(x, k);
     float* out = tile + extras_of_tile<Product, Arch> + row * row_words;
     for (std::size_t first = 0; first < k; first += part, out += tile_rows<Arch> * row_words) {
-        Product::pack(x + first, std::min(part, k - first), out, whole);
+        Product::pack(x + first, detail::smaller(part, k - first), out, whole);
     }
     Product::finish_row(whole, tile + row * Product::row_extras);
 }
@@ -277,7 +259,7 @@ void tile(const float* a, const float* b, std::size_t words, const float* bias,
     });
     a += extras_of_tile<Product, Arch>;
     for (; words > 0; a += tile_rows<Arch> * row_words) {
-        const std::size_t count = std::min(words, part_words);
+        const std::size_t count = detail::smaller(words, part_words);
         words -= count;
         for (std::size_t i = 0; i < count; ++i, b += 2 * width) {
             const auto b_left = vec<Arch>::load_aligned(b);
@@ -320,10 +302,10 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
     alignas(64) float staged[tall * width]; // of a panel that is not full
     alignas(64) float bias_of_panel[width] = {};
     if (bias != nullptr) {
-        std::copy_n(bias + column, columns, bias_of_panel);
+        detail::copy(bias + column, columns, bias_of_panel);
     }
     for (std::size_t row = first; row < last; row += tall, tiles += floats) {
-        const std::size_t rows = std::min(tall, last - row);
+        const std::size_t rows = detail::smaller(tall, last - row);
         tile_targets<Arch> targets;
         for (std::size_t i = 0; i < rows; ++i) {
             targets[i] = columns == width ? c.row(row + i) + column : staged + i * width;
@@ -333,7 +315,7 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
             finish<Arch, Epilogue>(targets, rows);
         }
         for (std::size_t i = 0; i < rows && columns < width; ++i) {
-            std::copy_n(staged + i * width, columns, c.row(row + i) + column);
+            detail::copy(staged + i * width, columns, c.row(row + i) + column);
         }
     }
 }
@@ -341,7 +323,7 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
 /// Tiles of A packed at a time: as many as keep their words within half a typical L2 cache.
 template <class Arch> [[nodiscard]] constexpr std::size_t block_tiles(std::size_t words) {
     constexpr std::size_t floats = 65536;
-    return std::max<std::size_t>(1, floats / (tile_rows<Arch> * (words + 1)));
+    return detail::larger(1, floats / (tile_rows<Arch> * (words + 1)));
 }
 
 /// Tiles that hold `rows` rows.
@@ -355,7 +337,8 @@ template <class Arch> [[nodiscard]] constexpr std::size_t tiles_of(std::size_t r
 template <template <class> class Product = f32_product, class Arch = default_arch>
 [[nodiscard]] constexpr std::size_t gemm_scratch(std::size_t m, std::size_t k) {
     using product = Product<Arch>;
-    return std::min(detail::tiles_of<Arch>(m), detail::block_tiles<Arch>(words_of<product>(k))) *
+    return detail::smaller(detail::tiles_of<Arch>(m),
+                           detail::block_tiles<Arch>(words_of<product>(k))) *
            detail::tile_floats<product, Arch>(k);
 }
 
@@ -372,7 +355,7 @@ void gemm(rows_in a, std::size_t m, const float* packed, std::size_t k, std::siz
     const std::size_t floats = detail::tile_floats<product, Arch>(k);
     const std::size_t block = detail::block_tiles<Arch>(words) * tall;
     for (std::size_t first = 0; first < m; first += block) {
-        const std::size_t last = std::min(m, first + block);
+        const std::size_t last = detail::smaller(m, first + block);
         for (std::size_t row = first; row < last; ++row) {
             const std::size_t i = row - first;
             detail::pack_row<product, Arch>(a.row(row), k, scratch + i / tall * floats, i % tall);
@@ -380,7 +363,7 @@ void gemm(rows_in a, std::size_t m, const float* packed, std::size_t k, std::siz
         for (std::size_t column = 0; column < n; column += width) {
             detail::panel<product, Arch, Epilogue>(
                 scratch, floats, packed + column * (words + product::panel_extras), words, bias,
-                std::min(width, n - column), c, first, last, column);
+                detail::smaller(width, n - column), c, first, last, column);
         }
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +52,7 @@ template <class Arch> struct f32_product {
 
     /// out = the words of `count` values; all parts but a row's last have whole words.
     static void pack(const float* x, std::size_t count, float* out, scale&) {
-        std::copy_n(x, count, out);
+        detail::copy(x, count, out);
     }
     /// out[row_extras] of a row whose parts have all been packed.
     static void finish_row(const scale&, float*) {}
@@ -62,7 +61,7 @@ template <class Arch> struct f32_product {
     /// out = a panel of the right operand given as rows[k], each of panel_columns values.
     template <class Rows> static void pack_panel(const Rows& rows, std::size_t k, float* out) {
         for (std::size_t i = 0; i < k; ++i, out += panel_columns<Arch>) {
-            std::copy_n(rows(i), panel_columns<Arch>, out);
+            detail::copy(rows(i), panel_columns<Arch>, out);
         }
     }
     /// extras of a row -> what its sums start with
@@ -183,7 +182,7 @@ template <class Arch> struct int8_product {
 
     static void pack(const float* x, std::size_t count, float* out, scale& whole) {
         if (whole.inverse == 0) {
-            std::fill_n(out, words_of<int8_product>(count), 0.0F);
+            detail::fill(out, words_of<int8_product>(count), 0.0F);
             return;
         }
         std::size_t i = 0;
@@ -194,11 +193,11 @@ template <class Arch> struct int8_product {
 #endif
         const vec<Arch> inverse(whole.inverse);
         for (; i < count; i += lanes<Arch>) {
-            const std::size_t n = std::min(lanes<Arch>, count - i);
-            alignas(64) float values[lanes<Arch>] = {};
-            std::copy_n(x + i, n, values);
+            const std::size_t n = detail::smaller(lanes<Arch>, count - i);
+            alignas(64) float next[lanes<Arch>] = {};
+            detail::copy(x + i, n, next);
             std::int32_t numbers[lanes<Arch>];
-            put_integers(vec<Arch>::load_aligned(values) * inverse, numbers);
+            put_integers(vec<Arch>::load_aligned(next) * inverse, numbers);
             std::int8_t bytes[lanes<Arch>];
             for (std::size_t j = 0; j < lanes<Arch>; ++j) {
                 bytes[j] = static_cast<std::int8_t>(numbers[j]);
@@ -222,7 +221,8 @@ template <class Arch> struct int8_product {
         for (std::size_t i = 0; i < k; ++i) {
             const float* row = rows(i);
             for (std::size_t j = 0; j < width; ++j) {
-                top[j] = std::max(top[j], std::bit_cast<std::uint32_t>(row[j]) & 0x7fffffffU);
+                const std::uint32_t bits = std::bit_cast<std::uint32_t>(row[j]) & 0x7fffffffU;
+                top[j] = bits > top[j] ? bits : top[j];
             }
         }
         float inverses[width];
@@ -234,8 +234,8 @@ template <class Arch> struct int8_product {
         }
         for (std::size_t i = 0; i < k; i += 4, out += width) {
             std::uint32_t words[width];
-            std::fill_n(words, width, column_offset);
-            for (std::size_t byte = 0; byte < std::min<std::size_t>(4, k - i); ++byte) {
+            detail::fill(words, width, column_offset);
+            for (std::size_t byte = 0; byte < detail::smaller(4, k - i); ++byte) {
                 const float* row = rows(i + byte);
                 std::int32_t numbers[width];
                 for (std::size_t j = 0; j < width; j += lanes<Arch>) {
@@ -288,7 +288,10 @@ template <class Arch> struct int8_product {
             _mm512_storeu_si512(out + i / 4, bytes);
             sums = _mm512_dpbusd_epi32(sums, ones, bytes);
         }
-        whole.sum += _mm512_reduce_add_epi32(sums);
+        const auto lane = reinterpret_cast<ints<Arch>>(sums);
+        for (std::size_t j = 0; j < lanes<Arch>; ++j) {
+            whole.sum += lane[j];
+        }
         return i;
     }
 #endif
@@ -298,29 +301,6 @@ template <class Arch> struct int8_product {
         std::memcpy(out, &rounded, sizeof rounded);
     }
 };
-
-/// The products by name.
-enum class product_kind { f32, bf16, int8 };
-
-/// Calls f.operator()<Product>() with the product of that name.
-template <class Function>
-MICE_ALWAYS_INLINE decltype(auto) with_product(product_kind kind, Function&& f) {
-    switch (kind) {
-    case product_kind::bf16:
-        return f.template operator()<bf16_product>();
-    case product_kind::int8:
-        return f.template operator()<int8_product>();
-    default:
-        return f.template operator()<f32_product>();
-    }
-}
-
-/// As with_product for the products of narrow attention heads, which never go below bf16.
-template <class Function>
-MICE_ALWAYS_INLINE decltype(auto) with_activation_product(product_kind kind, Function&& f) {
-    return kind == product_kind::f32 ? f.template operator()<f32_product>()
-                                     : f.template operator()<bf16_product>();
-}
 
 } // namespace kernels
 MICE_NAMESPACE_END

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -21,16 +22,6 @@
 
 // The only header that includes xsimd: what changed its name between 8 and later versions is
 // settled here.
-#if defined(_MSC_VER) && !defined(__clang__)
-#define MICE_ALWAYS_INLINE __forceinline
-#define MICE_INLINE_LAMBDA
-#define MICE_NOINLINE __declspec(noinline)
-#else
-#define MICE_ALWAYS_INLINE inline __attribute__((always_inline))
-#define MICE_INLINE_LAMBDA __attribute__((always_inline))
-#define MICE_NOINLINE __attribute__((noinline))
-#endif
-
 MICE_NAMESPACE_BEGIN
 namespace kernels {
 
@@ -51,6 +42,28 @@ inline constexpr bool many_registers = vec<Arch>::size == 16 || std::is_same_v<A
 [[nodiscard]] constexpr std::size_t round_up(std::size_t value, std::size_t unit) {
     return (value + unit - 1) / unit * unit;
 }
+
+namespace detail {
+// The library of dispatch compiles these headers for several instruction sets. A function of the
+// standard library that is not inlined would there be one for all of them, whichever the linker
+// meets first: so the kernels call none.
+MICE_ALWAYS_INLINE constexpr std::size_t smaller(std::size_t a, std::size_t b) {
+    return a < b ? a : b;
+}
+MICE_ALWAYS_INLINE constexpr std::size_t larger(std::size_t a, std::size_t b) {
+    return a > b ? a : b;
+}
+template <class Value> MICE_ALWAYS_INLINE void copy(const Value* from, std::size_t n, Value* to) {
+    if (n != 0) {
+        std::memcpy(to, from, n * sizeof(Value));
+    }
+}
+template <class Value> MICE_ALWAYS_INLINE void fill(Value* to, std::size_t n, Value value) {
+    for (std::size_t i = 0; i < n; ++i) {
+        to[i] = value;
+    }
+}
+} // namespace detail
 
 /// Calls f(integral_constant 0) .. f(integral_constant Count - 1), unrolled at compile time:
 /// register tiles stay in registers only where every index is a constant.
@@ -90,15 +103,6 @@ template <class Arch> MICE_ALWAYS_INLINE vec<Arch> as_floats(xsimd::batch<std::i
     return xsimd::bitwise_cast<vec<Arch>>(x);
 #endif
 }
-template <class Number, class Batch> MICE_ALWAYS_INLINE Number max_of_lanes(Batch value) {
-    alignas(64) Number lane[Batch::size];
-    value.store_aligned(lane);
-    Number largest = lane[0];
-    for (std::size_t i = 1; i < Batch::size; ++i) {
-        largest = lane[i] > largest ? lane[i] : largest;
-    }
-    return largest;
-}
 } // namespace detail
 
 /// The bits of each lane moved up by 16.
@@ -122,22 +126,27 @@ template <class Arch> MICE_ALWAYS_INLINE float sum_of(vec<Arch> value) {
 }
 
 /// Largest lane; float lanes hold no NaN.
-template <class Arch> MICE_ALWAYS_INLINE float max_of(vec<Arch> value) {
-#if defined(__AVX512F__)
-    if constexpr (lanes<Arch> == 16) {
-        return _mm512_reduce_max_ps(value);
+template <class Number, class Arch>
+MICE_ALWAYS_INLINE Number max_of(xsimd::batch<Number, Arch> value) {
+    constexpr std::size_t size = xsimd::batch<Number, Arch>::size;
+    alignas(64) Number lane[size];
+    value.store_aligned(lane);
+#if defined(__SSE2__) // GCC 12 warns of undefined registers inside the AVX-512 reductions
+    using quarter = xsimd::batch<Number, xsimd::sse2>;
+    quarter largest = quarter::load_aligned(lane);
+    for (std::size_t i = 4; i < size; i += 4) {
+        largest = xsimd::max(largest, quarter::load_aligned(lane + i));
     }
+    largest.store_aligned(lane);
+    constexpr std::size_t left = 4;
+#else
+    constexpr std::size_t left = size;
 #endif
-    return detail::max_of_lanes<float>(value);
-}
-template <class Arch>
-MICE_ALWAYS_INLINE std::int32_t max_of(xsimd::batch<std::int32_t, Arch> value) {
-#if defined(__AVX512F__)
-    if constexpr (lanes<Arch> == 16) {
-        return _mm512_reduce_max_epi32(value);
+    Number result = lane[0];
+    for (std::size_t i = 1; i < left; ++i) {
+        result = lane[i] > result ? lane[i] : result;
     }
-#endif
-    return detail::max_of_lanes<std::int32_t>(value);
+    return result;
 }
 
 } // namespace kernels

@@ -11,58 +11,16 @@
 MICE_NAMESPACE_BEGIN
 namespace nn {
 
-/// What the softmax of an attention block leaves out.
-struct attention_mask {
-    bool hide_first_column = false; ///< rows 1.. do not attend to column 0
-    bool average_first_row = false; ///< row 0 takes the plain mean of the values
-};
+using kernels::attention_mask;
+using kernels::packed_attention;
 
-/// Keys and values packed for a product.
-struct packed_attention {
-    const float* keys; ///< [width, tokens]
-    std::size_t width;
-    std::size_t tokens;
-    const float* values; ///< [tokens, value_width]
-    std::size_t value_width;
-    const float* value_scales = nullptr; ///< [tokens], a factor of each value; null: 1
-};
-
-/// out [rows, value_width] = softmax(scale * query [rows, width] keys) values, where row i stands
-/// at position i % period of the query. A few rows at a time, so that their scores stay in a
-/// second-level cache, however long the document; out may be the query itself.
-template <template <class> class Product>
-void attend_packed(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
-                   float scale, const attention_mask& mask, rows_out out, workspace& space) {
-    constexpr std::size_t scores_at_once = 32768; // floats
-    constexpr std::size_t tile = kernels::tile_rows<kernels::default_arch>;
-    const std::size_t stride = kernels::round_up(in.tokens, kernels::lanes<kernels::default_arch>);
-    const std::size_t block =
-        std::min(rows, tile * std::max<std::size_t>(1, scores_at_once / (tile * stride)));
-    float* scores = space.scores.reserve(block * stride);
-    float* scratch = space.gemm.reserve(std::max(kernels::gemm_scratch<Product>(block, in.width),
-                                                 kernels::gemm_scratch<Product>(block, in.tokens)));
-    for (std::size_t first = 0; first < rows; first += block) {
-        const std::size_t count = std::min(block, rows - first);
-        kernels::gemm<kernels::keep, Product>({query.row(first), query.stride}, count, in.keys,
-                                              in.width, in.tokens, nullptr, {scores, stride},
-                                              scratch);
-        for (std::size_t i = 0; i < count; ++i) {
-            float* row = scores + i * stride;
-            const bool is_first = (first + i) % period == 0;
-            if (is_first && mask.average_first_row) {
-                std::fill_n(row, in.tokens, 1.0F / static_cast<float>(in.tokens));
-            } else {
-                kernels::softmax<>(row, in.tokens, scale,
-                                   !is_first && mask.hide_first_column ? 1 : 0);
-            }
-            if (in.value_scales != nullptr) {
-                kernels::multiply<>(in.value_scales, row, in.tokens);
-            }
-        }
-        kernels::gemm<kernels::keep, Product>({scores, stride}, count, in.values, in.tokens,
-                                              in.value_width, nullptr, {out.row(first), out.stride},
-                                              scratch);
-    }
+/// kernels::attend with the kernels of that product.
+inline void attend_packed(kernels::product_kind kind, rows_in query, std::size_t rows,
+                          std::size_t period, const packed_attention& in, float scale,
+                          const attention_mask& mask, rows_out out, workspace& space) {
+    const kernels::product_set& product = kernels::active()[kind];
+    product.attend(query, rows, period, in, scale, mask, out,
+                   space.gemm.reserve(product.attention_scratch(rows, in)));
 }
 
 /// One sequence's queries, keys and values, every head side by side in a row.
@@ -78,31 +36,20 @@ struct attention_operands {
 };
 
 /// out [queries, heads * head_dim] = softmax(q k^T / sqrt(head_dim)) v for each head.
-template <template <class> class Product>
-void attend_with(const attention_operands& in, const attention_mask& mask, rows_out out,
-                 workspace& space) {
-    float* keys = space.packed_keys.reserve(kernels::packed_floats<Product>(in.head_dim, in.keys));
-    float* values =
-        space.packed_values.reserve(kernels::packed_floats<Product>(in.keys, in.head_dim));
+inline void attend(const attention_operands& in, const attention_mask& mask, rows_out out,
+                   workspace& space) {
+    const kernels::product_set& product = kernels::active()[in.product];
+    float* keys = space.packed_keys.reserve(product.packed_floats(in.head_dim, in.keys));
+    float* values = space.packed_values.reserve(product.packed_floats(in.keys, in.head_dim));
     const packed_attention packed{keys, in.head_dim, in.keys, values, in.head_dim};
     const float scale = 1.0F / std::sqrt(static_cast<float>(in.head_dim));
     for (std::size_t head = 0; head < in.heads; ++head) {
         const std::size_t column = head * in.head_dim;
-        kernels::pack_transposed<Product>(in.key.base + column, in.key.stride, in.head_dim, in.keys,
-                                          keys);
-        kernels::pack<Product>(in.value.base + column, in.value.stride, in.keys, in.head_dim,
-                               values);
-        attend_packed<Product>({in.query.base + column, in.query.stride}, in.queries, in.queries,
-                               packed, scale, mask, {out.base + column, out.stride}, space);
+        product.pack_transposed(in.key.base + column, in.key.stride, in.head_dim, in.keys, keys);
+        product.pack(in.value.base + column, in.value.stride, in.keys, in.head_dim, values);
+        attend_packed(in.product, {in.query.base + column, in.query.stride}, in.queries, in.queries,
+                      packed, scale, mask, {out.base + column, out.stride}, space);
     }
-}
-
-/// As attend_with the product of the operands.
-inline void attend(const attention_operands& in, const attention_mask& mask, rows_out out,
-                   workspace& space) {
-    kernels::with_activation_product(in.product, [&]<template <class> class Product>() {
-        attend_with<Product>(in, mask, out, space);
-    });
 }
 
 /// A stack of sequences of the same or of different lengths, row after row.

@@ -42,9 +42,7 @@ class cross_attention {
                                      source.product_of(source[name + ".self.value.weight"]))),
           value_bias_(source[name + ".self.value.bias"].floats()) {
         if (can_absorb(1)) {
-            kernels::with_product(absorbed_product_, [&]<template <class> class Product>() {
-                pack_absorbed<Product>(source, name);
-            });
+            pack_absorbed(source, name);
         }
     }
 
@@ -117,6 +115,7 @@ class cross_attention {
 
   private:
     static constexpr std::size_t least_head_dim = 4;
+    static constexpr std::size_t most_columns = 64; // of a panel, in any set of kernels
 
     struct range {
         std::size_t first, last;
@@ -128,20 +127,20 @@ class cross_attention {
         return head_dim_ >= least_head_dim && rows * (heads_ - 1) <= hidden_;
     }
 
-    template <template <class> class Product>
     void pack_absorbed(const weights& source, const std::string& name) {
-        key_floats_ = kernels::packed_floats<Product>(head_dim_, hidden_);
-        value_floats_ = kernels::packed_floats<Product>(hidden_, head_dim_);
+        const kernels::product_set& product = kernels::active()[absorbed_product_];
+        key_floats_ = product.packed_floats(head_dim_, hidden_);
+        value_floats_ = product.packed_floats(hidden_, head_dim_);
         (void)absorbed_keys_.reserve(heads_ * key_floats_);
         (void)absorbed_values_.reserve(heads_ * value_floats_);
         const std::vector<float> key = source[name + ".self.key.weight"].floats();
         const std::vector<float> value = source[name + ".self.value.weight"].floats();
         for (std::size_t head = 0; head < heads_; ++head) {
             const std::size_t first = head * head_dim_ * hidden_;
-            kernels::pack<Product>(key.data() + first, hidden_, head_dim_, hidden_,
-                                   absorbed_keys_.data() + head * key_floats_);
-            kernels::pack_transposed<Product>(value.data() + first, hidden_, hidden_, head_dim_,
-                                              absorbed_values_.data() + head * value_floats_);
+            product.pack(key.data() + first, hidden_, head_dim_, hidden_,
+                         absorbed_keys_.data() + head * key_floats_);
+            product.pack_transposed(value.data() + first, hidden_, hidden_, head_dim_,
+                                    absorbed_values_.data() + head * value_floats_);
         }
     }
 
@@ -197,21 +196,17 @@ class cross_attention {
         const packed_attention packed{documents.keys(i), hidden_, documents[i].tokens,
                                       documents.values(i), hidden_};
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
-        kernels::with_product(state_product_, [&]<template <class> class Product>() {
-            attend_packed<Product>({absorbed, hidden_}, heads_ * rows, rows, packed, scale, mask,
-                                   {out, hidden_}, space);
-        });
+        attend_packed(state_product_, {absorbed, hidden_}, heads_ * rows, rows, packed, scale, mask,
+                      {out, hidden_}, space);
     }
 
     /// c [m, n] = a [m, k] B + bias, B packed for that product.
-    static void multiply(kernels::product_kind product, rows_in a, std::size_t m,
-                         const float* packed, std::size_t k, std::size_t n, const float* bias,
-                         rows_out c, workspace& space) {
-        kernels::with_product(product, [&]<template <class> class Product>() {
-            kernels::gemm<kernels::keep, Product>(
-                a, m, packed, k, n, bias, c,
-                space.gemm.reserve(kernels::gemm_scratch<Product>(m, k)));
-        });
+    static void multiply(kernels::product_kind kind, rows_in a, std::size_t m, const float* packed,
+                         std::size_t k, std::size_t n, const float* bias, rows_out c,
+                         workspace& space) {
+        const kernels::product_set& product = kernels::active()[kind];
+        product.gemm(a, m, packed, k, n, bias, c, space.gemm.reserve(product.gemm_scratch(m, k)),
+                     kernels::epilogue::keep);
     }
 
     void attend_plain(rows_in query, std::size_t rows, document_batch& documents, std::size_t i,
@@ -242,8 +237,8 @@ class cross_attention {
     void attend_codes(rows_in query, std::size_t rows, const document_batch& documents,
                       std::size_t i, const attention_mask& mask, rows_out attended,
                       workspace& space) const {
-        using kernels::int8_product;
-        constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
+        const kernels::kernel_set& set = kernels::active();
+        const std::size_t width = set.panel_columns;
         const std::size_t tokens = documents[i].tokens;
         const std::size_t both = 2 * hidden_;
         const std::byte* codes = documents[i].key_value_codes + layer_ * tokens * both;
@@ -255,32 +250,30 @@ class cross_attention {
                         sizeof half);
             return kernels::half_to_float(half);
         };
-        const std::size_t panel = kernels::packed_floats<int8_product>(head_dim_, width);
-        float* keys =
-            space.packed_keys.reserve(kernels::packed_floats<int8_product>(head_dim_, tokens));
-        float* values =
-            space.packed_values.reserve(kernels::packed_floats<int8_product>(tokens, head_dim_));
+        const std::size_t panel = set.int8.packed_floats(head_dim_, width);
+        float* keys = space.packed_keys.reserve(set.int8.packed_floats(head_dim_, tokens));
+        float* values = space.packed_values.reserve(set.int8.packed_floats(tokens, head_dim_));
         float* value_scales = space.key_value.reserve(tokens);
         const packed_attention packed{keys, head_dim_, tokens, values, head_dim_, value_scales};
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
         for (std::size_t head = 0; head < heads_; ++head) {
             const std::byte* first = codes + head * head_dim_;
             for (std::size_t token = 0; token < tokens; token += width) {
-                std::array<const void*, width> columns{};
-                std::array<float, width> steps{};
+                std::array<const void*, most_columns> columns{};
+                std::array<float, most_columns> steps{};
                 const std::size_t count = std::min(width, tokens - token);
                 for (std::size_t j = 0; j < count; ++j) {
                     columns[j] = first + (token + j) * both;
                     steps[j] = scale_at(token + j, 0, head);
                     value_scales[token + j] = scale_at(token + j, 1, head);
                 }
-                kernels::pack_bytes<>({columns.data(), count}, steps.data(), head_dim_,
-                                      keys + token / width * panel);
+                set.pack_bytes({columns.data(), count}, steps.data(), head_dim_,
+                               keys + token / width * panel);
             }
-            kernels::pack_byte_rows<>(first + hidden_, both, tokens, head_dim_, values);
-            attend_packed<int8_product>(
-                {query.row(i * rows) + head * head_dim_, hidden_}, rows, rows, packed, scale, mask,
-                {attended.row(i * rows) + head * head_dim_, hidden_}, space);
+            set.pack_byte_rows(first + hidden_, both, tokens, head_dim_, values);
+            attend_packed(kernels::product_kind::int8,
+                          {query.row(i * rows) + head * head_dim_, hidden_}, rows, rows, packed,
+                          scale, mask, {attended.row(i * rows) + head * head_dim_, hidden_}, space);
         }
     }
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
+#include <mice/kernels/active.hpp>
 #include <mice/kernels/buffer.hpp>
-#include <mice/kernels/gemm.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
@@ -108,9 +108,8 @@ class document_batch {
         if (document.has_key_values()) {
             return 0;
         }
-        return kernels::with_product(product_, [&]<template <class> class Product>() {
-            return kernels::round_up(kernels::packed_floats<Product>(k, n), 16);
-        });
+        const std::size_t floats = kernels::active()[product_].packed_floats(k, n);
+        return (floats + 15) / 16 * 16;
     }
     [[nodiscard]] std::size_t key_floats(const document_view& document) const {
         return packed_floats(document, hidden_, document.tokens);
@@ -126,10 +125,9 @@ class document_batch {
         const float* from = states(i);
         float* keys = memory_ + offsets_[i];
         float* values = keys + key_floats(documents_[i]);
-        kernels::with_product(product_, [&]<template <class> class Product>() {
-            kernels::pack_transposed<Product>(from, hidden_, hidden_, tokens, keys);
-            kernels::pack<Product>(from, hidden_, tokens, hidden_, values);
-        });
+        const kernels::product_set& product = kernels::active()[product_];
+        product.pack_transposed(from, hidden_, hidden_, tokens, keys);
+        product.pack(from, hidden_, tokens, hidden_, values);
         packed_[i] = true;
     }
 

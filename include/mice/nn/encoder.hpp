@@ -41,7 +41,7 @@ class embeddings {
         const rows_out rows{project ? space.embedded.reserve(ids.size() * width) : out, width};
         for (std::size_t t = 0; t < ids.size(); ++t) {
             words_.read_row(static_cast<std::size_t>(ids[t]), rows.row(t));
-            kernels::add<>(positions_.data() + t * width, rows.row(t), width);
+            kernels::active().add(positions_.data() + t * width, rows.row(t), width);
         }
         norm_.apply(rows, ids.size());
         if (project) {

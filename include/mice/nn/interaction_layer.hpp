@@ -29,7 +29,7 @@ class exact_match {
         value_.apply(matched, m, value, space);
         output_.apply(value, m, projected, space);
         for (std::size_t i = 0; i < m; ++i) {
-            kernels::add<>(projected.row(i), x.row(i), hidden);
+            kernels::active().add(projected.row(i), x.row(i), hidden);
         }
     }
 
@@ -50,7 +50,7 @@ inline void match_states(std::span<const std::int32_t> ids, const float* states,
         std::size_t matches = 0;
         for (std::size_t j = 0; j < document_ids.size(); ++j) {
             if (document_ids[j] == id) {
-                kernels::add<>(states + j * hidden, out, hidden);
+                kernels::active().add(states + j * hidden, out, hidden);
                 ++matches;
             }
         }
@@ -108,7 +108,7 @@ class head {
     void apply(rows_in x, std::size_t m, float* scores, workspace& space) const {
         if (pooler_.out() != 0) {
             const rows_out pooled{space.projected.reserve(m * pooler_.out()), pooler_.out()};
-            pooler_.apply<kernels::tanh>(x, m, pooled, space);
+            pooler_.apply(x, m, pooled, space, kernels::epilogue::tanh);
             x = pooled;
         }
         classifier_.apply(x, m, {scores, 1}, space);

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <mice/kernels/active.hpp>
 #include <mice/kernels/buffer.hpp>
-#include <mice/kernels/elementwise.hpp>
-#include <mice/kernels/gemm.hpp>
 #include <mice/weights.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -22,14 +20,13 @@ using kernels::rows_out;
 
 /// Scratch memory of one thread in one call; every buffer grows to the largest size that it meets.
 struct workspace {
-    buffer gemm;            ///< packed rows of the left operand
+    buffer gemm;            ///< what the kernels ask for
     buffer query;           ///< [rows, hidden]
     buffer key_value;       ///< [rows, 2 hidden]
     buffer attended;        ///< [rows, hidden]
     buffer projected;       ///< [rows, hidden]
     buffer inner;           ///< [rows, intermediate]
     buffer embedded;        ///< [rows, embedding]
-    buffer scores;          ///< [query rows, keys]
     buffer packed_keys;     ///< one head's keys
     buffer packed_values;   ///< one head's values
     buffer absorbed;        ///< [documents, heads, query rows, hidden]
@@ -68,18 +65,15 @@ class linear {
             pack_bytes(rows);
             return;
         }
-        kernels::with_product(product_,
-                              [&]<template <class> class Product>() { pack<Product>(rows); });
+        pack(rows);
     }
 
-    /// y [m, out] = Epilogue(x [m, in] W^T + b); y may not overlap x.
-    template <class Epilogue = kernels::keep>
-    void apply(rows_in x, std::size_t m, rows_out y, workspace& space) const {
-        kernels::with_product(product_, [&]<template <class> class Product>() {
-            kernels::gemm<Epilogue, Product>(
-                x, m, packed_.data(), in_, out_, bias_.empty() ? nullptr : bias_.data(), y,
-                space.gemm.reserve(kernels::gemm_scratch<Product>(m, in_)));
-        });
+    /// y [m, out] = end(x [m, in] W^T + b); y may not overlap x.
+    void apply(rows_in x, std::size_t m, rows_out y, workspace& space,
+               kernels::epilogue end = kernels::epilogue::keep) const {
+        const kernels::product_set& product = kernels::active()[product_];
+        product.gemm(x, m, packed_.data(), in_, out_, bias_.empty() ? nullptr : bias_.data(), y,
+                     space.gemm.reserve(product.gemm_scratch(m, in_)), end);
     }
 
     [[nodiscard]] std::size_t in() const noexcept { return in_; }
@@ -93,10 +87,11 @@ class linear {
 
     /// For each panel: add(column, matrix, row) says what each of its columns is, then
     /// pack_panel(columns, out) packs them.
-    template <template <class> class Product, class Add, class PackPanel>
+    template <class Add, class PackPanel>
     void for_panels(const matrices& all, const Add& add, const PackPanel& pack_panel) {
-        constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
-        packed_ = buffer(kernels::packed_floats<Product>(in_, out_));
+        const kernels::product_set& product = kernels::active()[product_];
+        const std::size_t width = kernels::active().panel_columns;
+        packed_ = buffer(product.packed_floats(in_, out_));
         float* out = packed_.data();
         std::size_t columns = 0;
         std::size_t left = out_;
@@ -106,7 +101,7 @@ class linear {
                 --left;
                 if (columns == width || left == 0) {
                     pack_panel(columns, out);
-                    out += kernels::packed_floats<Product>(in_, width);
+                    out += product.packed_floats(in_, width);
                     columns = 0;
                 }
             }
@@ -114,31 +109,30 @@ class linear {
     }
 
     /// Only one panel's rows are ever there as floats.
-    template <template <class> class Product> void pack(const matrices& all) {
-        buffer rows(kernels::panel_columns<kernels::default_arch> * in_);
-        for_panels<Product>(
+    void pack(const matrices& all) {
+        buffer rows(kernels::active().panel_columns * in_);
+        for_panels(
             all,
             [&](std::size_t column, const weight_view& matrix, std::size_t row) {
                 matrix.read_row(row, rows.data() + column * in_);
             },
             [&](std::size_t columns, float* out) {
-                kernels::pack_transposed<Product>(rows.data(), in_, in_, columns, out);
+                kernels::active()[product_].pack_transposed(rows.data(), in_, in_, columns, out);
             });
     }
 
     /// Packs 8-bit integers as they are.
     void pack_bytes(const matrices& all) {
-        constexpr std::size_t width = kernels::panel_columns<kernels::default_arch>;
-        std::array<const void*, width> rows{};
-        std::array<float, width> steps{};
-        for_panels<kernels::int8_product>(
+        std::vector<const void*> rows(kernels::active().panel_columns);
+        std::vector<float> steps(rows.size());
+        for_panels(
             all,
             [&](std::size_t column, const weight_view& matrix, std::size_t row) {
                 rows[column] = matrix.row_bytes(row);
                 steps[column] = matrix.row_scale(row);
             },
             [&](std::size_t columns, float* out) {
-                kernels::pack_bytes<>({rows.data(), columns}, steps.data(), in_, out);
+                kernels::active().pack_bytes({rows.data(), columns}, steps.data(), in_, out);
             });
     }
 
@@ -160,7 +154,8 @@ class layer_norm {
     /// Normalises x [m, width] in place.
     void apply(rows_out x, std::size_t m) const {
         for (std::size_t i = 0; i < m; ++i) {
-            kernels::layer_norm<>(x.row(i), weight_.size(), weight_.data(), bias_.data(), epsilon_);
+            kernels::active().layer_norm(x.row(i), weight_.size(), weight_.data(), bias_.data(),
+                                         epsilon_);
         }
     }
 
@@ -168,8 +163,9 @@ class layer_norm {
     void add_and_apply(rows_in residual, rows_out x, std::size_t m) const {
         for (std::size_t i = 0; i < m; ++i) {
             float* row = x.row(i);
-            kernels::add<>(residual.row(i), row, weight_.size());
-            kernels::layer_norm<>(row, weight_.size(), weight_.data(), bias_.data(), epsilon_);
+            kernels::active().add(residual.row(i), row, weight_.size());
+            kernels::active().layer_norm(row, weight_.size(), weight_.data(), bias_.data(),
+                                         epsilon_);
         }
     }
 
@@ -191,7 +187,7 @@ class feed_forward {
     void apply(rows_out x, std::size_t m, workspace& space) const {
         const rows_out inner{space.inner.reserve(m * up_.out()), up_.out()};
         const rows_out projected{space.projected.reserve(m * down_.out()), down_.out()};
-        up_.apply<kernels::gelu>(x, m, inner, space);
+        up_.apply(x, m, inner, space, kernels::epilogue::gelu);
         down_.apply(inner, m, projected, space);
         norm_.add_and_apply(projected, x, m);
     }

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include <mice/kernels/elementwise.hpp>
+#include <mice/kernels/convert.hpp>
 #include <mice/store/row_codec.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -31,7 +31,7 @@ class head_codec final : public row_codec {
                 std::byte* out) const override {
         std::byte* scales = out + count * width();
         for (std::size_t i = 0; i < count * heads(); ++i, scales += sizeof(std::uint16_t)) {
-            const std::uint16_t half = scale_for(kernels::largest_magnitude<>(rows, head_dim_));
+            const std::uint16_t half = scale_for(rows);
             const float scale = kernels::half_to_float(half);
             const float inverse = scale > 0 ? 1 / scale : 0;
             for (std::size_t j = 0; j < head_dim_; ++j, ++rows, ++out) {
@@ -75,7 +75,11 @@ class head_codec final : public row_codec {
 
     [[nodiscard]] std::size_t heads() const noexcept { return width() / head_dim_; }
     /// The least half that cuts nothing off.
-    [[nodiscard]] std::uint16_t scale_for(float largest) const {
+    [[nodiscard]] std::uint16_t scale_for(const float* values) const {
+        float largest = 0;
+        for (std::size_t i = 0; i < head_dim_; ++i) {
+            largest = std::max(largest, std::fabs(values[i]));
+        }
         constexpr std::uint16_t largest_half = 0x7bff;
         if (!(largest <= most * 65504.0F)) {
             throw errors::state_beyond_codec(name(), std::to_string(127 * 65504));

@@ -10,9 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <mice/kernels/active.hpp>
 #include <mice/kernels/buffer.hpp>
-#include <mice/kernels/elementwise.hpp>
-#include <mice/kernels/gemm.hpp>
 
 // Fewer rows for a document: similar states become their mean (Clavie et al., 2024, arXiv
 // 2409.14683, who pool late interaction's vectors in the same way).
@@ -64,11 +63,12 @@ class ward_clustering {
 
     /// The cost of joining two single rows is half their squared distance.
     void products(const float* rows, std::size_t width) {
-        kernels::buffer packed(kernels::packed_floats<>(width, count_));
-        kernels::buffer scratch(kernels::gemm_scratch<>(count_, width));
-        kernels::pack_transposed<>(rows, width, width, count_, packed.data());
-        kernels::gemm<>({rows, width}, count_, packed.data(), width, count_, nullptr,
-                        {costs_.data(), count_}, scratch.data());
+        kernels::buffer packed(kernels::active().f32.packed_floats(width, count_));
+        kernels::buffer scratch(kernels::active().f32.gemm_scratch(count_, width));
+        kernels::active().f32.pack_transposed(rows, width, width, count_, packed.data());
+        kernels::active().f32.gemm({rows, width}, count_, packed.data(), width, count_, nullptr,
+                                   {costs_.data(), count_}, scratch.data(),
+                                   kernels::epilogue::keep);
         std::vector<float> squares(count_);
         for (std::size_t i = 0; i < count_; ++i) {
             squares[i] = cost(i, i);
@@ -157,7 +157,7 @@ inline void append_pooled(const document_rows& all, std::size_t width, std::size
         float members = 0;
         for (std::size_t i = row; i < lowest.size(); ++i) {
             if (lowest[i] == row) {
-                kernels::add<>(rows + i * width, mean, width);
+                kernels::active().add(rows + i * width, mean, width);
                 ++members;
             }
         }

@@ -163,12 +163,14 @@ class product_quantiser final : public row_codec {
               name, parameters, width(), engine.network().word_embeddings().columns() + 1,
               *quantised_bytes(name) - id_bytes_)),
           guess_(engine.network().word_embeddings(), learned_.guess, width()),
-          project_(kernels::packed_floats<>(width(), learned_.dimensions())),
-          restore_(kernels::packed_floats<>(learned_.dimensions(), width())),
+          project_(kernels::active().f32.packed_floats(width(), learned_.dimensions())),
+          restore_(kernels::active().f32.packed_floats(learned_.dimensions(), width())),
           columns_(learned_.centroids.size()) {
         const std::size_t dimensions = learned_.dimensions();
-        kernels::pack<>(learned_.project.data(), dimensions, width(), dimensions, project_.data());
-        kernels::pack<>(learned_.restore.data(), width(), dimensions, width(), restore_.data());
+        kernels::active().f32.pack(learned_.project.data(), dimensions, width(), dimensions,
+                                   project_.data());
+        kernels::active().f32.pack(learned_.restore.data(), width(), dimensions, width(),
+                                   restore_.data());
         for (std::size_t part = 0; part < learned_.parts(); ++part) {
             const std::size_t count = learned_.cuts[part + 1] - learned_.cuts[part];
             const std::size_t first = centroids_of_part * learned_.cuts[part];
@@ -194,9 +196,10 @@ class product_quantiser final : public row_codec {
                 residuals[row * width() + i] -= guess[i];
             }
         }
-        kernels::buffer scratch(kernels::gemm_scratch<>(count, width()));
-        kernels::gemm<>({residuals.data(), width()}, count, project_.data(), width(), dimensions,
-                        nullptr, {projected.data(), dimensions}, scratch.data());
+        kernels::buffer scratch(kernels::active().f32.gemm_scratch(count, width()));
+        kernels::active().f32.gemm({residuals.data(), width()}, count, project_.data(), width(),
+                                   dimensions, nullptr, {projected.data(), dimensions},
+                                   scratch.data(), kernels::epilogue::keep);
         for (std::size_t row = 0; row < count; ++row) {
             const auto id = static_cast<std::uint32_t>(ids[row]);
             for (std::size_t i = 0; i < id_bytes_; ++i) {
@@ -214,16 +217,18 @@ class product_quantiser final : public row_codec {
     void decode(const std::byte* codes, std::size_t count, float* out,
                 kernels::buffer& scratch) const override {
         const std::size_t dimensions = learned_.dimensions();
-        const std::size_t floats = kernels::round_up(count * dimensions, 16);
-        float* projected = scratch.reserve(floats + kernels::gemm_scratch<>(count, dimensions));
+        const std::size_t floats = (count * dimensions + 15) / 16 * 16;
+        float* projected =
+            scratch.reserve(floats + kernels::active().f32.gemm_scratch(count, dimensions));
         for (std::size_t row = 0; row < count; ++row) {
             gather(codes + row * row_bytes() + id_bytes_, projected + row * dimensions);
         }
-        kernels::gemm<>({projected, dimensions}, count, restore_.data(), dimensions, width(),
-                        nullptr, {out, width()}, projected + floats);
+        kernels::active().f32.gemm({projected, dimensions}, count, restore_.data(), dimensions,
+                                   width(), nullptr, {out, width()}, projected + floats,
+                                   kernels::epilogue::keep);
         for (std::size_t row = 0; row < count; ++row) {
-            kernels::add<>(guess_[token_at(codes + row * row_bytes())], out + row * width(),
-                           width());
+            kernels::active().add(guess_[token_at(codes + row * row_bytes())], out + row * width(),
+                                  width());
         }
         if (!kernels::all_finite(out, count * width())) {
             throw errors::bad_codes(name(), "a value is NaN or infinite");

@@ -9,9 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <mice/kernels/active.hpp>
 #include <mice/kernels/buffer.hpp>
-#include <mice/kernels/elementwise.hpp>
-#include <mice/kernels/gemm.hpp>
 #include <mice/weights.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -29,7 +28,7 @@ class token_features {
     void read(std::size_t id, float* out) const {
         constexpr float epsilon = 1e-12F;
         words_.read_row(id, out);
-        kernels::layer_norm<>(out, ones_.size(), ones_.data(), zeros_.data(), epsilon);
+        kernels::active().layer_norm(out, ones_.size(), ones_.data(), zeros_.data(), epsilon);
         out[ones_.size()] = 1;
     }
 
@@ -46,10 +45,10 @@ class state_predictor {
     /// matrix [features, width]; the model's file must outlive this.
     state_predictor(const weight_view& words, const std::vector<float>& matrix, std::size_t width)
         : features_(words), width_(width),
-          packed_(kernels::packed_floats<>(features_.width(), width)),
+          packed_(kernels::active().f32.packed_floats(features_.width(), width)),
           table_(features_.tokens() * width),
           done_(std::make_unique<std::once_flag[]>(features_.tokens() / block + 1)) {
-        kernels::pack<>(matrix.data(), width, features_.width(), width, packed_.data());
+        kernels::active().f32.pack(matrix.data(), width, features_.width(), width, packed_.data());
     }
 
     [[nodiscard]] std::size_t tokens() const noexcept { return features_.tokens(); }
@@ -66,12 +65,13 @@ class state_predictor {
         const std::size_t count = std::min(block, features_.tokens() - first);
         const std::size_t n = features_.width();
         kernels::buffer rows(count * n);
-        kernels::buffer scratch(kernels::gemm_scratch<>(count, n));
+        kernels::buffer scratch(kernels::active().f32.gemm_scratch(count, n));
         for (std::size_t i = 0; i < count; ++i) {
             features_.read(first + i, rows.data() + i * n);
         }
-        kernels::gemm<>({rows.data(), n}, count, packed_.data(), n, width_, nullptr,
-                        {table_.data() + first * width_, width_}, scratch.data());
+        kernels::active().f32.gemm({rows.data(), n}, count, packed_.data(), n, width_, nullptr,
+                                   {table_.data() + first * width_, width_}, scratch.data(),
+                                   kernels::epilogue::keep);
     }
 
     token_features features_;

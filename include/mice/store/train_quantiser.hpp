@@ -24,7 +24,7 @@ inline void add_products(const float* a, std::size_t a_columns, const float* b,
                          std::size_t b_columns, std::size_t rows, std::vector<double>& sum) {
     constexpr std::size_t block = 1024; // rows that are summed in single precision
     kernels::buffer columns(block * a_columns);
-    kernels::buffer packed(kernels::packed_floats<>(block, b_columns));
+    kernels::buffer packed(kernels::active().f32.packed_floats(block, b_columns));
     kernels::buffer scratch;
     std::vector<float> part(a_columns * b_columns);
     for (std::size_t first = 0; first < rows; first += block) {
@@ -34,10 +34,13 @@ inline void add_products(const float* a, std::size_t a_columns, const float* b,
                 columns.data()[i * count + row] = a[(first + row) * a_columns + i];
             }
         }
-        kernels::pack<>(b + first * b_columns, b_columns, count, b_columns, packed.data());
-        kernels::gemm<>({columns.data(), count}, a_columns, packed.data(), count, b_columns,
-                        nullptr, {part.data(), b_columns},
-                        scratch.reserve(kernels::gemm_scratch<>(a_columns, count)));
+        kernels::active().f32.pack(b + first * b_columns, b_columns, count, b_columns,
+                                   packed.data());
+        kernels::active().f32.gemm(
+            {columns.data(), count}, a_columns, packed.data(), count, b_columns, nullptr,
+            {part.data(), b_columns},
+            scratch.reserve(kernels::active().f32.gemm_scratch(a_columns, count)),
+            kernels::epilogue::keep);
         for (std::size_t i = 0; i < part.size(); ++i) {
             sum[i] += double{part[i]};
         }
@@ -49,11 +52,11 @@ inline std::vector<float> product(const std::vector<float>& a, std::size_t inner
                                   const std::vector<float>& b, std::size_t columns) {
     const std::size_t rows = a.size() / inner;
     std::vector<float> c(rows * columns);
-    kernels::buffer packed(kernels::packed_floats<>(inner, columns));
-    kernels::buffer scratch(kernels::gemm_scratch<>(rows, inner));
-    kernels::pack<>(b.data(), columns, inner, columns, packed.data());
-    kernels::gemm<>({a.data(), inner}, rows, packed.data(), inner, columns, nullptr,
-                    {c.data(), columns}, scratch.data());
+    kernels::buffer packed(kernels::active().f32.packed_floats(inner, columns));
+    kernels::buffer scratch(kernels::active().f32.gemm_scratch(rows, inner));
+    kernels::active().f32.pack(b.data(), columns, inner, columns, packed.data());
+    kernels::active().f32.gemm({a.data(), inner}, rows, packed.data(), inner, columns, nullptr,
+                               {c.data(), columns}, scratch.data(), kernels::epilogue::keep);
     return c;
 }
 

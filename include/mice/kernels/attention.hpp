@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <mice/kernels/elementwise.hpp>
+#include <mice/kernels/gemm.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace kernels {
+namespace detail {
+
+/// Query rows whose scores are there at the same time: as many as keep them within a second-level
+/// cache, however many tokens there are.
+template <class Arch>
+[[nodiscard]] constexpr std::size_t rows_at_once(std::size_t rows, std::size_t stride) {
+    constexpr std::size_t floats = 32768;
+    constexpr std::size_t tall = tile_rows<Arch>;
+    const std::size_t most = tall * larger(1, floats / (tall * stride));
+    return smaller(rows, most);
+}
+
+} // namespace detail
+
+/// Floats of scratch that attend needs.
+template <template <class> class Product, class Arch = default_arch>
+[[nodiscard]] std::size_t attention_scratch(std::size_t rows, const packed_attention& in) {
+    const std::size_t stride = round_up(in.tokens, lanes<Arch>);
+    const std::size_t block = detail::rows_at_once<Arch>(rows, stride);
+    return round_up(block * stride, 16) +
+           detail::larger(gemm_scratch<Product, Arch>(block, in.width),
+                          gemm_scratch<Product, Arch>(block, in.tokens));
+}
+
+/// out [rows, value_width] = softmax(scale * query [rows, width] keys) values, where row i stands
+/// at position i % period of the query; `scratch` holds attention_scratch(rows, in) floats. out may
+/// be the query itself.
+template <template <class> class Product, class Arch = default_arch>
+void attend(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
+            float scale, const attention_mask& mask, rows_out out, float* scratch) {
+    const std::size_t stride = round_up(in.tokens, lanes<Arch>);
+    const std::size_t block = detail::rows_at_once<Arch>(rows, stride);
+    float* scores = scratch;
+    scratch += round_up(block * stride, 16);
+    for (std::size_t first = 0; first < rows; first += block) {
+        const std::size_t count = detail::smaller(block, rows - first);
+        gemm<keep, Product, Arch>({query.row(first), query.stride}, count, in.keys, in.width,
+                                  in.tokens, nullptr, {scores, stride}, scratch);
+        for (std::size_t i = 0; i < count; ++i) {
+            float* row = scores + i * stride;
+            const bool is_first = (first + i) % period == 0;
+            if (is_first && mask.average_first_row) {
+                detail::fill(row, in.tokens, 1.0F / static_cast<float>(in.tokens));
+            } else {
+                softmax<Arch>(row, in.tokens, scale, !is_first && mask.hide_first_column ? 1 : 0);
+            }
+            if (in.value_scales != nullptr) {
+                multiply<Arch>(in.value_scales, row, in.tokens);
+            }
+        }
+        gemm<keep, Product, Arch>({scores, stride}, count, in.values, in.tokens, in.value_width,
+                                  nullptr, {out.row(first), out.stride}, scratch);
+    }
+}
+
+} // namespace kernels
+MICE_NAMESPACE_END

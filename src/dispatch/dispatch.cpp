@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include <mice/kernels/active.hpp>
+
+// CMake defines MICE_LEVEL_<name> for each file of kernels that this library has; the first one,
+// `baseline`, is compiled for what the library itself is and always there.
+namespace mice::MICE_SHARED_NAMESPACE {
+
+extern const kernel_set kernels_baseline;
+#if defined(MICE_LEVEL_avx2)
+extern const kernel_set kernels_avx2, kernels_avx2_vnni, kernels_avx512, kernels_avx512_vnni,
+    kernels_avx512_vnni_bf16;
+#endif
+
+namespace {
+
+/// Those of this processor, the slowest first.
+struct found_sets {
+    std::array<const kernel_set*, 6> sets{};
+    std::size_t count = 0;
+
+    found_sets() {
+        sets[count++] = &kernels_baseline;
+#if defined(MICE_LEVEL_avx2)
+        // The built-in asks the system as well: whether it saves the wide registers.
+        __builtin_cpu_init();
+        const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        const bool avx512 =
+            avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd") &&
+            __builtin_cpu_supports("avx512vl");
+        const bool avx512_vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+        add(avx2, kernels_avx2);
+        add(avx2 && __builtin_cpu_supports("avxvnni"), kernels_avx2_vnni);
+        add(avx512, kernels_avx512);
+        add(avx512_vnni, kernels_avx512_vnni);
+        add(avx512_vnni && __builtin_cpu_supports("avx512bf16"), kernels_avx512_vnni_bf16);
+#endif
+    }
+
+  private:
+    void add(bool runnable, const kernel_set& set) {
+        if (runnable) {
+            sets[count++] = &set;
+        }
+    }
+};
+
+const found_sets& found() noexcept {
+    static const found_sets all;
+    return all;
+}
+
+} // namespace
+
+const kernel_set& dispatched_kernels() noexcept {
+    static const kernel_set& best = *found().sets[found().count - 1];
+    return best;
+}
+
+std::span<const kernel_set* const> runnable_kernels() noexcept {
+    return {found().sets.data(), found().count};
+}
+
+} // namespace mice::MICE_SHARED_NAMESPACE
