@@ -49,6 +49,15 @@ namespace kernels {
     return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(aligned) - 0x3f000000U));
 }
 
+/// The least finite IEEE binary16 that is not below a value, or the largest finite one; for scales,
+/// which then cut nothing off. 0 <= value <= 65504.
+[[nodiscard]] constexpr std::uint16_t half_not_below(float value) {
+    constexpr std::uint16_t largest = 0x7bff;
+    const std::uint16_t half = float_to_half(value);
+    return half_to_float(half) < value && half < largest ? static_cast<std::uint16_t>(half + 1)
+                                                         : half;
+}
+
 /// bfloat16 to float; exact.
 [[nodiscard]] constexpr float bf16_to_float(std::uint16_t value) {
     return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);

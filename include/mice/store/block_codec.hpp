@@ -125,8 +125,7 @@ template <unsigned Bits> class block_codec final : public row_codec {
         if constexpr (Bits == 16) {
             return scale;
         } else if constexpr (Bits == 8) {
-            const std::uint16_t half = kernels::float_to_half(scale);
-            return as_float(half) < scale && half < 0x7bffU ? half + 1 : half; // cuts nothing off
+            return kernels::half_not_below(scale);
         } else {
             return best_scale(values, n, largest);
         }

@@ -80,15 +80,10 @@ class head_codec final : public row_codec {
         for (std::size_t i = 0; i < head_dim_; ++i) {
             largest = std::max(largest, std::fabs(values[i]));
         }
-        constexpr std::uint16_t largest_half = 0x7bff;
         if (!(largest <= most * 65504.0F)) {
             throw errors::state_beyond_codec(name(), std::to_string(127 * 65504));
         }
-        const float scale = largest / most;
-        const std::uint16_t half = kernels::float_to_half(scale);
-        return kernels::half_to_float(half) < scale && half < largest_half
-                   ? static_cast<std::uint16_t>(half + 1)
-                   : half;
+        return kernels::half_not_below(largest / most);
     }
 
     std::size_t head_dim_;
