@@ -25,14 +25,16 @@ MICE_NAMESPACE_BEGIN
 class model {
   public:
     /// Maps the file and keeps it mapped. Throws mice::error for anything that is not a complete,
-    /// consistent model of a supported kind.
-    explicit model(const std::filesystem::path& path, precision computed = precision::f32)
-        : model(io::mapped_file(path), computed) {}
+    /// consistent model of a supported kind. The weights are packed on the threads of `loading`.
+    explicit model(const std::filesystem::path& path, precision computed = precision::f32,
+                   const parallel_options& loading = {})
+        : model(io::mapped_file(path), computed, loading) {}
     /// Reads a model from the caller's memory, which must stay unchanged while this object lives.
-    explicit model(std::span<const std::byte> memory, precision computed = precision::f32)
+    explicit model(std::span<const std::byte> memory, precision computed = precision::f32,
+                   const parallel_options& loading = {})
         : precision_(resolved(computed)), file_(memory),
           config_(config_from_json(checked_config(file_))),
-          network_(weights(file_, config_, precision_), config_),
+          network_(weights(file_, config_, precision_), config_, loading),
           tokenizer_(read_tokenizer(file_, config_)),
           fingerprint_(required_metadata(file_, "mice.document_fingerprint")) {}
 
@@ -91,7 +93,8 @@ class model {
             text, {.max_tokens = limit, .specials = specials, .on_invalid = on_invalid});
     }
 
-    model(io::mapped_file mapped, precision computed) : model(mapped.bytes(), computed) {
+    model(io::mapped_file mapped, precision computed, const parallel_options& loading)
+        : model(mapped.bytes(), computed, loading) {
         mapped_ = std::move(mapped);
         mapped_.release(); // all but the word embeddings is packed now
     }

@@ -70,11 +70,14 @@ class query {
 class reranker {
   public:
     /// Maps a model file; throws mice::error when it cannot be read or is not a supported model.
-    explicit reranker(const std::filesystem::path& file, precision computed = precision::f32)
-        : model_(std::make_shared<const mice::model>(file, computed)) {}
+    /// `loading`: the threads that prepare the weights, all cores where it is left out.
+    explicit reranker(const std::filesystem::path& file, precision computed = precision::f32,
+                      const parallel_options& loading = {})
+        : model_(std::make_shared<const mice::model>(file, computed, loading)) {}
     /// Uses a model file in the caller's memory, which must outlive this object and its copies.
-    explicit reranker(std::span<const std::byte> memory, precision computed = precision::f32)
-        : model_(std::make_shared<const mice::model>(memory, computed)) {}
+    explicit reranker(std::span<const std::byte> memory, precision computed = precision::f32,
+                      const parallel_options& loading = {})
+        : model_(std::make_shared<const mice::model>(memory, computed, loading)) {}
     /// Shares a model that was loaded before; not null.
     explicit reranker(std::shared_ptr<const mice::model> loaded) : model_(std::move(loaded)) {
         if (model_ == nullptr) {

@@ -5,9 +5,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <mice/error.hpp>
@@ -15,6 +18,7 @@
 #include <mice/kernels/convert.hpp>
 #include <mice/kernels/set.hpp>
 #include <mice/model_config.hpp>
+#include <mice/parallel.hpp>
 #include <mice/precision.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -97,8 +101,8 @@ class weight_view {
     std::size_t columns_ = 0;
 };
 
-/// Every weight of a model file, checked against its configuration. Immutable; the file's bytes
-/// must outlive it.
+/// Every weight of a model file, checked against its configuration. The file's bytes must outlive
+/// it. For one thread: layers defer work to it.
 class weights {
   public:
     /// Throws errc::tensor for a missing, unknown, wrongly typed or wrongly shaped tensor, and for
@@ -131,12 +135,21 @@ class weights {
         return found->second;
     }
 
+    /// Takes work that layers leave to the end of loading, where threads share it.
+    void defer(std::function<void()> work) const { deferred_.push_back(std::move(work)); }
+    /// Does it. The views must still be there.
+    void run_deferred(const parallel_options& where) const {
+        const std::vector<std::function<void()>> work = std::exchange(deferred_, {});
+        parallel_for(work.size(), where, [&](std::size_t i) { work[i](); });
+    }
+
   private:
     void add(const io::safetensors& file, const tensor_requirement& required);
 
     std::map<std::string, weight_view, std::less<>> views_;
     precision precision_ = precision::f32; // not automatic
     bool has_int8_ = false;                // of the matrices that are not embeddings
+    mutable std::vector<std::function<void()>> deferred_;
 };
 
 namespace detail {

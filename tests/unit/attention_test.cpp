@@ -101,6 +101,8 @@ struct cross_case {
     fixtures::random_numbers random{11};
     nn::workspace space;
 
+    cross_case() { source.all.run_deferred({}); }
+
     /// The block over `documents` of these lengths; x holds `rows` rows for each.
     std::vector<float> apply(std::vector<float> x, std::size_t rows,
                              const std::vector<nn::document_view>& documents,
@@ -203,6 +205,7 @@ TEST_CASE("a prepared query and any batch give cross-attention the same bits") {
 TEST_CASE("self-attention agrees with its definition for each of several sequences") {
     const weight_source source(fixtures::small_config());
     const nn::self_attention block(source.all, "top_layers.1.attention", heads, epsilon);
+    source.all.run_deferred({});
     fixtures::random_numbers random(12);
     nn::workspace space;
     const std::vector<std::size_t> lengths{1, 2, 16, 17, 200, 97, 3};
@@ -235,6 +238,7 @@ TEST_CASE("self-attention agrees with its definition for each of several sequenc
 TEST_CASE("self-attention of the first row alone gives it the same bits and leaves the others") {
     const weight_source source(fixtures::small_config());
     const nn::self_attention block(source.all, "top_layers.0.attention", heads, epsilon);
+    source.all.run_deferred({});
     fixtures::random_numbers random(13);
     nn::workspace space;
     const std::size_t rows = 9;

@@ -48,7 +48,7 @@ rank_options scoring_options::for_library() const {
 }
 
 reranker scoring_options::load() const {
-    return load_model(model_path(model), computed);
+    return load_model(model_path(model), computed, {.threads = threads});
 }
 
 exit_code report(const tools::reading_notes& notes) {

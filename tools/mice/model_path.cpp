@@ -87,9 +87,9 @@ fs::path model_path(const std::string& named) {
     return *found;
 }
 
-reranker load_model(const fs::path& path, precision computed) {
+reranker load_model(const fs::path& path, precision computed, const parallel_options& loading) {
     try {
-        return reranker(path, computed);
+        return reranker(path, computed, loading);
     } catch (const error& problem) {
         if (problem.code() == errc::io) {
             throw; // names the file already

@@ -20,8 +20,9 @@ inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safeten
 /// is no file of that name.
 [[nodiscard]] std::filesystem::path model_path(const std::string& named);
 
-/// Loads a model file; every error names it.
+/// Loads a model file on the threads of `loading`; every error names it.
 [[nodiscard]] reranker load_model(const std::filesystem::path& path,
-                                  precision computed = precision::f32);
+                                  precision computed = precision::f32,
+                                  const parallel_options& loading = {});
 
 } // namespace mice::cli

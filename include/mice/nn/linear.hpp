@@ -35,7 +35,8 @@ struct workspace {
     buffer matched;         ///< [documents, query rows, hidden], exact matches
 };
 
-/// y = x W^T + b with W [out, in] packed at load. Immutable.
+/// y = x W^T + b with W [out, in] packed at load: the constructor defers that work to its source
+/// (weights::run_deferred), which has to do it before the first use. Immutable.
 class linear {
   public:
     linear() = default;
@@ -61,11 +62,15 @@ class linear {
                 bias_.insert(bias_.end(), offsets.begin(), offsets.end());
             }
         }
-        if (product_ == kernels::product_kind::int8 && all_int8) {
-            pack_bytes(rows);
-            return;
-        }
-        pack(rows);
+        packed_ = buffer(kernels::active()[product_].packed_floats(in_, out_));
+        // the packed memory stays where it is when this object moves
+        source.defer([=, out = packed_.data(), in = in_, product = product_] {
+            if (product == kernels::product_kind::int8 && all_int8) {
+                pack_bytes(rows, in, out);
+            } else {
+                pack(rows, product, in, out);
+            }
+        });
     }
 
     /// y [m, out] = end(x [m, in] W^T + b); y may not overlap x.
@@ -88,20 +93,18 @@ class linear {
     /// For each panel: add(column, matrix, row) says what each of its columns is, then
     /// pack_panel(columns, out) packs them.
     template <class Add, class PackPanel>
-    void for_panels(const matrices& all, const Add& add, const PackPanel& pack_panel) {
-        const kernels::product_set& product = kernels::active()[product_];
+    static void for_panels(const matrices& all, kernels::product_kind kind, std::size_t in,
+                           float* out, const Add& add, const PackPanel& pack_panel) {
         const std::size_t width = kernels::active().panel_columns;
-        packed_ = buffer(product.packed_floats(in_, out_));
-        float* out = packed_.data();
+        const std::size_t floats = kernels::active()[kind].packed_floats(in, width);
         std::size_t columns = 0;
-        std::size_t left = out_;
         for (const weight_view* matrix : all) {
             for (std::size_t row = 0; row < matrix->rows(); ++row) {
                 add(columns++, *matrix, row);
-                --left;
-                if (columns == width || left == 0) {
+                const bool is_last = matrix == all.back() && row + 1 == matrix->rows();
+                if (columns == width || is_last) {
                     pack_panel(columns, out);
-                    out += product.packed_floats(in_, width);
+                    out += floats;
                     columns = 0;
                 }
             }
@@ -109,30 +112,30 @@ class linear {
     }
 
     /// Only one panel's rows are ever there as floats.
-    void pack(const matrices& all) {
-        buffer rows(kernels::active().panel_columns * in_);
+    static void pack(const matrices& all, kernels::product_kind kind, std::size_t in, float* out) {
+        buffer rows(kernels::active().panel_columns * in);
         for_panels(
-            all,
+            all, kind, in, out,
             [&](std::size_t column, const weight_view& matrix, std::size_t row) {
-                matrix.read_row(row, rows.data() + column * in_);
+                matrix.read_row(row, rows.data() + column * in);
             },
-            [&](std::size_t columns, float* out) {
-                kernels::active()[product_].pack_transposed(rows.data(), in_, in_, columns, out);
+            [&](std::size_t columns, float* panel) {
+                kernels::active()[kind].pack_transposed(rows.data(), in, in, columns, panel);
             });
     }
 
     /// Packs 8-bit integers as they are.
-    void pack_bytes(const matrices& all) {
+    static void pack_bytes(const matrices& all, std::size_t in, float* out) {
         std::vector<const void*> rows(kernels::active().panel_columns);
         std::vector<float> steps(rows.size());
         for_panels(
-            all,
+            all, kernels::product_kind::int8, in, out,
             [&](std::size_t column, const weight_view& matrix, std::size_t row) {
                 rows[column] = matrix.row_bytes(row);
                 steps[column] = matrix.row_scale(row);
             },
-            [&](std::size_t columns, float* out) {
-                kernels::active().pack_bytes({rows.data(), columns}, steps.data(), in_, out);
+            [&](std::size_t columns, float* panel) {
+                kernels::active().pack_bytes({rows.data(), columns}, steps.data(), in, panel);
             });
     }
 

@@ -33,7 +33,8 @@ using layer_observer = std::function<void(std::size_t layer, rows_in x, std::siz
 /// a workspace each; the file's bytes must outlive it.
 class network {
   public:
-    network(const weights& source, const model_config& config)
+    /// Packs the weights on the threads that `loading` names.
+    network(const weights& source, const model_config& config, const parallel_options& loading)
         : config_(config), product_(source.state_product()), embeddings_(source, config),
           query_encoder_(source,
                          config.bound_bottom_layers ? "bottom_layers" : "query_bottom_layers",
@@ -53,6 +54,7 @@ class network {
         for (std::size_t i = 0; i < config.interaction_layers; ++i) {
             layers_.emplace_back(source, i, config);
         }
+        source.run_deferred(loading);
     }
 
     /// out [total tokens, interaction hidden]: the documents' states, one after the other. The ids
