@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole recipe on a tiny model: lists, weak queries, a smaller vocabulary, a smaller backbone, training that is
-interrupted and goes on, evaluation, export. The loss falls, and the engine scores the model as PyTorch does.
+interrupted and goes on, joint training in groups, a cross-encoder to compare with, evaluation, export. The losses fall, and the engine
+scores the model as PyTorch does.
 
 Arguments: the mice program, mice-convert. PyTorch is looked for in build/train/venv/, where tools/train/setup.sh
 puts it, or by the Python that MICE_TRAIN_PYTHON names; without it the test is skipped.
@@ -85,7 +86,8 @@ def python_with_torch():
 class Recipe:
     def __init__(self, python, folder):
         self.python, self.folder = python, folder
-        self.environment = {**os.environ, "PYTHONPATH": str(TRAIN), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.environment = {**os.environ, "PYTHONPATH": str(TRAIN), "PYTHONDONTWRITEBYTECODE": "1",
+                            "OMP_NUM_THREADS": "1"}  # the tensors are too small for more
 
     def run(self, *command, expect=0):
         start = time.monotonic()
@@ -166,6 +168,19 @@ def check_engine(recipe, folder, checkpoint, mice, convert, name):
     return model
 
 
+def train_joint(recipe, texts, teacher, init, out, *arguments, least=0.85):
+    """All layers, in groups of queries that share documents; the held-out loss falls below `least` of what it was."""
+    common = ["--texts", texts, "--teacher", teacher, "--init", init, "--out", out, "--device", "cpu", "--minutes", 5, "--groups", 4,
+              "--group-queries", 2, "--group-documents", 8, "--parts", 2, "--workers", 2, "--warmup-steps", 10, "--validation", 16,
+              "--learning-rate", 3e-4, "--bottom-learning-rate", 3e-4, "--train-embeddings", "--validate-every", 50]
+    recipe.script("train_joint.py", *common, *arguments)
+    seen = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
+    held_out = [each["validation"] for each in seen if "validation" in each]
+    print(f"{out.name}: held-out loss {held_out[0]:.3f} -> {held_out[-1]:.3f} in {seen[-1]['step']} steps")
+    assert held_out[-1] < least * held_out[0], "the loss did not fall"
+    return out
+
+
 def main():
     mice, convert = sys.argv[1:3]
     python = python_with_torch()
@@ -192,6 +207,14 @@ def main():
         print(f"distilled: variance missed {missed[0]:.3f} -> {missed[-1]:.3f}")
         assert missed[-1] < 0.85 * missed[0], "the smaller backbone did not learn"
         run = write_run(folder)
+        texts, small_texts = folder / "texts.npz", folder / "small-texts.npz"
+        recipe.script("prepare.py", "texts", "--backbone", backbone, "--out", texts, "--weak-queries", 4, ROOT / "examples/data")
+        said = recipe.script("prepare.py", "texts", "--backbone", backbone, "--out", folder / "none.npz", ROOT / "examples/data",
+                             "--exclude", ROOT / "examples/data")
+        assert " 0 labelled queries" in said, said
+        recipe.script("prepare.py", "tokens", "--texts", texts, "--backbone", backbone, "--tokenizer", folder / "pruned", "--out", small_texts)
+        compared = train_joint(recipe, texts, backbone, backbone, folder / "cross-encoder", "--cross-encoder", "--steps", 5,
+                               least=1.1)  # random weights that do not match anything learn too slowly for a test
         for name, init, data, arguments in (
                 ("inverted", folder / "distilled", small, ["--contextualization-layers", 2, "--from-layer", 0]),
                 ("lexical", backbone, weak, ["--contextualization-layers", 2, "--order", "vanilla",
@@ -199,11 +222,17 @@ def main():
                 ("seeded", backbone, weak, ["--contextualization-layers", LAYERS, "--from-layer", LAYERS - 2, "--order", "vanilla",
                                             "--seed-matching", "--alignment-steps", 50, "--late-interaction-weight", 0.5, "--joint-steps", 0])):
             trained = check_training(recipe, folder, init, data, arguments, name)
+            if name == "inverted":  # in other tokens than the teacher's
+                trained = train_joint(recipe, texts, backbone, trained, folder / "inverted-joint", "--steps", 5,
+                                      "--model-texts", small_texts, least=1.1)
+            if name == "seeded":
+                trained = train_joint(recipe, texts, backbone, trained, folder / "seeded-joint", "--steps", 150)
             checkpoint = folder / f"{name}-checkpoint"
             recipe.script("export.py", "--model", trained, "--tokenizer", init, "--out", checkpoint, "--f32",
                           "--max-document-length", 128)
             model = check_engine(recipe, folder, checkpoint, mice, convert, name)
             recipe.script("evaluate.py", "--model", checkpoint, "--backbone", init, "--runs", folder, "--bi-encoder",
+                          *(["--cross-encoder", compared] if init == backbone else []),
                           "--cache", folder / "states", "--json", folder / "eval.json", ROOT / "examples/data")
             ours = json.loads((folder / "eval.json").read_text("utf-8"))["mean"]["mice"]
             theirs = json.loads(recipe.run(mice, "eval", ROOT / "examples/data", "--run", run, "--model", model, "--json"))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""nDCG@10 of a checkpoint on judged collections, beside BM25's and a bi-encoder's.
+"""nDCG@10 of a checkpoint on judged collections, beside BM25's, a bi-encoder's and a cross-encoder's.
 
 All re-rank the same candidates: the lists of TREC runs, COLLECTION.trec in --runs. `mice eval` measures a converted
 model on the same lists; this one serves while a model is in training.
@@ -12,6 +12,8 @@ import os
 import numpy as np
 import torch
 
+from cross_encoder import CrossEncoder
+from device_texts import DeviceTexts
 from mice_model import Mice
 from prepare import BiEncoder
 from ranking import Collection, ndcg, read_run
@@ -38,6 +40,13 @@ def score_list(model, queries, number, texts, cache, numbers):
     return result
 
 
+def score_pairs(cross_encoder, queries, number, texts, numbers):
+    """The same by a cross-encoder"""
+    with torch.no_grad():
+        return cross_encoder.scores(queries, np.array([[number]]), texts, numbers[None], torch.bfloat16,
+                                    max(1, len(numbers) // 16)).flatten().numpy()
+
+
 def interval(differences, rng, rounds=2000):
     """95% bootstrap interval of a mean over queries"""
     means = differences[rng.integers(len(differences), size=(rounds, len(differences)))].mean(1)
@@ -49,7 +58,7 @@ def gains(passages, scores, grades):
     return 100 * ndcg([passages[i] for i in order], grades)
 
 
-def measure(options, model, encoder, folder):
+def measure(options, model, cross_encoder, encoder, folder):
     """-> {system: [nDCG@10 of each query]}"""
     collection = Collection(folder)
     run = read_run(os.path.join(options.runs, f"{collection.name}.trec"))
@@ -66,6 +75,9 @@ def measure(options, model, encoder, folder):
     if options.bi_encoder:
         result["bi-encoder"] = []
         passage_rows, query_rows = encoder.embed(texts), encoder.embed(queries)
+    if cross_encoder:
+        result["cross-encoder"] = []
+        pair_queries, pair_texts = (DeviceTexts(each, torch.device("cpu")) for each in (queries, texts))
     for number, query in enumerate(asked):
         passages = [passage for passage, _ in run[query]]
         numbers = np.array([place[each] for each in passages])
@@ -74,6 +86,9 @@ def measure(options, model, encoder, folder):
         result["mice"].append(gains(passages, score_list(model, queries, number, texts, cache, numbers), grades))
         if options.bi_encoder:
             result["bi-encoder"].append(gains(passages, passage_rows[numbers] @ query_rows[number], grades))
+        if cross_encoder:
+            scores = score_pairs(cross_encoder, pair_queries, number, pair_texts, numbers)
+            result["cross-encoder"].append(gains(passages, scores, grades))
     return collection.name, {name: np.array(each) for name, each in result.items()}
 
 
@@ -83,6 +98,7 @@ def main():
     parser.add_argument("--backbone", required=True, help="folder with the tokenizer.json, of the bi-encoder with --bi-encoder")
     parser.add_argument("--runs", required=True, help="folder of TREC runs, one for each collection")
     parser.add_argument("--bi-encoder", action="store_true", help="the backbone's embeddings too")
+    parser.add_argument("--cross-encoder", help="checkpoint folder of train_joint.py --cross-encoder: that one too")
     parser.add_argument("--max-queries", type=int, default=0, help="of a collection, drawn by --seed (default: all)")
     parser.add_argument("--cache", default="build/train/eval", help="folder for documents' states")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -91,16 +107,17 @@ def main():
     parser.add_argument("collections", nargs="+", help="folders of corpus.jsonl, queries.jsonl and qrels.tsv")
     options = parser.parse_args()
     model = Mice.load(options.model).eval()
+    cross_encoder = CrossEncoder.load(options.cross_encoder).eval() if options.cross_encoder else None
     encoder = BiEncoder(options.backbone, options.workers)
     rng = np.random.default_rng(options.seed)
     table = {}
     for folder in options.collections:
-        name, result = measure(options, model, encoder, folder)
+        name, result = measure(options, model, cross_encoder, encoder, folder)
         table[name] = {system: round(float(each.mean()), 2) for system, each in result.items()}
-        low, high = interval(result["mice"] - result["bm25"], rng)
+        others = "".join(f"  mice less {system} [{low:+.1f}, {high:+.1f}]" for system in result if system != "mice"
+                         for low, high in [interval(result["mice"] - result[system], rng)])
         print(f"{name:16} {len(result['mice']):4} queries  " + "  ".join(
-            f"{system} {value:.2f}" for system, value in table[name].items()) +
-            f"  mice less bm25 [{low:+.1f}, {high:+.1f}]", flush=True)
+            f"{system} {value:.2f}" for system, value in table[name].items()) + others, flush=True)
     mean = {system: round(float(np.mean([each[system] for each in table.values()])), 2)
             for system in next(iter(table.values()))}
     print("mean             " + "  ".join(f"{system} {value:.2f}" for system, value in mean.items()))

@@ -5,6 +5,9 @@
     prepare.py lists  collections of pairs or judged collections -> lists: for each query its relevant passages and
                       hard negatives from BM25 and a bi-encoder, less those that look relevant, with a teacher's score
     prepare.py weak   lists -> the same lists and more: sentences, passages' keywords and runs of sentences as queries
+    prepare.py texts  collections -> token ids of passages and queries, of such queries made of passages too, and which passage
+                      answers which query: for train_joint.py, which finds candidates and scores by itself
+    prepare.py tokens texts -> the same in the tokens of another tokenizer (a small model's)
 
 The teacher is the bi-encoder's similarity and BM25, both standardised over BM25's best hundred.
 """
@@ -20,6 +23,7 @@ import torch
 from tokenizers import Tokenizer
 
 from mice_model import Mice
+from prune import tokenized
 from ranking import BM25, STOP_WORDS, WORD, Collection, best
 from train_data import StateCache, Texts
 
@@ -203,6 +207,54 @@ def add_weak(options):
     np.savez(options.out, **old)
 
 
+def make_texts(options):
+    tokenizer = BiEncoder(options.backbone, options.workers)
+    rng = np.random.default_rng(options.seed)
+    excluded = {plain(query) for folder in options.exclude for query in Collection(folder).queries.values()}
+    passages, queries, relevant, skipped = {}, {}, set(), 0
+    for folder in options.collections:
+        collection = Collection(folder)
+        place = {each: passages.setdefault(text.strip(), len(passages)) for each, text in collection.passages.items()}
+        for query, text in collection.queries.items():
+            if plain(text) in excluded:
+                skipped += 1
+                continue
+            number = queries.setdefault(text, len(queries))
+            relevant.update((number, place[each]) for each in list(collection.judged[query])[:4])
+        print(f"{collection.name}: {len(collection.passages)} passages, {len(collection.queries)} queries", flush=True)
+    texts, labelled = list(passages), len(queries)
+    index = BM25(texts)
+    idf = lambda word: float(index.idf[index.vocabulary[word]]) if word in index.vocabulary else 0.0
+    queries = list(queries)
+    for number, text in enumerate(texts):
+        for query in dict.fromkeys(weak_query(text, idf, rng) for _ in range(options.weak_queries)):
+            if query is not None and plain(query) not in excluded:
+                relevant.add((len(queries), number))
+                queries.append(query)
+    p, q = tokenizer.tokenize(texts, options.max_document_tokens), tokenizer.tokenize(queries, options.max_query_tokens)
+    np.savez(options.out, p_tok=p.ids, p_off=p.offsets, q_tok=q.ids, q_off=q.offsets,
+             relevant=np.array(sorted(relevant), np.int32), labelled=np.int64(labelled))
+    print(f"{len(texts)} passages of {len(p.ids)} tokens, {labelled} labelled queries and {len(queries) - labelled} made of passages; "
+          f"{skipped} queries of the collections to exclude were left out")
+
+
+def make_tokens(options):
+    """The texts in other tokens; numbers of texts stay."""
+    with np.load(options.texts, allow_pickle=False) as stored:
+        texts = dict(stored)
+    old, new = (BiEncoder(folder, 1).tokenizer for folder in (options.backbone, options.tokenizer))
+    for name, limit in (("p", options.max_document_tokens), ("q", options.max_query_tokens)):
+        before = len(texts[f"{name}_tok"])
+        texts[f"{name}_tok"], texts[f"{name}_off"] = tokenized(old, new, texts[f"{name}_tok"], texts[f"{name}_off"], limit)
+        print(f"{'passages' if name == 'p' else 'queries'}: {len(texts[f'{name}_tok']) / before - 1:+.1%} tokens")
+    np.savez(options.out, **texts)
+
+
+def plain(text):
+    """What two spellings of a query share"""
+    return " ".join(WORD.findall(text.lower()))
+
+
 def write(path, passages, queries, lists):
     np.savez(path, p_tok=passages.ids, p_off=passages.offsets, q_tok=queries.ids, q_off=queries.offsets,
              cand=np.stack(lists.candidates), label=np.stack(lists.labels), teach=np.stack(lists.teacher))
@@ -211,16 +263,23 @@ def write(path, passages, queries, lists):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("lists", "weak"):
+    for name in ("lists", "weak", "texts", "tokens"):
         command = commands.add_parser(name)
         command.add_argument("--backbone", required=True, help="folder of the bi-encoder: config.json, model.safetensors, tokenizer.json")
-        command.add_argument("--out", required=True, help="the lists, .npz")
-        command.add_argument("--bm25-weight", type=float, default=0.5, help="of BM25 beside the bi-encoder in the teacher")
-        command.add_argument("--max-document-tokens", type=int, default=160)
+        command.add_argument("--out", required=True, help="the lists or texts, .npz")
+        command.add_argument("--max-document-tokens", type=int, default=256 if name in ("texts", "tokens") else 160)
         command.add_argument("--max-query-tokens", type=int, default=64)
         command.add_argument("--workers", type=int, default=os.cpu_count())
         command.add_argument("--seed", type=int, default=1)
-    commands.choices["lists"].add_argument("collections", nargs="+", help="folders with pairs.jsonl, or corpus, queries and qrels")
+    for name in ("lists", "weak"):
+        commands.choices[name].add_argument("--bm25-weight", type=float, default=0.5, help="of BM25 beside the bi-encoder in the teacher")
+    for name in ("lists", "texts"):
+        commands.choices[name].add_argument("collections", nargs="+", help="folders with pairs.jsonl, or corpus, queries and qrels")
+    commands.choices["texts"].add_argument("--exclude", nargs="*", default=[], metavar="COLLECTION",
+                                           help="judged collections whose queries may not be learned")
+    commands.choices["texts"].add_argument("--weak-queries", type=int, default=2, help="to make of each passage")
+    commands.choices["tokens"].add_argument("--texts", required=True, help="in the tokens of --backbone")
+    commands.choices["tokens"].add_argument("--tokenizer", required=True, help="folder of the other tokenizer.json")
     commands.choices["lists"].add_argument("--list", type=int, default=24, help="candidates of a query")
     commands.choices["lists"].add_argument("--max-queries", type=int, default=20000, help="of a collection")
     commands.choices["lists"].add_argument("--false-negative-margin", type=float, default=1.5,
@@ -230,7 +289,7 @@ def main():
                                           "encoding the passages again")
     commands.choices["weak"].add_argument("--queries", type=int, default=60000, help="queries to add")
     options = parser.parse_args()
-    {"lists": make_lists, "weak": add_weak}[options.command](options)
+    {"lists": make_lists, "weak": add_weak, "texts": make_texts, "tokens": make_tokens}[options.command](options)
 
 
 if __name__ == "__main__":

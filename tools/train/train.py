@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import workers
 from matching_seed import Seeder, calibrate, learn_alignment
 from mice_model import Config, Mice
-from train_data import CandidateLists, batches, cached_states, equal_tokens
+from train_data import CandidateLists, batches, cached_states, equal_tokens, logit_shift
 
 
 SHARPNESS = 16.0  # of the seed's late interaction: of cosines, before the softmax
@@ -302,13 +302,9 @@ class Trainer:
                 labels.append(torch.from_numpy(self.lists.labels[query, places]))
             if not scores:
                 return
-            scores, relevant = torch.cat(scores).flatten(), torch.cat(labels).sum()
-            low, high = -100.0 - scores.max(), 100.0 - scores.min()
-            for _ in range(60):
-                middle = (low + high) / 2
-                low, high = (middle, high) if torch.sigmoid(scores + middle).sum() < relevant else (low, middle)
-            self.model.classifier.bias += middle.float()
-        self.say(f"scores shifted by {middle:.2f}")
+            shift = logit_shift(torch.cat(scores).flatten(), torch.cat(labels).sum().item())
+            self.model.classifier.bias += shift
+        self.say(f"scores shifted by {shift:.2f}")
 
     def learn(self):
         options = self.options
