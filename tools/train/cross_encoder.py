@@ -6,11 +6,10 @@ import os
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mice_model import Config, Mice, linear, norm
-from shared_documents import Permuted, hidden, self_attention
+from mice_model import Mice, embed, linear, write_tensors
+from shared_documents import hidden, in_parts_of_like_length, self_attention
 
 
 class CrossEncoder(nn.Module):
@@ -31,10 +30,7 @@ class CrossEncoder(nn.Module):
 
     def score(self, ids, kinds, mask, dtype):
         """ids, kinds (0 query, 1 document) int64 [n, tokens], mask bool like them -> scores [n]"""
-        parts = self.embeddings
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        x = parts["word_embeddings"](ids) + parts["position_embeddings"](positions) + parts["token_type_embeddings"](kinds)
-        x = norm(parts["LayerNorm"], x).to(dtype)
+        x = embed(self.embeddings, ids, kinds).to(dtype)
         bias = hidden(mask[:, None, None, :], dtype)
         for number, layer in enumerate(self.bottom_layers):
             wanted = 1 if number + 1 == len(self.bottom_layers) else None
@@ -47,11 +43,9 @@ class CrossEncoder(nn.Module):
         shape = (*query_numbers.shape, passage_numbers.shape[1])
         asked = np.broadcast_to(query_numbers[:, :, None], shape).reshape(-1)
         read = np.broadcast_to(passage_numbers[:, None, :], shape).reshape(-1)
-        order = np.argsort(queries.lengths[asked] + passages.lengths[read], kind="stable")
-        found = [self.score(*pair_ids(queries, asked[part], passages, read[part]), dtype)
-                 for part in np.array_split(order, parts) if len(part)]
-        back = torch.from_numpy(np.argsort(order)).to(found[0].device)
-        return Permuted.apply(torch.cat(found), back, torch.from_numpy(order).to(back.device)).view(shape)
+        lengths = queries.lengths[asked] + passages.lengths[read]
+        score = lambda places: self.score(*pair_ids(queries, asked[places], passages, read[places]), dtype)
+        return in_parts_of_like_length(lengths, parts, score).view(shape)
 
     def save(self, folder):
         """model.safetensors and config.json of a Hugging Face checkpoint"""
@@ -60,10 +54,8 @@ class CrossEncoder(nn.Module):
         for name, value in self.state_dict().items():
             if not name.startswith("classifier"):
                 name = "bert." + name.replace("bottom_layers.", "encoder.layer.")
-            tensors[name] = value.detach().float().contiguous()
-        temporary = os.path.join(folder, "model.safetensors.new")
-        save_file(tensors, temporary, metadata={"format": "pt"})
-        os.replace(temporary, os.path.join(folder, "model.safetensors"))
+            tensors[name] = value
+        write_tensors(folder, tensors)
         kept = ("hidden_size", "num_attention_heads", "intermediate_size", "num_hidden_layers", "vocab_size",
                 "max_position_embeddings", "type_vocab_size", "layer_norm_eps")
         with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:

@@ -110,6 +110,20 @@ def norm(layer, x):
     return F.layer_norm(x, layer.normalized_shape, layer.weight.to(x.dtype), layer.bias.to(x.dtype), layer.eps)
 
 
+def embed(parts, ids, kinds=None):
+    """ids, kinds (token types; None: all 0) int64 [n, tokens] -> float32 [n, tokens, d]"""
+    positions = torch.arange(ids.shape[1], device=ids.device)
+    types = parts["token_type_embeddings"].weight[0] if kinds is None else parts["token_type_embeddings"](kinds)
+    return norm(parts["LayerNorm"], parts["word_embeddings"](ids) + parts["position_embeddings"](positions) + types)
+
+
+def write_tensors(folder, tensors):
+    """model.safetensors of float32 tensors, replaced as a whole"""
+    temporary = os.path.join(folder, "model.safetensors.new")
+    save_file({name: value.detach().float().contiguous() for name, value in tensors.items()}, temporary, metadata={"format": "pt"})
+    os.replace(temporary, os.path.join(folder, "model.safetensors"))
+
+
 def self_attention(block, x, allowed, wanted=None):
     """x [n, rows, d]; allowed bool, broadcastable to [n, 1, rows, rows], or None. -> the first `wanted` rows, or all"""
     n, rows, width = x.shape
@@ -208,10 +222,7 @@ class Mice(nn.Module):
 
     def encode(self, ids, mask, dtype=torch.float32):
         """ids [n, tokens] int64, mask bool like it (True = a token) -> states [n, tokens, d] of `dtype`."""
-        parts = self.embeddings
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        x = parts["word_embeddings"](ids) + parts["position_embeddings"](positions)
-        x = norm(parts["LayerNorm"], x + parts["token_type_embeddings"].weight[0]).to(dtype)
+        x = embed(self.embeddings, ids).to(dtype)
         allowed = None if bool(mask.all()) else mask[:, None, None, :]
         for layer in self.bottom_layers:
             x = layer.feed_forward(self_attention(layer.attention, x, allowed))
@@ -264,11 +275,8 @@ class Mice(nn.Module):
     def save(self, folder):
         """Writes model.safetensors and config.json, each replaced as a whole."""
         os.makedirs(folder, exist_ok=True)
-        tensors = {name: value.detach().float().contiguous() for name, value in self.state_dict().items()}
-        temporary = os.path.join(folder, "model.safetensors.new")
-        save_file(tensors, temporary, metadata={"format": "pt"})
         self.config.write(os.path.join(folder, "config.json"))
-        os.replace(temporary, os.path.join(folder, "model.safetensors"))
+        write_tensors(folder, self.state_dict())
 
     @classmethod
     def load(cls, folder):

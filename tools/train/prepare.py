@@ -142,7 +142,7 @@ def make_lists(options):
     write(options.out, encoder.tokenize(passages, 512), encoder.tokenize(queries, 64), lists)
 
 
-def weak_query(text, idf, rng):
+def weak_query(text, rarity, rng):
     """A query made of a passage, or None if the passage is too short."""
     sentences = [each for each in re.split(r"(?<=[.!?])\s+", text) if 5 <= len(each.split()) <= 40]
     kind = rng.random()
@@ -154,7 +154,7 @@ def weak_query(text, idf, rng):
     found = [each for each in dict.fromkeys(WORD.findall(text.lower())) if each not in STOP_WORDS and len(each) > 2]
     if len(found) < 4:
         return None
-    weights = np.array([idf(each) for each in found]) ** 2 + 1e-3
+    weights = np.array([rarity(each) for each in found]) ** 2 + 1e-3
     count = min(int(rng.integers(2, 9)), len(found))
     return " ".join(found[i] for i in np.sort(rng.choice(len(found), count, replace=False, p=weights / weights.sum())))
 
@@ -175,10 +175,9 @@ def add_weak(options):
     passages = Texts(old["p_tok"], old["p_off"], options.max_document_tokens)
     texts = encoder.tokenizer.decode_batch([passages[i].tolist() for i in range(len(passages))])
     index = BM25(texts)
-    idf = lambda word: next((float(index.idf[index.vocabulary[each]]) for each in [word] if each in index.vocabulary), 0.0)
     queries, sources = [], []
     for number in rng.permutation(len(texts)):
-        query = weak_query(texts[number], idf, rng)
+        query = weak_query(texts[number], index.rarity, rng)
         if query is not None:
             queries.append(query)
             sources.append(number)
@@ -224,10 +223,9 @@ def make_texts(options):
         print(f"{collection.name}: {len(collection.passages)} passages, {len(collection.queries)} queries", flush=True)
     texts, labelled = list(passages), len(queries)
     index = BM25(texts)
-    idf = lambda word: float(index.idf[index.vocabulary[word]]) if word in index.vocabulary else 0.0
     queries = list(queries)
     for number, text in enumerate(texts):
-        for query in dict.fromkeys(weak_query(text, idf, rng) for _ in range(options.weak_queries)):
+        for query in dict.fromkeys(weak_query(text, index.rarity, rng) for _ in range(options.weak_queries)):
             if query is not None and plain(query) not in excluded:
                 relevant.add((len(queries), number))
                 queries.append(query)

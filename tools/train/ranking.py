@@ -127,6 +127,10 @@ class BM25:
         weights.data = weights.data / (weights.data + norm[weights.indices]) * np.repeat(self.idf, found)
         self.weights = weights
 
+    def rarity(self, word):
+        """The weight of a word; 0 for one that no passage has"""
+        return float(self.idf[self.vocabulary[word]]) if word in self.vocabulary else 0.0
+
     def scores(self, text):
         """-> float32 [texts]"""
         rows = [self.vocabulary[word] for word in words(text) if word in self.vocabulary]

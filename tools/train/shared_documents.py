@@ -6,11 +6,12 @@ side computes without a document it computes once a query. The result is that of
 
 Shapes: G groups, D documents and Q queries of a group, R query rows, L document tokens, d = hidden_size.
 """
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mice_model import linear, norm
+from mice_model import embed, linear
 
 
 class Permuted(torch.autograd.Function):
@@ -55,12 +56,18 @@ def self_attention(block, x, bias, wanted=None):
     return block.finish(rows, joined(attend(q, k, v, bias[..., :wanted, :] if bias.shape[-2] > 1 else bias)))
 
 
+def in_parts_of_like_length(lengths, parts, compute):
+    """compute(places) -> [len(places), ...] for `parts` parts of numpy's places 0 .. len(lengths) - 1, put back in their order; what
+    it gives has the same size for every part"""
+    order = np.argsort(lengths, kind="stable")
+    found = torch.cat([compute(part) for part in np.array_split(order, parts) if len(part)])
+    back = torch.from_numpy(np.argsort(order)).to(found.device)
+    return Permuted.apply(found, back, torch.from_numpy(order).to(found.device))
+
+
 def encode(model, ids, mask, dtype):
     """ids [n, tokens] int64, mask bool like it -> states [n, tokens, d] by the contextualization layers"""
-    parts = model.embeddings
-    positions = torch.arange(ids.shape[1], device=ids.device)
-    x = parts["word_embeddings"](ids) + parts["position_embeddings"](positions)
-    x = norm(parts["LayerNorm"], x + parts["token_type_embeddings"].weight[0]).to(dtype)
+    x = embed(model.embeddings, ids).to(dtype)
     bias = hidden(mask[:, None, None, :], dtype)
     for layer in model.bottom_layers:
         x = layer.feed_forward(self_attention(layer.attention, x, bias))
@@ -69,17 +76,13 @@ def encode(model, ids, mask, dtype):
 
 def encode_sorted(model, texts, numbers, parts, dtype):
     """States of texts [n], encoded in `parts` parts of like length -> [n, longest, d], mask [n, longest]"""
-    lengths = texts.lengths[numbers]
-    order = lengths.argsort(kind="stable")
     longest = texts.width(numbers)
-    done = []
-    for part in (each for each in torch.arange(len(order)).tensor_split(parts) if len(each)):
-        ids, mask = texts.padded(numbers[order[part]])
-        states = encode(model, ids, mask, dtype)
-        done.append(F.pad(states, (0, 0, 0, longest - states.shape[1])))
-    device = done[0].device
-    states = Permuted.apply(torch.cat(done), torch.from_numpy(order.argsort()).to(device), torch.from_numpy(order).to(device))
-    return states, texts.mask(numbers, longest)
+
+    def states(places):
+        found = encode(model, *texts.padded(numbers[places]), dtype)
+        return F.pad(found, (0, 0, 0, longest - found.shape[1]))
+
+    return in_parts_of_like_length(texts.lengths[numbers], parts, states), texts.mask(numbers, longest)
 
 
 def scores(model, queries, query_mask, documents, document_mask):

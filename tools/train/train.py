@@ -19,14 +19,13 @@ import torch.distributed as dist
 import torch.nn.functional as F
 
 import workers
+from learning import logit_shift, rate_scale
 from matching_seed import Seeder, calibrate, learn_alignment
 from mice_model import Config, Mice
-from train_data import CandidateLists, batches, cached_states, equal_tokens, logit_shift
+from train_data import CandidateLists, batches, cached_states, equal_tokens
 
 
 SHARPNESS = 16.0  # of the seed's late interaction: of cosines, before the softmax
-
-TYPICAL_WEIGHT = 0.04  # root mean square of a BERT's matrices: the learning rates are meant for these
 
 
 def arguments():
@@ -333,16 +332,11 @@ class Trainer:
         return torch.load(self.state_path(), map_location=self.device, weights_only=True)
 
     def make_optimizer(self, state):
-        """AdamW moves every weight of a tensor by about the learning rate; one that suits large weights ruins small
-        ones. So each tensor's rate follows the size of the weights that it started with."""
         options = self.options
         bottom = {id(each) for each in self.model.bottom_parameters()}
         groups = []
         for number, parameter in enumerate(self.model.parameters()):
-            if state:
-                scale = state["scales"][number]
-            else:
-                scale = min(max(parameter.detach().square().mean().sqrt().item() / TYPICAL_WEIGHT, 0.2), 5.0)
+            scale = state["scales"][number] if state else rate_scale(parameter)
             rate = options.bottom_learning_rate if id(parameter) in bottom else options.learning_rate
             groups.append({"params": [parameter], "lr": 0.0, "peak": rate * scale, "scale": scale})
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=options.weight_decay, fused=True)

@@ -178,16 +178,6 @@ def equal_tokens(queries, query_numbers, passages, passage_numbers, rows):
     return equal
 
 
-def logit_shift(scores, relevant):
-    """What to add to scores [n] so that their sigmoids sum up to the number of relevant ones"""
-    scores = scores.double().cpu()
-    low, high = -100.0 - scores.max(), 100.0 - scores.min()
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if torch.sigmoid(scores + middle).sum() < relevant else (low, middle)
-    return middle.item()
-
-
 def batches(lengths, per_batch, seed, epoch):
     """Batches of queries of like length, in random order: windows of a shuffle are sorted and cut."""
     rng = np.random.default_rng([seed, epoch])

@@ -7,9 +7,10 @@ of the teacher. A step has groups of queries that score the same documents, so t
 several queries. The learning rate falls to zero over --minutes. (It runs on a CPU too, slowly.)
 """
 import argparse
+import itertools
 import json
-import os
 import multiprocessing
+import os
 import time
 
 import numpy as np
@@ -20,10 +21,9 @@ from tokenizers import Tokenizer
 import shared_documents
 from cross_encoder import CrossEncoder
 from device_texts import DeviceTexts, Teacher
+from learning import logit_shift, rate_scale
 from mice_model import Mice
-from train_data import Texts, logit_shift
-
-TYPICAL_WEIGHT = 0.04  # root mean square of a BERT's matrices: the learning rates are meant for these
+from train_data import Texts, batches
 
 
 def arguments():
@@ -198,7 +198,6 @@ class Trainer:
         return found, good
 
     def make_optimizer(self):
-        """AdamW; a tensor's rate follows the size of the weights that it starts with (see train.py)."""
         options = self.options
         bottom = {id(each) for each in self.model.bottom_parameters()}
         if not options.train_embeddings:
@@ -206,9 +205,8 @@ class Trainer:
                 each.requires_grad_(False)
         groups = []
         for parameter in (each for each in self.model.parameters() if each.requires_grad):
-            scale = min(max(parameter.detach().square().mean().sqrt().item() / TYPICAL_WEIGHT, 0.2), 5.0)
             rate = options.bottom_learning_rate if id(parameter) in bottom else options.learning_rate
-            groups.append({"params": [parameter], "lr": 0.0, "peak": rate * scale})
+            groups.append({"params": [parameter], "lr": 0.0, "peak": rate * rate_scale(parameter)})
         self.trained = [each["params"][0] for each in groups]
         return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=options.weight_decay, fused=self.device.type == "cuda")
 
@@ -225,19 +223,14 @@ class Trainer:
     def draw_steps(self, worker, ahead):
         """Queries of like length lead a step's groups. All workers see the same order, and each draws its share of it."""
         options = self.options
-        shared, own, count = np.random.default_rng([options.seed, 7]), np.random.default_rng([options.seed, 8, worker]), 0
-        while True:
-            order = shared.permutation(self.learned)
-            for first in range(0, len(order), 32 * options.groups):
-                window = order[first:first + 32 * options.groups]
-                window = window[np.argsort(self.lengths[window], kind="stable")]
-                parts = [window[i:i + options.groups] for i in range(0, len(window), options.groups)]
-                for number in shared.permutation(len(parts)):
-                    if count % options.workers == worker:
-                        ahead.put(self.groups.step(parts[number], own))
-                    count += 1
+        rng = np.random.default_rng([options.seed, 8, worker])
+        orders = (batches(self.lengths[self.learned], options.groups, options.seed, epoch) for epoch in itertools.count())
+        leading = itertools.chain.from_iterable(orders)
+        for places in itertools.islice(leading, worker, None, options.workers):
+            ahead.put(self.groups.step(self.learned[places], rng))
 
-    def loss(self, queries, documents, labels):
+    def scored(self, queries, documents, labels):
+        """A step's lists -> scores, labels and teacher's scores [lists, documents]"""
         labels = torch.from_numpy(labels).to(self.device)
         if self.options.cross_encoder:  # a pair has a pass of its own: the first query of a group alone
             queries, labels = queries[:, :1], labels[:, :1]
@@ -247,25 +240,23 @@ class Trainer:
         weights = {f"model.{name}": each if name.startswith(("embeddings", "classifier")) else each.to(self.dtype)
                    for name, each in self.model.named_parameters()}
         found = torch.func.functional_call(self.forward, weights, (queries, documents))
-        self.found, self.labels = found.detach(), labels
-        return list_loss(found.flatten(0, 1).float(), labels.flatten(0, 1), teacher.flatten(0, 1), self.options)
+        return found.flatten(0, 1).float(), labels.flatten(0, 1), teacher.flatten(0, 1)
 
     def held_out_lists(self):
-        """The loss of the held-out queries' lists, scores and labels, always of the same lists"""
+        """What scored() gives of the held-out queries, always of the same lists"""
         rng, size = np.random.default_rng(13), self.options.groups // 2 or 1
         order = self.held_out[np.argsort(self.lengths[self.held_out], kind="stable")]
         with torch.no_grad():
             for first in range(0, len(order), size):
-                loss = self.loss(*self.groups.step(order[first:first + size], rng))[0].item()
-                yield loss, self.found, self.labels
+                yield self.scored(*self.groups.step(order[first:first + size], rng))
 
     def validate(self):
-        return float(np.mean([loss for loss, _, _ in self.held_out_lists()]))
+        return float(np.mean([list_loss(*lists, self.options)[0].item() for lists in self.held_out_lists()]))
 
     def make_logits(self):
         """Shifts all scores (see logit_shift): losses over lists leave the bias of the classifier free."""
         scores, relevant = [], 0
-        for _, found, labels in self.held_out_lists():
+        for found, labels, _ in self.held_out_lists():
             labelled = labels.any(-1)
             scores.append(found[labelled].flatten())
             relevant += labels[labelled].sum().item()
@@ -286,7 +277,7 @@ class Trainer:
                 elapsed = max(elapsed, step / options.steps)
             if elapsed >= 1:
                 break
-            loss, parts = self.loss(*batch)
+            loss, parts = list_loss(*self.scored(*batch), options)
             for parameter in self.trained:
                 parameter.grad = None
             loss.backward()
