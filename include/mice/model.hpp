@@ -123,14 +123,24 @@ class model {
                                                                  const model_config& config) {
         const std::string* metadata = file.find_metadata("mice.tokenizer");
         const io::tensor_view* vocabulary = file.find("tokenizer.vocabulary");
-        if (metadata == nullptr && vocabulary == nullptr) {
+        const io::tensor_view* merges = file.find("tokenizer.merges");
+        if (metadata == nullptr && vocabulary == nullptr && merges == nullptr) {
             return nullptr;
         }
         if (metadata == nullptr || vocabulary == nullptr || vocabulary->type != io::dtype::u8) {
             throw errors::bad_vocabulary("a model holds both 'mice.tokenizer' and the U8 tensor "
                                          "'tokenizer.vocabulary', or neither");
         }
-        auto made = tokenizer_from_model(*metadata, vocabulary->bytes);
+        std::optional<std::span<const std::byte>> merge_bytes;
+        if (merges != nullptr) {
+            if (merges->type != io::dtype::i32 || merges->shape.rank() != 2 ||
+                merges->shape[1] != 2) {
+                throw errors::bad_vocabulary(
+                    "'tokenizer.merges' must be an I32 tensor [merges, 2]");
+            }
+            merge_bytes = merges->bytes;
+        }
+        auto made = tokenizer_from_model(*metadata, vocabulary->bytes, merge_bytes);
         if (made->vocabulary_size() > config.vocab_size) {
             throw errors::bad_vocabulary("it has " + std::to_string(made->vocabulary_size()) +
                                          " tokens, the model's embeddings only " +

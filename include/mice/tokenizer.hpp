@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <mice/error.hpp>
+#include <mice/text/byte_bpe.hpp>
 #include <mice/text/utf8.hpp>
 #include <mice/text/wordpiece.hpp>
 
@@ -57,19 +58,14 @@ struct pair_options {
     invalid_utf8 on_invalid = invalid_utf8::replace;
 };
 
-/// Two texts as one input: [CLS] first [SEP] second [SEP].
+/// Two texts as one input: [CLS] first [SEP] second [SEP], or the form that the model has.
 struct pair_encoding {
     std::vector<std::int32_t> ids;
-    std::vector<std::int32_t> type_ids; ///< 0 up to and including the first [SEP], then 1
+    std::vector<std::int32_t> type_ids; ///< 0 up to and including the first [SEP], then 1; see
+                                        ///< pair_form
     std::size_t cut_first = 0;          ///< tokens of the first text left out
     std::size_t cut_second = 0;         ///< tokens of the second text left out
     std::size_t replaced = 0;           ///< invalid UTF-8 sequences replaced in both
-};
-
-/// What a token stands for in a text.
-struct word_piece {
-    std::string_view text;  ///< without the mark of a piece inside a word
-    bool continues = false; ///< goes on with the word of the token before it
 };
 
 /// Turns text into token ids. Immutable: every member is safe to call from many threads at once.
@@ -154,9 +150,8 @@ class id_sink {
     std::size_t room_, stored_ = 0, cut_ = 0;
 };
 
-/// A tokenizer of the form [CLS] a [SEP] or [CLS] a [SEP] b [SEP] around an engine that has
-/// tokenize(valid UTF-8, special_tokens, sink), cls_id, sep_id, vocabulary_size, token,
-/// continuation_mark and id.
+/// A tokenizer of the form [CLS] a [SEP] around an engine that has tokenize(valid UTF-8,
+/// special_tokens, sink), cls_id, sep_id, pairs, names and piece.
 template <typename Engine> class framed_tokenizer final : public tokenizer {
   public:
     explicit framed_tokenizer(Engine engine) : engine_(std::move(engine)) {}
@@ -178,7 +173,8 @@ template <typename Engine> class framed_tokenizer final : public tokenizer {
 
     [[nodiscard]] pair_encoding encode_pair(std::string_view first, std::string_view second,
                                             const pair_options& options) const override {
-        const std::size_t room = room_for(options.max_tokens, 3);
+        const bool doubled = engine_.pairs() == pair_form::roberta;
+        const std::size_t room = room_for(options.max_tokens, doubled ? 4 : 3);
         pair_encoding result;
         std::vector<std::int32_t> tail;
         result.ids.push_back(engine_.cls_id());
@@ -192,27 +188,27 @@ template <typename Engine> class framed_tokenizer final : public tokenizer {
         result.cut_second = second_sink.total() - kept.second;
         result.ids.resize(1 + kept.first);
         result.ids.push_back(engine_.sep_id());
+        if (doubled)
+            result.ids.push_back(engine_.sep_id());
         result.type_ids.assign(result.ids.size(), 0);
         tail.resize(kept.second);
         result.ids.insert(result.ids.end(), tail.begin(), tail.end());
         result.ids.push_back(engine_.sep_id());
-        result.type_ids.resize(result.ids.size(), 1);
+        result.type_ids.resize(result.ids.size(), doubled ? 0 : 1);
         return result;
     }
 
     [[nodiscard]] std::size_t vocabulary_size() const noexcept override {
-        return engine_.vocabulary_size();
+        return engine_.names().size();
     }
     [[nodiscard]] std::string_view token(std::int32_t id) const noexcept override {
-        return engine_.token(id);
+        return engine_.names().token(id);
     }
     [[nodiscard]] word_piece piece(std::int32_t id) const noexcept override {
-        const std::string_view token = engine_.token(id);
-        const std::size_t mark = engine_.continuation_mark(id);
-        return {token.substr(mark), mark != 0};
+        return engine_.piece(id);
     }
     [[nodiscard]] std::optional<std::int32_t> id(std::string_view token) const noexcept override {
-        return engine_.id(token);
+        return engine_.names().id(token);
     }
 
   private:
@@ -249,11 +245,28 @@ template <typename Engine> class framed_tokenizer final : public tokenizer {
     return std::make_shared<const detail::framed_tokenizer<text::wordpiece>>(text::wordpiece(spec));
 }
 
-/// Makes the tokenizer that a model file holds: its metadata "mice.tokenizer" and its tensor
-/// "tokenizer.vocabulary", neither of them trusted. Throws as wordpiece_from_model does.
+/// Makes a byte-level BPE tokenizer; throws errc::tokenizer as byte_bpe_spec::validate does.
+[[nodiscard]] inline std::shared_ptr<const tokenizer> make_tokenizer(const byte_bpe_spec& spec) {
+    return std::make_shared<const detail::framed_tokenizer<text::byte_bpe>>(text::byte_bpe(spec));
+}
+
+/// Makes the tokenizer that a model file holds, of the kind that its metadata "mice.tokenizer"
+/// names. `vocabulary` and `merges` are the bytes of "tokenizer.vocabulary" and "tokenizer.merges",
+/// nullopt where the file has no such tensor. Nothing is trusted; throws as wordpiece_from_model
+/// and byte_bpe_from_model do, and errc::tokenizer for merges that the kind does not have.
 [[nodiscard]] inline std::shared_ptr<const tokenizer>
-tokenizer_from_model(std::string_view metadata, std::span<const std::byte> vocabulary) {
-    return make_tokenizer(wordpiece_from_model(metadata, vocabulary));
+tokenizer_from_model(std::string_view metadata, std::span<const std::byte> vocabulary,
+                     std::optional<std::span<const std::byte>> merges = std::nullopt) {
+    const io::json object = text::detail::parse_metadata(metadata);
+    const std::string type =
+        text::detail::metadata_reader(object, "'mice.tokenizer'").string("type");
+    if (type == "byte_bpe")
+        return make_tokenizer(text::detail::byte_bpe_from(object, vocabulary, merges));
+    if (merges && type == "wordpiece")
+        throw errors::bad_vocabulary(
+            "'tokenizer.merges' is there, but 'mice.tokenizer' is of type " + errors::quoted(type) +
+            ", which has none");
+    return make_tokenizer(text::detail::wordpiece_from(object, vocabulary));
 }
 
 MICE_NAMESPACE_END

@@ -233,6 +233,59 @@ TEST_CASE("a vocabulary must fit the embeddings and its metadata") {
             errc::tokenizer, {"[END]"});
 }
 
+namespace {
+
+/// As after(), of a model whose tokenizer is byte-level BPE.
+outcome after_bpe(const std::function<void(model_file_parts&)>& change) {
+    mice::model_config config = fixtures::tiny_config();
+    config.vocab_size = 300;
+    model_file_parts parts = fixtures::make_model(config, {.byte_bpe = true});
+    change(parts);
+    return read_model(parts.file());
+}
+
+} // namespace
+
+TEST_CASE("merges must fit the vocabulary and belong to a byte-level BPE tokenizer") {
+    const std::string merges = "tokenizer.merges";
+    CHECK(after_bpe([](model_file_parts&) {}).accepted);
+    refused(after_bpe([&](model_file_parts& p) { p.remove(merges); }), errc::tokenizer, {merges});
+    refused(after_bpe([&](model_file_parts& p) { p.tensor(merges).type = dtype::f32; }),
+            errc::tokenizer, {merges, "I32"});
+    refused(after_bpe([&](model_file_parts& p) {
+                auto& tensor = p.tensor(merges);
+                tensor.shape = {tensor.bytes.size() / 4};
+            }),
+            errc::tokenizer, {merges, "I32"});
+    refused(after_bpe([&](model_file_parts& p) {
+                auto& tensor = p.tensor(merges);
+                tensor.shape = {2, tensor.bytes.size() / 8};
+            }),
+            errc::tokenizer, {merges, "I32"});
+    refused(after_bpe([&](model_file_parts& p) {
+                auto& tensor = p.tensor(merges);
+                tensor.bytes.resize(tensor.bytes.size() - 8);
+                tensor.shape = {tensor.bytes.size() / 8, 2};
+            }),
+            errc::tokenizer, {"merges"});
+    refused(after_bpe([&](model_file_parts& p) { p.tensor(merges).bytes[3] = std::byte{0x7F}; }),
+            errc::tokenizer, {"not in the vocabulary"});
+    refused(after_bpe([&](model_file_parts& p) {
+                p.remove("tokenizer.vocabulary");
+                p.metadata.erase("mice.tokenizer");
+            }),
+            errc::tokenizer, {"mice.tokenizer"});
+    refused(after([&](model_file_parts& p) {
+                p.tensors.push_back({merges, dtype::i32, {0, 2}, {}});
+            }),
+            errc::tokenizer, {merges, "wordpiece"});
+    refused(after([&](model_file_parts& p) {
+                p.remove("tokenizer.vocabulary");
+                add_tokenizer(p, fixtures::small_byte_bpe());
+            }),
+            errc::tokenizer, {"272", "120"});
+}
+
 TEST_CASE("a hostile model file is refused with little memory") {
     const model_file_parts whole = whole_model();
     const std::size_t size = whole.file().size();
@@ -278,6 +331,13 @@ TEST_CASE("a hostile model file is refused with little memory") {
               metadata.replace(at, metadata.find(',', at) - at, "2097152");
           }),
           "a vocabulary of two million");
+    check(after_bpe([](model_file_parts& p) {
+              auto& metadata = p.metadata["mice.tokenizer"];
+              const std::string key = "\"merges\":";
+              const std::size_t at = metadata.find(key) + key.size();
+              metadata.replace(at, metadata.find(',', at) - at, "2097152");
+          }),
+          "merges of two million");
 }
 
 TEST_CASE("megabytes of brackets in a model's texts are refused with little memory") {

@@ -140,31 +140,42 @@ TEST_CASE("model files with changed configurations are refused or give finite sc
 }
 
 TEST_CASE("model files with changed tokenizers are refused or give finite scores") {
-    const fixtures::model_file_parts whole = fixtures::make_model(fixtures::tiny_config());
+    mice::model_config config = fixtures::tiny_config();
+    config.vocab_size = 300;
     mutator mutate(400);
-    tally results;
-    for (int i = 0; i < 1500; ++i) {
-        fixtures::model_file_parts parts = whole;
-        std::string& metadata = parts.metadata.at("mice.tokenizer");
-        auto& vocabulary = parts.tensor("tokenizer.vocabulary");
-        if (i % 2 == 0) {
-            const byte_string changed =
-                mutate.change(fuzz::bytes_of(metadata), {0, metadata.size()});
-            metadata = fuzz::text_of(changed);
-        } else {
-            vocabulary.bytes = mutate.change(vocabulary.bytes, {0, vocabulary.bytes.size()});
-            vocabulary.shape = {vocabulary.bytes.size()};
+    for (const bool byte_bpe : {false, true}) {
+        const fixtures::model_file_parts whole =
+            fixtures::make_model(config, {.byte_bpe = byte_bpe});
+        tally results;
+        for (int i = 0; i < 1500; ++i) {
+            fixtures::model_file_parts parts = whole;
+            std::string& metadata = parts.metadata.at("mice.tokenizer");
+            auto& vocabulary = parts.tensor("tokenizer.vocabulary");
+            if (i % 2 == 0) {
+                const byte_string changed =
+                    mutate.change(fuzz::bytes_of(metadata), {0, metadata.size()});
+                metadata = fuzz::text_of(changed);
+            } else if (byte_bpe && i % 4 == 1) {
+                auto& merges = parts.tensor("tokenizer.merges");
+                merges.bytes = i % 8 == 1 ? fuzz::swap_rows(mutate, merges.bytes, 8)
+                                          : mutate.change(merges.bytes, {0, merges.bytes.size()});
+                merges.bytes.resize(merges.bytes.size() / 8 * 8);
+                merges.shape = {merges.bytes.size() / 8, 2};
+            } else {
+                vocabulary.bytes = mutate.change(vocabulary.bytes, {0, vocabulary.bytes.size()});
+                vocabulary.shape = {vocabulary.bytes.size()};
+            }
+            byte_string file;
+            try {
+                file = parts.file();
+            } catch (const nlohmann::json::exception&) {
+                continue; // text that no JSON header can hold
+            }
+            results.run([&] { use_model(file); });
         }
-        byte_string file;
-        try {
-            file = parts.file();
-        } catch (const nlohmann::json::exception&) {
-            continue; // text that no JSON header can hold
-        }
-        results.run([&] { use_model(file); });
+        CHECK(results.refused > 300);
+        CHECK(results.accepted > 50);
     }
-    CHECK(results.refused > 300);
-    CHECK(results.accepted > 50);
 }
 
 TEST_CASE("changed documents are refused or give finite scores") {

@@ -21,14 +21,16 @@
 namespace {
 
 void write_seeds(const std::filesystem::path& folder) {
+    mice::model_config config = fixtures::tiny_config();
+    config.vocab_size = 300;
     for (const fixtures::storage kind : {fixtures::storage::f32, fixtures::storage::i8}) {
-        for (const bool with_tokenizer : {false, true}) {
+        for (const char tokenizer : {'i', 't', 'b'}) { // none (ids), WordPiece, byte-level BPE
             const std::vector<std::byte> file =
-                fixtures::make_model(fixtures::tiny_config(),
-                                     {.weights = kind, .with_tokenizer = with_tokenizer})
+                fixtures::make_model(config, {.weights = kind,
+                                              .with_tokenizer = tokenizer != 'i',
+                                              .byte_bpe = tokenizer == 'b'})
                     .file();
-            const std::string name =
-                std::to_string(static_cast<int>(kind)) + (with_tokenizer ? "t" : "i");
+            const std::string name = std::to_string(static_cast<int>(kind)) + tokenizer;
             std::ofstream out(folder / name, std::ios::binary);
             out.write(reinterpret_cast<const char*>(file.data()),
                       static_cast<std::streamsize>(file.size()));

@@ -202,6 +202,22 @@ inline byte_string change_safetensors(mutator& mutate, const byte_string& origin
     return file;
 }
 
+/// Swaps rows of so many bytes; a list whose order alone changes often stays valid.
+inline byte_string swap_rows(mutator& mutate, const byte_string& original, std::size_t row) {
+    byte_string bytes = original;
+    const std::size_t rows = bytes.size() / row;
+    const auto begin_of = [&](std::size_t i) {
+        return bytes.begin() + static_cast<std::ptrdiff_t>(i * row);
+    };
+    for (std::size_t left = 1 + mutate.random().below(4); left > 0; --left) {
+        const std::size_t one = mutate.random().below(rows), other = mutate.random().below(rows);
+        if (one != other) {
+            std::swap_ranges(begin_of(one), begin_of(one + 1), begin_of(other));
+        }
+    }
+    return bytes;
+}
+
 /// How often inputs were accepted and refused.
 struct tally {
     std::size_t accepted = 0;

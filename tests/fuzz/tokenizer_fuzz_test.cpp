@@ -82,6 +82,14 @@ std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers() {
     spec.added_tokens.push_back(
         {.id = 201, .content = "rivers", .single_word = true, .normalized = true});
     list.push_back(mice::make_tokenizer(spec));
+    mice::byte_bpe_spec bytes = fixtures::small_byte_bpe();
+    list.push_back(mice::make_tokenizer(bytes));
+    bytes.add_prefix_space = true;
+    bytes.split = mice::bpe_split::none;
+    bytes.added_tokens.push_back({.id = 400, .content = "the old", .lstrip = true, .rstrip = true});
+    bytes.added_tokens.push_back(
+        {.id = 401, .content = "  ", .single_word = true, .normalized = true});
+    list.push_back(mice::make_tokenizer(bytes));
     return list;
 }
 
@@ -110,7 +118,7 @@ TEST_CASE("long texts of one thing take a time in proportion to their length") {
     std::vector<std::string> texts;
     for (const std::string_view unit :
          {"a", " ", "\xcc\x81", "a\xcc\x81", "[SEP]", "[", "\xe4\xb8\xad", "\xff", "\xf0\x9f", "#",
-          "the old", "\xc2\xad"}) {
+          "the old", "\xc2\xad", "the", "'s", "\xe1\x84\x80\xe1\x85\xa1", "\n"}) {
         std::string text;
         while (text.size() < length) {
             text += unit;
@@ -145,4 +153,30 @@ TEST_CASE("changed tokenizer settings are refused or make a tokenizer") {
     }
     CHECK(results.refused > 1000);
     CHECK(results.accepted > 100);
+}
+
+TEST_CASE("changed byte-level BPE settings are refused or make a tokenizer") {
+    mice::byte_bpe_spec spec = fixtures::small_byte_bpe();
+    spec.added_tokens.push_back(
+        {.id = 300, .content = "the old", .lstrip = true, .normalized = true});
+    const byte_string metadata = fuzz::bytes_of(mice::to_metadata(spec));
+    const byte_string vocabulary = mice::vocabulary_bytes(spec);
+    const byte_string merges = mice::merge_bytes(spec);
+    mutator mutate(4);
+    tally results;
+    for (int i = 0; i < 6000; ++i) {
+        const auto changed = [&](int turn, const byte_string& bytes) {
+            return i % 4 == turn ? mutate.change(bytes, {0, bytes.size()}) : bytes;
+        };
+        const byte_string settings = changed(0, metadata);
+        const byte_string words = changed(1, vocabulary);
+        const byte_string pairs =
+            i % 4 == 3 ? fuzz::swap_rows(mutate, merges, 8) : changed(2, merges);
+        results.run([&] {
+            const auto made = mice::tokenizer_from_model(fuzz::text_of(settings), words, pairs);
+            check_encoding(*made, "The old [SEP] r\xc3\xadver, \xff\xe4\xb8\xad the the oldest");
+        });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 1000);
 }

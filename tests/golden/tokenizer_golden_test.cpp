@@ -2,11 +2,13 @@
 // Token ids of Hugging Face's tokenizers 0.23.3, line by line.
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "byte_bpe_folder.hpp"
 #include "catch.hpp"
-#include "wordpiece_folder.hpp"
 
 #include <mice/tokenizer.hpp>
 
@@ -14,10 +16,23 @@ using ids = std::vector<std::int32_t>;
 
 namespace {
 
-const std::vector<std::string>& folders() {
+const std::string byte_bpe = "tokenizers/byte_bpe";
+
+const std::vector<std::string>& wordpiece_folders() {
     static const std::vector<std::string> names = {"tokenizers/wordpiece_uncased",
                                                    "tokenizers/wordpiece_cased"};
     return names;
+}
+
+std::vector<std::string> folders() {
+    std::vector<std::string> names = wordpiece_folders();
+    names.push_back(byte_bpe);
+    return names;
+}
+
+std::shared_ptr<const mice::tokenizer> tokenizer_of(const std::string& folder) {
+    return folder == byte_bpe ? mice::make_tokenizer(test::byte_bpe_folder(folder))
+                              : mice::make_tokenizer(test::wordpiece_folder(folder));
 }
 
 std::string text_of(const mice::io::json& line, const char* key = "text") {
@@ -29,7 +44,7 @@ std::string text_of(const mice::io::json& line, const char* key = "text") {
 TEST_CASE("Every text gives the reference's ids, with and without special tokens") {
     for (const std::string& folder : folders()) {
         INFO(folder);
-        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto tokenizer = tokenizer_of(folder);
         const auto lines = test::golden_lines(folder + "/golden.jsonl");
         REQUIRE(lines.size() == 324);
         std::size_t different = 0;
@@ -49,7 +64,7 @@ TEST_CASE("Every text gives the reference's ids, with and without special tokens
 TEST_CASE("Every truncated text gives the reference's ids") {
     for (const std::string& folder : folders()) {
         INFO(folder);
-        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto tokenizer = tokenizer_of(folder);
         const auto lines = test::golden_lines(folder + "/truncation.jsonl");
         REQUIRE(lines.size() == 92);
         std::size_t shortened = 0;
@@ -69,7 +84,7 @@ TEST_CASE("Every truncated text gives the reference's ids") {
 TEST_CASE("Every pair gives the reference's ids and type ids") {
     for (const std::string& folder : folders()) {
         INFO(folder);
-        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto tokenizer = tokenizer_of(folder);
         const auto lines = test::golden_lines(folder + "/pairs.jsonl");
         REQUIRE(lines.size() == 43);
         for (const auto& line : lines) {
@@ -88,9 +103,9 @@ TEST_CASE("Every pair gives the reference's ids and type ids") {
 }
 
 TEST_CASE("Every code point between two letters gives the reference's ids") {
-    for (const std::string& folder : folders()) {
+    for (const std::string& folder : wordpiece_folders()) {
         INFO(folder);
-        const auto tokenizer = mice::make_tokenizer(test::wordpiece_folder(folder));
+        const auto tokenizer = tokenizer_of(folder);
         std::size_t seen = 0, wrong = 0;
         std::string examples;
         for (const auto& line : test::golden_lines(folder + "/codepoints.jsonl")) {
@@ -114,21 +129,55 @@ TEST_CASE("Every code point between two letters gives the reference's ids") {
     }
 }
 
+TEST_CASE("Every code point between two letters is split from them as in the reference") {
+    std::size_t seen = 0, wrong = 0;
+    std::string examples;
+    for (const auto& line : test::golden_lines(byte_bpe + "/pretokens.jsonl")) {
+        const auto expected = line.at("bytes").get<std::vector<std::size_t>>();
+        const auto last = line.at("to").get<char32_t>();
+        for (auto code = line.at("from").get<char32_t>(); code <= last; ++code) {
+            if (code >= 0xD800 && code <= 0xDFFF)
+                continue;
+            std::string text = "a";
+            mice::text::append_utf8(text, code);
+            text += 'b';
+            ++seen;
+            std::vector<std::size_t> got;
+            mice::text::split_gpt2(text,
+                                   [&got](std::string_view word) { got.push_back(word.size()); });
+            if (got != expected && ++wrong <= 20)
+                examples += std::to_string(static_cast<std::uint32_t>(code)) + " ";
+        }
+    }
+    CHECK(seen == 1'112'064);
+    CHECK(wrong == 0);
+    CHECK(examples == "");
+}
+
+TEST_CASE("The reference's tokens come back from a model file") {
+    const mice::byte_bpe_spec spec = test::byte_bpe_folder(byte_bpe);
+    const auto tokenizer = mice::tokenizer_from_model(
+        mice::to_metadata(spec), mice::vocabulary_bytes(spec), mice::merge_bytes(spec));
+    for (const auto& line : test::golden_lines(byte_bpe + "/golden.jsonl"))
+        CHECK(tokenizer->encode(text_of(line)).ids == line.at("ids_plain").get<ids>());
+}
+
 TEST_CASE("Every invalid byte string is replaced or refused") {
-    const auto tokenizer =
-        mice::make_tokenizer(test::wordpiece_folder("tokenizers/wordpiece_uncased"));
     const auto lines = test::golden_lines("tokenizers/invalid_utf8.jsonl");
     REQUIRE(lines.size() == 24);
-    for (const auto& line : lines) {
-        INFO(line.dump());
-        const std::string hex = text_of(line, "hex");
-        std::string bytes;
-        for (std::size_t i = 0; i < hex.size(); i += 2)
-            bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-        const auto encoding = tokenizer->encode(bytes);
-        CHECK(encoding.replaced > 0);
-        CHECK(encoding.ids == tokenizer->encode(mice::text::repair_utf8(bytes).text).ids);
-        CHECK_THROWS_AS(tokenizer->encode(bytes, {.on_invalid = mice::invalid_utf8::refuse}),
-                        mice::error);
+    for (const std::string& folder : folders()) {
+        const auto tokenizer = tokenizer_of(folder);
+        for (const auto& line : lines) {
+            INFO(line.dump());
+            const std::string hex = text_of(line, "hex");
+            std::string bytes;
+            for (std::size_t i = 0; i < hex.size(); i += 2)
+                bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+            const auto encoding = tokenizer->encode(bytes);
+            CHECK(encoding.replaced > 0);
+            CHECK(encoding.ids == tokenizer->encode(mice::text::repair_utf8(bytes).text).ids);
+            CHECK_THROWS_AS(tokenizer->encode(bytes, {.on_invalid = mice::invalid_utf8::refuse}),
+                            mice::error);
+        }
     }
 }

@@ -103,6 +103,41 @@ inline mice::wordpiece_spec small_tokenizer() {
     return spec;
 }
 
+/// A byte-level BPE tokenizer with a few merges: 272 tokens.
+inline mice::byte_bpe_spec small_byte_bpe() {
+    mice::byte_bpe_spec spec;
+    spec.vocabulary = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+    const std::int32_t first_byte = 5;
+    for (unsigned byte = 0; byte < 256; ++byte) {
+        std::string token;
+        mice::text::append_utf8(token, mice::text::byte_character(static_cast<std::uint8_t>(byte)));
+        spec.vocabulary.push_back(token);
+    }
+    const auto merge = [&spec](std::int32_t left, std::int32_t right) {
+        const auto text = [&spec](std::int32_t id) {
+            return spec.vocabulary[static_cast<std::size_t>(id)];
+        };
+        spec.merges.push_back({left, right});
+        spec.vocabulary.push_back(text(left) + text(right));
+        return static_cast<std::int32_t>(spec.vocabulary.size()) - 1;
+    };
+    for (const std::string_view word : {"the", " the", " old", "riv"}) {
+        std::int32_t token = first_byte + word[0];
+        for (const char letter : word.substr(1)) {
+            token = merge(token, first_byte + letter);
+        }
+    }
+    merge(first_byte + 0xE4, first_byte + 0xB8);
+    spec.unk_token = "[UNK]";
+    spec.pad_token = "[PAD]";
+    spec.mask_token = "[MASK]";
+    for (std::int32_t id = 0; id < first_byte; ++id) {
+        spec.added_tokens.push_back(
+            {.id = id, .content = spec.vocabulary[static_cast<std::size_t>(id)], .special = true});
+    }
+    return spec;
+}
+
 /// A valid configuration of a small model; callers change what they test.
 inline mice::model_config small_config() {
     mice::model_config config;
@@ -189,6 +224,7 @@ struct model_recipe {
     std::uint64_t seed = 1;
     storage weights = storage::f32;
     bool with_tokenizer = true;
+    bool byte_bpe = false; ///< of that kind, which needs 300 embeddings
 };
 
 namespace detail {
@@ -260,6 +296,18 @@ inline void add_tokenizer(model_file_parts& parts, const mice::wordpiece_spec& s
         {"tokenizer.vocabulary", mice::io::dtype::u8, {size}, std::move(vocabulary)});
 }
 
+inline void add_tokenizer(model_file_parts& parts, const mice::byte_bpe_spec& spec) {
+    parts.metadata["mice.tokenizer"] = mice::to_metadata(spec);
+    std::vector<std::byte> vocabulary = mice::vocabulary_bytes(spec);
+    const std::size_t size = vocabulary.size();
+    parts.tensors.push_back(
+        {"tokenizer.vocabulary", mice::io::dtype::u8, {size}, std::move(vocabulary)});
+    parts.tensors.push_back({"tokenizer.merges",
+                             mice::io::dtype::i32,
+                             {spec.merges.size(), 2},
+                             mice::merge_bytes(spec)});
+}
+
 /// A complete model of that configuration; the same seed gives the same weights in every storage.
 inline model_file_parts make_model(const mice::model_config& config,
                                    const model_recipe& recipe = {}) {
@@ -277,7 +325,8 @@ inline model_file_parts make_model(const mice::model_config& config,
         }
     }
     if (recipe.with_tokenizer) {
-        add_tokenizer(parts, small_tokenizer());
+        recipe.byte_bpe ? add_tokenizer(parts, small_byte_bpe())
+                        : add_tokenizer(parts, small_tokenizer());
     }
     return parts;
 }

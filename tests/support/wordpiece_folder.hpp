@@ -34,6 +34,17 @@ inline std::vector<mice::io::json> golden_lines(const std::string& name) {
     return lines;
 }
 
+/// An added token as tokenizer.json writes it.
+inline mice::added_token added_token_of(const mice::io::json& token) {
+    return {.id = token.at("id").get<std::int32_t>(),
+            .content = token.at("content").get<std::string>(),
+            .special = token.at("special").get<bool>(),
+            .single_word = token.at("single_word").get<bool>(),
+            .lstrip = token.at("lstrip").get<bool>(),
+            .rstrip = token.at("rstrip").get<bool>(),
+            .normalized = token.at("normalized").get<bool>()};
+}
+
 /// The WordPiece tokenizer of a folder's tokenizer.json, read without the tools.
 inline mice::wordpiece_spec wordpiece_folder(const std::string& folder) {
     const auto root = mice::io::parse_json(golden_text(folder + "/tokenizer.json"), folder);
@@ -49,13 +60,7 @@ inline mice::wordpiece_spec wordpiece_folder(const std::string& folder) {
     for (const auto& [token, id] : vocabulary.items())
         spec.vocabulary.at(id.get<std::size_t>()) = token;
     for (const auto& token : root.at("added_tokens"))
-        spec.added_tokens.push_back({.id = token.at("id").get<std::int32_t>(),
-                                     .content = token.at("content").get<std::string>(),
-                                     .special = token.at("special").get<bool>(),
-                                     .single_word = token.at("single_word").get<bool>(),
-                                     .lstrip = token.at("lstrip").get<bool>(),
-                                     .rstrip = token.at("rstrip").get<bool>(),
-                                     .normalized = token.at("normalized").get<bool>()});
+        spec.added_tokens.push_back(added_token_of(token));
     return spec;
 }
 

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #if !defined(_WIN32)
 #include <unistd.h>
 #endif
+
+#include <mice/tokenizer.hpp>
 
 #include "convert_fixture.hpp"
 
@@ -69,6 +72,35 @@ TEST_CASE("the metadata says what the file is and where it comes from") {
     const convert_result invalid = checkpoint.convert({"--name", "\xFF"});
     CHECK(invalid.exit_code == 1);
     CHECK_THAT(invalid.err, Contains("--name is not valid UTF-8"));
+}
+
+TEST_CASE("a byte-level BPE tokenizer is stored with its merges") {
+    editable_checkpoint checkpoint("bert_untied");
+    const std::size_t ids = 2009, width = checkpoint.config["hidden_size"].get<std::size_t>();
+    checkpoint.config["vocab_size"] = ids;
+    checkpoint.tensors["embeddings.word_embeddings.weight"] =
+        float_tensor({ids, width}, std::vector<float>(ids * width, 0.25F));
+    auto root = mice::io::json::parse(
+        file_text(std::string(MICE_TEST_DATA) + "/tokenizers/byte_bpe/tokenizer.json"));
+    checkpoint.write("tokenizer.json", root.dump());
+    const convert_result result = checkpoint.save_and_convert({"--self-test", "2"});
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    CHECK_THAT(result.out, Contains("byte-level BPE, 2 009 tokens"));
+    const read_model model(checkpoint.output());
+    const mice::io::tensor_view& merges = model.tensor("tokenizer.merges");
+    CHECK(merges.type == mice::io::dtype::i32);
+    CHECK(merges.shape == mice::io::tensor_shape{1740, 2});
+    const auto tokenizer = mice::tokenizer_from_model(
+        model.metadata("mice.tokenizer"), model.tensor("tokenizer.vocabulary").bytes, merges.bytes);
+    CHECK(tokenizer->encode("").ids == std::vector<std::int32_t>{1, 2});
+    CHECK(tokenizer->encode(" ").ids == std::vector<std::int32_t>{1, 224, 2});
+    // Merges take part in a document's states.
+    const std::string fingerprint = model.metadata("mice.document_fingerprint");
+    std::swap(root["model"]["merges"][0], root["model"]["merges"][1]);
+    checkpoint.write("tokenizer.json", root.dump());
+    REQUIRE(checkpoint.save_and_convert({"--self-test", "2"}).exit_code == 0);
+    CHECK(read_model(checkpoint.output()).metadata("mice.document_fingerprint") != fingerprint);
 }
 
 TEST_CASE("without a tokenizer the file is written with a warning") {

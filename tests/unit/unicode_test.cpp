@@ -14,6 +14,7 @@
 
 #include "catch.hpp"
 
+#include <mice/text/nfc.hpp>
 #include <mice/text/unicode.hpp>
 
 namespace {
@@ -49,9 +50,9 @@ std::string from_codes(std::vector<char32_t> codes) {
     return result;
 }
 
-std::string utf8proc_nfd(const std::string& input) {
+std::string utf8proc_form(const std::string& input, int form) {
     utf8proc_uint8_t* out = nullptr;
-    const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
+    const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | form);
     const utf8proc_ssize_t size =
         utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(input.data()),
                      static_cast<utf8proc_ssize_t>(input.size()), &out, options);
@@ -59,6 +60,18 @@ std::string utf8proc_nfd(const std::string& input) {
     std::string result(reinterpret_cast<char*>(out), static_cast<std::size_t>(size));
     std::free(out);
     return result;
+}
+
+std::string utf8proc_nfd(const std::string& input) {
+    return utf8proc_form(input, UTF8PROC_DECOMPOSE);
+}
+
+std::string utf8proc_nfc(const std::string& input) {
+    return utf8proc_form(input, UTF8PROC_COMPOSE);
+}
+
+bool is_surrogate(char32_t code) {
+    return code >= 0xD800 && code <= 0xDFFF;
 }
 
 } // namespace
@@ -152,6 +165,125 @@ TEST_CASE("Texts with marks in any order agree with utf8proc's NFD") {
         const std::string input = from_codes(codes);
         REQUIRE(text::nfd(input) == utf8proc_nfd(input));
     }
+}
+
+TEST_CASE("NFC of every code point, whole and in parts, agrees with utf8proc") {
+    std::size_t changed = 0, composed = 0;
+    CHECK(differing([&](char32_t code) {
+              if (is_surrogate(code))
+                  return false;
+              const std::string whole = from_codes({code}), parts = text::nfd(whole);
+              const std::string expected = utf8proc_nfc(whole);
+              changed += expected != whole ? 1U : 0U;
+              composed += expected != parts ? 1U : 0U;
+              return text::nfc(whole) != expected || text::nfc(parts) != expected ||
+                     (code < 0x300 && expected != whole);
+          }) == "");
+    CHECK(changed == 1120); // singletons and composition exclusions
+    CHECK(composed == 12131);
+}
+
+TEST_CASE("Texts that compose in any way agree with utf8proc's NFC") {
+    std::vector<char32_t> marks, decomposing;
+    for (char32_t code = 0; code <= text::last_code_point; ++code) {
+        if (text::combining_class(code) != 0)
+            marks.push_back(code);
+        if (text::decompose(code).length > 1)
+            decomposing.push_back(code);
+    }
+    std::mt19937 random(8);
+    const auto any_of = [&random](const std::vector<char32_t>& from) {
+        return from[random() % from.size()];
+    };
+    std::size_t shorter = 0;
+    for (int round = 0; round < 20000; ++round) {
+        std::vector<char32_t> codes;
+        for (std::size_t left = 1 + random() % 12; left > 0; --left) {
+            switch (random() % 7) {
+            case 0:
+                codes.push_back(any_of(decomposing));
+                break;
+            case 1:
+                codes.push_back(any_of(marks));
+                break;
+            case 2: // the marks that compose most often
+                codes.push_back(static_cast<char32_t>(0x300 + random() % 0x30));
+                break;
+            case 3: // jamo, and those beside them that do not compose
+                codes.push_back(static_cast<char32_t>(0x1100 + random() % 0x100));
+                break;
+            case 4:
+                codes.push_back(static_cast<char32_t>(0xAC00 + random() % 60));
+                break;
+            case 5:
+                codes.push_back(static_cast<char32_t>('A' + random() % 60));
+                break;
+            default: { // all parts of a character, perhaps with a mark between them and the next
+                const text::mapping parts = text::decompose(any_of(decomposing));
+                codes.insert(codes.end(), parts.view().begin(), parts.view().end());
+            }
+            }
+        }
+        std::erase(codes, char32_t{0x11A7}); // which utf8proc 2.8 takes for a trailing jamo
+        const std::string input = from_codes(codes), expected = utf8proc_nfc(input);
+        REQUIRE(text::nfc(input) == expected);
+        shorter += expected.size() < input.size() ? 1U : 0U;
+    }
+    CHECK(shorter > 5000);
+    CHECK(text::nfc(from_codes({0xAC00, 0x11A7})) == from_codes({0xAC00, 0x11A7}));
+    CHECK(text::nfc(from_codes({0xAC00, 0x11C3})) == from_codes({0xAC00, 0x11C3}));
+}
+
+TEST_CASE("The older NFC leaves alone what is younger than Unicode 9.0") {
+    const auto old = [](std::vector<char32_t> codes) {
+        return text::nfc(from_codes(std::move(codes)), text::normalizer_version::unicode_9_0);
+    };
+    CHECK(old({U'e', 0x301}) == from_codes({0xE9}));
+    CHECK(old({0x1100, 0x1161, 0x11A8}) == from_codes({0xAC01}));
+    CHECK(old({U'q', 0x301, 0x334}) == from_codes({U'q', 0x334, 0x301}));
+    // U+11938 is of Unicode 13.0, U+1DF6 (class 232) of 10.0: a starter to the older tables.
+    CHECK(old({0x11935, 0x11930}) == from_codes({0x11935, 0x11930}));
+    CHECK(text::nfc(from_codes({0x11935, 0x11930})) == from_codes({0x11938}));
+    CHECK(old({U'q', 0x1DF6, 0x334}) == from_codes({U'q', 0x1DF6, 0x334}));
+    CHECK(text::nfc(from_codes({U'q', 0x1DF6, 0x334})) == from_codes({U'q', 0x334, 0x1DF6}));
+    CHECK(old({U'e', 0x1DF6, 0x301}) == from_codes({U'e', 0x1DF6, 0x301}));
+    // No single character that has parts is younger but three of 13.0 that are their own NFC.
+    CHECK(differing([&old](char32_t code) {
+              if (is_surrogate(code))
+                  return false;
+              const std::string whole = from_codes({code});
+              return old({code}) != text::nfc(whole);
+          }) == "");
+}
+
+TEST_CASE("Text below the combining marks is its own NFC") {
+    CHECK(text::is_below_marks(""));
+    CHECK(text::is_below_marks("abc \xC3\xA9 \xCB\xBF")); // U+00E9, U+02FF
+    CHECK_FALSE(text::is_below_marks("abc \xCC\x80"));    // U+0300
+    CHECK_FALSE(text::is_below_marks("\xE4\xB8\xAD"));
+    CHECK(text::nfc("abc") == "abc");
+    CHECK(text::nfc("\xFFz") == "\xEF\xBF\xBDz");
+    CHECK(text::nfc("") == "");
+}
+
+TEST_CASE("The split classes of every code point are utf8proc's letters, numbers and spaces") {
+    std::size_t young_letters = 0, young_numbers = 0;
+    CHECK(differing([&](char32_t code) {
+              const auto category = utf8proc_category(signed_code(code));
+              const auto mine = text::split_class_of(code);
+              if (text::is_whitespace(code))
+                  return mine != text::split_class::white_space;
+              if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO)
+                  return mine != text::split_class::letter;
+              if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO)
+                  return mine != text::split_class::number;
+              young_letters += mine == text::split_class::letter ? 1U : 0U;
+              young_numbers += mine == text::split_class::number ? 1U : 0U;
+              return mine != text::split_class::other && category != UTF8PROC_CATEGORY_CN;
+          }) == "");
+    CHECK(young_letters == 4924); // of Unicode 15.1 and 16.0
+    CHECK(young_numbers == 80);
+    CHECK(text::split_class_of(0x110000) == text::split_class::other);
 }
 
 TEST_CASE("White space is exactly Unicode's White_Space") {

@@ -585,9 +585,9 @@ TEST_CASE("A spec survives the model file") {
 
 TEST_CASE("Another type of tokenizer in a model file is named") {
     const auto spec = spec_of({"a"});
-    const auto metadata = with(mice::to_metadata(spec), "type", "byte_bpe");
+    const auto metadata = with(mice::to_metadata(spec), "type", "unigram");
     const auto message = read_problem(errc::unsupported, metadata, mice::vocabulary_bytes(spec));
-    CHECK(contains(message, "'byte_bpe'"));
+    CHECK(contains(message, "'unigram'"));
     CHECK(contains(message, "not supported yet"));
 }
 

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <mice/io/checksum.hpp>
 
@@ -54,8 +56,7 @@ bool shapes_documents(std::string_view tensor_name) {
 
 std::string document_fingerprint(const model_config& config,
                                  const io::safetensors::tensor_map& tensors,
-                                 std::string_view tokenizer_json,
-                                 std::span<const std::byte> vocabulary) {
+                                 const stored_tokenizer* tokenizer) {
     item_hash hash;
     hash.add("mice document 1");
     add_config(hash, config);
@@ -68,8 +69,12 @@ std::string document_fingerprint(const model_config& config,
         }
     }
     hash.add("tokenizer");
-    hash.add(tokenizer_json);
-    hash.add(vocabulary);
+    hash.add(tokenizer != nullptr ? std::string_view(tokenizer->metadata) : "");
+    hash.add(tokenizer != nullptr ? std::span<const std::byte>(tokenizer->vocabulary)
+                                  : std::span<const std::byte>());
+    if (tokenizer != nullptr && tokenizer->merges) {
+        hash.add(*tokenizer->merges);
+    }
     return hash.digits();
 }
 

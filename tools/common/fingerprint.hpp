@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include <mice/io/safetensors.hpp>
 #include <mice/model_config.hpp>
+
+#include "common/tokenizer_files.hpp"
 
 namespace mice::tools {
 
@@ -17,12 +17,11 @@ namespace mice::tools {
 
 /// What `mice.document_fingerprint` holds: 32 hexadecimal digits, the XXH3-128 hash of everything
 /// that shapes the state of an encoded document: the document side's tensors as stored, the
-/// configuration that encoding reads, the tokenizer's settings and its vocabulary. Two models with
-/// the same fingerprint give the same states for the same text. `tokenizer_json` and `vocabulary`
-/// are empty for a model without a tokenizer.
+/// configuration that encoding reads, the tokenizer's settings, its vocabulary and its merges. Two
+/// models with the same fingerprint give the same states for the same text. `tokenizer` is null for
+/// a model without one.
 [[nodiscard]] std::string document_fingerprint(const model_config& config,
                                                const io::safetensors::tensor_map& tensors,
-                                               std::string_view tokenizer_json,
-                                               std::span<const std::byte> vocabulary);
+                                               const stored_tokenizer* tokenizer);
 
 } // namespace mice::tools

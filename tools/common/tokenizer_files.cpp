@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -12,6 +14,8 @@
 
 #include <mice/io/json.hpp>
 #include <mice/io/mapped_file.hpp>
+
+#include "common/json_members.hpp"
 
 namespace mice::tools {
 namespace {
@@ -32,231 +36,12 @@ std::string read_text(const std::filesystem::path& path) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// ---- typed access to JSON members ----
-
-const json& member(const json& object, const char* key, std::string_view where) {
-    if (!object.is_object())
-        throw bad_vocabulary(std::string(where) + " must be a JSON object");
-    const auto found = object.find(key);
-    if (found == object.end())
-        throw bad_vocabulary(std::string(where) + " lacks " + errors::quoted(key));
-    return *found;
-}
-
-error wrong_type(const char* key, std::string_view where, std::string_view expected) {
-    return bad_vocabulary(std::string(where) + ": " + errors::quoted(key) + " must be " +
-                          std::string(expected));
-}
-
-bool flag(const json& object, const char* key, std::string_view where) {
-    const json& value = member(object, key, where);
-    if (!value.is_boolean())
-        throw wrong_type(key, where, "true or false");
-    return value.get<bool>();
-}
-
-std::string string(const json& object, const char* key, std::string_view where) {
-    const json& value = member(object, key, where);
-    if (!value.is_string())
-        throw wrong_type(key, where, "a string");
-    return value.get<std::string>();
-}
-
-std::int32_t token_id(const json& value, std::string_view token) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= token_table::max_tokens)
-        throw bad_vocabulary("the id of " + errors::quoted(token) +
-                             " must be a whole number below " +
-                             std::to_string(token_table::max_tokens));
-    return static_cast<std::int32_t>(value.get<std::uint64_t>());
-}
-
-/// The type of a component, "" for null.
-std::string type_of(const json& component, std::string_view where) {
-    return component.is_null() ? std::string() : string(component, "type", where);
-}
-
-error unsupported(std::string_view part, std::string_view type) {
-    return not_supported("the " + std::string(part) + " " +
-                         (type.empty() ? "null" : errors::quoted(type)) + " in tokenizer.json");
-}
-
-// ---- tokenizer.json ----
-
-void read_normalizer(const json& component, wordpiece_spec& spec) {
-    constexpr std::string_view where = "'normalizer'";
-    const std::string type = type_of(component, where);
-    if (type.empty()) { // nothing is normalized
-        spec.clean_text = spec.handle_chinese_chars = spec.lowercase = false;
-        spec.strip_accents = false;
-        return;
-    }
-    if (type != "BertNormalizer")
-        throw unsupported("normalizer", type);
-    spec.clean_text = flag(component, "clean_text", where);
-    spec.handle_chinese_chars = flag(component, "handle_chinese_chars", where);
-    spec.lowercase = flag(component, "lowercase", where);
-    const auto strip = component.find("strip_accents");
-    if (strip != component.end() && !strip->is_null())
-        spec.strip_accents = flag(component, "strip_accents", where);
-}
-
-void read_vocabulary(const json& vocabulary, wordpiece_spec& spec) {
-    if (!vocabulary.is_object() || vocabulary.empty())
-        throw wrong_type("vocab", "'model'", "an object of tokens with ids");
-    std::int32_t last = 0;
-    for (const auto& [token, id] : vocabulary.items())
-        last = std::max(last, token_id(id, token));
-    // A single huge id must not make a huge table.
-    const auto size = static_cast<std::size_t>(last) + 1;
-    if (size > 2 * vocabulary.size() + 1024)
-        throw bad_vocabulary("the ids of the " + std::to_string(vocabulary.size()) +
-                             " tokens reach up to " + std::to_string(last) +
-                             ": most of them are missing");
-    spec.vocabulary.resize(size);
-    for (const auto& [token, id] : vocabulary.items()) {
-        if (token.empty())
-            throw bad_vocabulary("the vocabulary has an empty token");
-        std::string& place = spec.vocabulary[id.get<std::size_t>()];
-        if (!place.empty())
-            throw bad_vocabulary("the tokens " + errors::quoted(place) + " and " +
-                                 errors::quoted(token) + " have the same id, " + id.dump());
-        place = token;
-    }
-}
-
-void read_model(const json& model, wordpiece_spec& spec) {
-    constexpr std::string_view where = "'model'";
-    if (!model.is_object())
-        throw bad_vocabulary("'model' must be a JSON object");
-    // Files of early library versions have no type; only WordPiece has this key without merges.
-    const bool untyped = !model.contains("type") && model.contains("continuing_subword_prefix") &&
-                         !model.contains("merges");
-    const std::string type = untyped ? "WordPiece" : type_of(model, where);
-    if (type != "WordPiece")
-        throw unsupported("model", type);
-    spec.unk_token = string(model, "unk_token", where);
-    spec.continuing_subword_prefix = string(model, "continuing_subword_prefix", where);
-    const json& longest = member(model, "max_input_chars_per_word", where);
-    if (!longest.is_number_unsigned())
-        throw wrong_type("max_input_chars_per_word", where, "a whole number");
-    spec.max_input_chars_per_word = longest.get<std::size_t>();
-    read_vocabulary(member(model, "vocab", where), spec);
-}
-
-added_token read_added(const json& object, std::int32_t id) {
-    constexpr std::string_view where = "an added token";
-    added_token token;
-    token.id = id;
-    token.content = string(object, "content", where);
-    token.special = flag(object, "special", where);
-    token.single_word = flag(object, "single_word", where);
-    token.lstrip = flag(object, "lstrip", where);
-    token.rstrip = flag(object, "rstrip", where);
-    token.normalized = flag(object, "normalized", where);
-    return token;
-}
-
-/// The id of a token that a spec read so far knows.
-std::int32_t known_id(const wordpiece_spec& spec, const std::string& token) {
-    const auto found = std::find(spec.vocabulary.begin(), spec.vocabulary.end(), token);
-    if (found != spec.vocabulary.end())
-        return static_cast<std::int32_t>(found - spec.vocabulary.begin());
-    for (const added_token& added : spec.added_tokens)
-        if (added.content == token)
-            return added.id;
-    throw bad_vocabulary("the special token " + errors::quoted(token) +
-                         " is not in the vocabulary");
-}
-
-void check_marker_id(const wordpiece_spec& spec, const std::string& token, const json& id) {
-    const std::int32_t stated = token_id(id, token);
-    if (const std::int32_t known = known_id(spec, token); known != stated)
-        throw bad_vocabulary("'post_processor' gives " + errors::quoted(token) + " the id " +
-                             std::to_string(stated) + ", the vocabulary " + std::to_string(known));
-}
-
-/// [name, id], as BertProcessing states its markers.
-std::string read_marker(const json& component, const char* key, const wordpiece_spec& spec) {
-    const json& pair = member(component, key, "'post_processor'");
-    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string())
-        throw wrong_type(key, "'post_processor'", "[token, id]");
-    auto name = pair[0].get<std::string>();
-    check_marker_id(spec, name, pair[1]);
-    return name;
-}
-
-json special_item(const std::string& name, int type_id) {
-    return {{"SpecialToken", {{"id", name}, {"type_id", type_id}}}};
-}
-
-json text_item(const char* name, int type_id) {
-    return {{"Sequence", {{"id", name}, {"type_id", type_id}}}};
-}
-
-/// Accepts exactly [CLS] A [SEP] and [CLS] A [SEP] B:1 [SEP]:1, under any names.
-void read_template(const json& component, wordpiece_spec& spec) {
-    constexpr std::string_view where = "'post_processor'";
-    const json& single = member(component, "single", where);
-    const auto other = not_supported(
-        "a template other than [CLS] A [SEP] and [CLS] A [SEP] B [SEP] in tokenizer.json");
-    const auto name_at = [&](std::size_t index) {
-        if (!single.is_array() || single.size() != 3 || !single[index].contains("SpecialToken"))
-            throw other;
-        return string(single[index]["SpecialToken"], "id", where);
-    };
-    const std::string cls = name_at(0), sep = name_at(2);
-    if (single != json::array({special_item(cls, 0), text_item("A", 0), special_item(sep, 0)}) ||
-        member(component, "pair", where) !=
-            json::array({special_item(cls, 0), text_item("A", 0), special_item(sep, 0),
-                         text_item("B", 1), special_item(sep, 1)}))
-        throw other;
-    const json& tokens = member(component, "special_tokens", where);
-    for (const std::string* name : {&cls, &sep}) {
-        const json& ids = member(member(tokens, name->c_str(), where), "ids", where);
-        if (!ids.is_array() || ids.size() != 1)
-            throw other;
-        check_marker_id(spec, *name, ids[0]);
-    }
-    spec.cls_token = cls;
-    spec.sep_token = sep;
-}
-
-void read_post_processor(const json& component, wordpiece_spec& spec) {
-    const std::string type = type_of(component, "'post_processor'");
-    if (type == "BertProcessing") {
-        spec.cls_token = read_marker(component, "cls", spec);
-        spec.sep_token = read_marker(component, "sep", spec);
-    } else if (type == "TemplateProcessing") {
-        read_template(component, spec);
-    } else {
-        throw unsupported("post-processor", type);
-    }
-}
-
-wordpiece_spec parse_tokenizer_json(const std::string& text) {
-    const json root = io::parse_json(text, "the file", {.max_bytes = max_file_bytes});
-    constexpr std::string_view where = "the file";
-    wordpiece_spec spec;
-    // The model first: its type says best what kind of tokenizer this is.
-    read_model(member(root, "model", where), spec);
-    read_normalizer(member(root, "normalizer", where), spec);
-    const std::string splitter = type_of(member(root, "pre_tokenizer", where), "'pre_tokenizer'");
-    if (splitter != "BertPreTokenizer")
-        throw unsupported("pre-tokenizer", splitter);
-    const json& added = member(root, "added_tokens", where);
-    if (!added.is_array())
-        throw wrong_type("added_tokens", where, "an array");
-    for (const json& token : added)
-        spec.added_tokens.push_back(
-            read_added(token, token_id(member(token, "id", "an added token"), "an added token")));
-    read_post_processor(member(root, "post_processor", where), spec);
-    return spec;
-}
-
 // ---- tokenizer_config.json ----
 
-/// What tokenizer_config.json may say about a WordPiece tokenizer; absent = not said.
+/// What tokenizer_config.json may say about a tokenizer; absent = not said.
 struct side_config {
+    std::optional<std::string> tokenizer_class;
+    std::optional<bool> add_prefix_space;
     std::optional<bool> lowercase, handle_chinese_chars;
     bool says_strip_accents = false;
     std::optional<bool> strip_accents;
@@ -280,15 +65,23 @@ std::optional<std::string> optional_token(const json& root, const char* key) {
                               : string(root, key, "tokenizer_config.json");
 }
 
-void check_class(const json& root) {
-    constexpr std::array<std::string_view, 8> known = {
-        "BertTokenizer",        "BertTokenizerFast",      "ElectraTokenizer",
-        "ElectraTokenizerFast", "DistilBertTokenizer",    "DistilBertTokenizerFast",
-        "MobileBertTokenizer",  "PreTrainedTokenizerFast"};
-    const auto name = optional_token(root, "tokenizer_class");
-    if (name && std::find(known.begin(), known.end(), *name) == known.end())
-        throw not_supported("the tokenizer_class " + errors::quoted(*name) +
+void check_class(const side_config& side, std::span<const std::string_view> known) {
+    if (side.tokenizer_class &&
+        std::find(known.begin(), known.end(), *side.tokenizer_class) == known.end())
+        throw not_supported("the tokenizer_class " + errors::quoted(*side.tokenizer_class) +
                             " in tokenizer_config.json");
+}
+
+constexpr std::array<std::string_view, 9> wordpiece_classes = {
+    "BertTokenizer",        "BertTokenizerFast",       "ElectraTokenizer",
+    "ElectraTokenizerFast", "DistilBertTokenizer",     "DistilBertTokenizerFast",
+    "MobileBertTokenizer",  "PreTrainedTokenizerFast", "TokenizersBackend"};
+constexpr std::array<std::string_view, 10> byte_bpe_classes = {
+    "PreTrainedTokenizerFast", "TokenizersBackend",      "RobertaTokenizer", "RobertaTokenizerFast",
+    "GPT2Tokenizer",           "GPT2TokenizerFast",      "GPTNeoXTokenizer", "GPTNeoXTokenizerFast",
+    "LongformerTokenizer",     "LongformerTokenizerFast"};
+
+void check_steps(const json& root) {
     if (optional_flag(root, "do_basic_tokenize") == false)
         throw not_supported("do_basic_tokenize = false in tokenizer_config.json");
     const auto never = root.find("never_split");
@@ -300,8 +93,10 @@ side_config parse_side_config(const std::string& text) {
     const json root = io::parse_json(text, "the file", {.max_bytes = max_file_bytes});
     if (!root.is_object())
         throw bad_vocabulary("the file must be a JSON object");
-    check_class(root);
+    check_steps(root);
     side_config config;
+    config.tokenizer_class = optional_token(root, "tokenizer_class");
+    config.add_prefix_space = optional_flag(root, "add_prefix_space");
     config.lowercase = optional_flag(root, "do_lower_case");
     config.handle_chinese_chars = optional_flag(root, "tokenize_chinese_chars");
     config.says_strip_accents = root.contains("strip_accents");
@@ -353,6 +148,7 @@ void must_agree(const char* key, const std::optional<Value>& said, const Value& 
 /// The library reads tokenizer.json alone, transformers lets tokenizer_config.json win: where the
 /// two differ nobody can tell what the model was trained with.
 void check_agreement(const side_config& side, const wordpiece_spec& spec) {
+    check_class(side, wordpiece_classes);
     must_agree("do_lower_case", side.lowercase, spec.lowercase);
     must_agree("tokenize_chinese_chars", side.handle_chinese_chars, spec.handle_chinese_chars);
     if (side.says_strip_accents &&
@@ -363,7 +159,14 @@ void check_agreement(const side_config& side, const wordpiece_spec& spec) {
     must_agree("sep_token", side.sep, spec.sep_token);
 }
 
-bool contains(const wordpiece_spec& spec, const std::string& token) {
+void check_agreement(const side_config& side, const byte_bpe_spec& spec) {
+    check_class(side, byte_bpe_classes);
+    must_agree("add_prefix_space", side.add_prefix_space, spec.add_prefix_space);
+    must_agree("cls_token", side.cls, spec.cls_token);
+    must_agree("sep_token", side.sep, spec.sep_token);
+}
+
+template <typename Spec> bool contains(const Spec& spec, const std::string& token) {
     return std::find(spec.vocabulary.begin(), spec.vocabulary.end(), token) !=
                spec.vocabulary.end() ||
            std::any_of(spec.added_tokens.begin(), spec.added_tokens.end(),
@@ -371,7 +174,7 @@ bool contains(const wordpiece_spec& spec, const std::string& token) {
 }
 
 /// [PAD] and [MASK] are optional: the name that is configured, else BERT's if it is there.
-void read_optional_tokens(const side_config& side, wordpiece_spec& spec) {
+template <typename Spec> void read_optional_tokens(const side_config& side, Spec& spec) {
     const auto choose = [&spec](const std::optional<std::string>& said, const char* usual) {
         if (said)
             return *said;
@@ -413,6 +216,7 @@ std::vector<std::string> parse_vocabulary(std::string_view text) {
 }
 
 wordpiece_spec parse_vocab_txt(std::string_view text, const side_config& side) {
+    check_class(side, wordpiece_classes);
     wordpiece_spec spec;
     spec.vocabulary = parse_vocabulary(text);
     spec.lowercase = side.lowercase.value_or(true);
@@ -429,25 +233,35 @@ wordpiece_spec parse_vocab_txt(std::string_view text, const side_config& side) {
             std::any_of(spec.added_tokens.begin(), spec.added_tokens.end(),
                         [name](const auto& token) { return token.content == *name; });
         if (!name->empty() && !listed)
-            spec.added_tokens.push_back(
-                {.id = known_id(spec, *name), .content = *name, .special = true});
+            spec.added_tokens.push_back({.id = known_id(spec.vocabulary, spec.added_tokens, *name),
+                                         .content = *name,
+                                         .special = true});
     }
     return spec;
 }
 
-wordpiece_spec read_file(const std::filesystem::path& path) {
+/// Takes what tokenizer_config.json says into a tokenizer.json's spec.
+template <typename Spec> void complete(const side_config& side, Spec& spec) {
+    check_agreement(side, spec);
+    read_optional_tokens(side, spec);
+    // Byte-level BPE knows every text; the unknown token is but one more that no text may make.
+    if (spec.unk_token.empty() && side.unk && contains(spec, *side.unk))
+        spec.unk_token = *side.unk;
+}
+
+tokenizer_spec read_file(const std::filesystem::path& path) {
     const side_config side = read_side_config(path);
     return named(path, [&] {
         const std::string text = read_text(path);
-        wordpiece_spec spec;
+        tokenizer_spec spec;
         if (path.extension() == ".json") {
-            spec = parse_tokenizer_json(text);
-            check_agreement(side, spec);
-            read_optional_tokens(side, spec);
+            spec = tokenizer_from_json(
+                io::parse_json(text, "the file", {.max_bytes = max_file_bytes}));
+            std::visit([&side](auto& kind) { complete(side, kind); }, spec);
         } else {
             spec = parse_vocab_txt(text, side);
         }
-        spec.validate();
+        std::visit([](const auto& kind) { kind.validate(); }, spec);
         return spec;
     });
 }
@@ -462,7 +276,7 @@ std::optional<std::filesystem::path> find_tokenizer(const std::filesystem::path&
     return std::nullopt;
 }
 
-wordpiece_spec read_tokenizer(const std::filesystem::path& path) {
+tokenizer_spec read_tokenizer(const std::filesystem::path& path) {
     std::error_code failure;
     if (!std::filesystem::is_directory(path, failure))
         return read_file(path);
@@ -470,6 +284,27 @@ wordpiece_spec read_tokenizer(const std::filesystem::path& path) {
     if (!file)
         throw errors::cannot_open(path.string(), "the folder has no tokenizer.json or vocab.txt");
     return read_file(*file);
+}
+
+stored_tokenizer to_stored(const tokenizer_spec& spec) {
+    stored_tokenizer stored;
+    std::visit(
+        [&stored](const auto& kind) {
+            stored.metadata = to_metadata(kind);
+            stored.vocabulary = vocabulary_bytes(kind);
+        },
+        spec);
+    if (const auto* bpe = std::get_if<byte_bpe_spec>(&spec))
+        stored.merges = merge_bytes(*bpe);
+    return stored;
+}
+
+std::shared_ptr<const tokenizer> make_tokenizer(const tokenizer_spec& spec) {
+    return std::visit([](const auto& kind) { return mice::make_tokenizer(kind); }, spec);
+}
+
+std::string_view kind_name(const tokenizer_spec& spec) {
+    return std::holds_alternative<byte_bpe_spec>(spec) ? "byte-level BPE" : "WordPiece";
 }
 
 } // namespace mice::tools

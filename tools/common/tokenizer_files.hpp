@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <mice/tokenizer.hpp>
+
+#include "common/tokenizer_json.hpp"
 
 namespace mice::tools {
 
@@ -13,12 +20,28 @@ namespace mice::tools {
 [[nodiscard]] std::optional<std::filesystem::path>
 find_tokenizer(const std::filesystem::path& folder);
 
-/// Reads a WordPiece tokenizer from a folder, a tokenizer.json or a vocab.txt. Beside a vocab.txt
-/// tokenizer_config.json is read too (do_lower_case, strip_accents, tokenize_chinese_chars, special
-/// tokens); beside a tokenizer.json it must not contradict. Truncation, padding and decoder of a
-/// tokenizer.json are ignored: limits belong to the model. Throws mice::error: errc::io,
-/// errc::format (not JSON), errc::unsupported (another kind of tokenizer, named), errc::tokenizer.
-/// Every message names the file.
-[[nodiscard]] wordpiece_spec read_tokenizer(const std::filesystem::path& path);
+/// Reads a tokenizer from a folder, a tokenizer.json (WordPiece or byte-level BPE) or a vocab.txt
+/// (WordPiece). Beside a vocab.txt tokenizer_config.json is read too (do_lower_case, strip_accents,
+/// tokenize_chinese_chars, special tokens); beside a tokenizer.json it must not contradict.
+/// Truncation, padding and decoder of a tokenizer.json are ignored: limits belong to the model.
+/// Throws mice::error: errc::io, errc::format (not JSON), errc::unsupported (another kind of
+/// tokenizer, named), errc::tokenizer. Every message names the file.
+[[nodiscard]] tokenizer_spec read_tokenizer(const std::filesystem::path& path);
+
+/// A tokenizer as a model file holds it.
+struct stored_tokenizer {
+    std::string metadata;                         ///< "mice.tokenizer"
+    std::vector<std::byte> vocabulary;            ///< U8 tensor "tokenizer.vocabulary"
+    std::optional<std::vector<std::byte>> merges; ///< I32 tensor "tokenizer.merges" [merges, 2]
+};
+
+/// Brings a tokenizer into that form.
+[[nodiscard]] stored_tokenizer to_stored(const tokenizer_spec& spec);
+
+/// As mice::make_tokenizer, for any kind.
+[[nodiscard]] std::shared_ptr<const tokenizer> make_tokenizer(const tokenizer_spec& spec);
+
+/// What people call the kind.
+[[nodiscard]] std::string_view kind_name(const tokenizer_spec& spec);
 
 } // namespace mice::tools

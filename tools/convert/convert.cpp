@@ -27,15 +27,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The tokenizer as the model file stores it.
-struct stored_tokenizer {
-    std::string metadata;
-    std::vector<std::byte> vocabulary;
+/// A tokenizer as the model file stores it, and what was read.
+struct loaded_tokenizer : stored_tokenizer {
     std::shared_ptr<const tokenizer> words;
+    std::string_view kind;
     fs::path path;
 };
 
-std::optional<stored_tokenizer> load_tokenizer(const convert_options& options,
+std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
                                                conversion_report& report) {
     if (options.ids_only) {
         report.notes.emplace_back("no tokenizer stored, as asked: the file scores token ids only");
@@ -51,11 +50,11 @@ std::optional<stored_tokenizer> load_tokenizer(const convert_options& options,
                                   ": the file scores token ids only; give --tokenizer PATH");
         return std::nullopt;
     }
-    const wordpiece_spec spec = read_tokenizer(*path);
-    return stored_tokenizer{to_metadata(spec), vocabulary_bytes(spec), make_tokenizer(spec), *path};
+    const tokenizer_spec spec = read_tokenizer(*path);
+    return loaded_tokenizer{to_stored(spec), make_tokenizer(spec), kind_name(spec), *path};
 }
 
-void check_vocabulary(const stored_tokenizer& tokens, conversion_report& report) {
+void check_vocabulary(const loaded_tokenizer& tokens, conversion_report& report) {
     const std::size_t size = tokens.words->vocabulary_size();
     const std::size_t rows = report.config.vocab_size;
     if (size > rows) {
@@ -66,6 +65,7 @@ void check_vocabulary(const stored_tokenizer& tokens, conversion_report& report)
                                std::to_string(rows) + " ids that have an embedding");
     }
     report.tokenizer = tokens.path.string();
+    report.tokenizer_kind = tokens.kind;
     report.tokens = size;
 }
 
@@ -99,7 +99,7 @@ void check_texts(const convert_options& options) {
 
 io::safetensors::metadata_map make_metadata(const convert_options& options,
                                             const conversion_report& report,
-                                            const std::optional<stored_tokenizer>& tokens) {
+                                            const std::optional<loaded_tokenizer>& tokens) {
     io::safetensors::metadata_map metadata{
         {"format", "mice"},
         {"mice.format_version", "1"},
@@ -155,7 +155,7 @@ void note_types(const checkpoint& weights, conversion_report& report) {
 }
 
 void write_output(const convert_options& options, const stored_weights& stored,
-                  const std::optional<stored_tokenizer>& tokens, conversion_report& report) {
+                  const std::optional<loaded_tokenizer>& tokens, conversion_report& report) {
     std::vector<io::tensor_to_write> tensors;
     for (const auto& [name, view] : stored.tensors) {
         tensors.push_back({name, view});
@@ -163,6 +163,10 @@ void write_output(const convert_options& options, const stored_weights& stored,
     if (tokens) {
         tensors.push_back({"tokenizer.vocabulary",
                            {io::dtype::u8, {tokens->vocabulary.size()}, tokens->vocabulary}});
+        if (tokens->merges) {
+            tensors.push_back({"tokenizer.merges",
+                               {io::dtype::i32, {tokens->merges->size() / 8, 2}, *tokens->merges}});
+        }
     }
     self_test test;
     if (options.self_test > 0) {
@@ -186,7 +190,7 @@ conversion_report convert(const convert_options& options) {
     report.config = prepare(options, weights, report);
     note_types(weights, report);
     check_output(options, weights);
-    const std::optional<stored_tokenizer> tokens = load_tokenizer(options, report);
+    const std::optional<loaded_tokenizer> tokens = load_tokenizer(options, report);
     if (tokens) {
         check_vocabulary(*tokens, report);
     }
@@ -196,9 +200,8 @@ conversion_report convert(const convert_options& options) {
     report.errors = stored.errors;
     report.parameters = stored.parameters;
     report.self_test_pairs = options.self_test;
-    report.fingerprint = document_fingerprint(
-        report.config, stored.tensors, tokens ? std::string_view(tokens->metadata) : "",
-        tokens ? std::span<const std::byte>(tokens->vocabulary) : std::span<const std::byte>());
+    report.fingerprint =
+        document_fingerprint(report.config, stored.tensors, tokens ? &*tokens : nullptr);
     write_output(options, stored, tokens, report);
     return report;
 }

@@ -17,7 +17,8 @@ struct conversion_report {
     model_config config;
     weight_format format = weight_format::f32;
     std::vector<rounding_error> errors;
-    std::string tokenizer; ///< path of the tokenizer that was stored; empty: ids only
+    std::string tokenizer;      ///< path of the tokenizer that was stored; empty: ids only
+    std::string tokenizer_kind; ///< as people call it
     std::size_t tokens = 0;
     std::size_t tensors = 0;
     std::size_t parameters = 0;

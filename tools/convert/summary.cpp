@@ -83,9 +83,9 @@ std::string options_text(const model_config& c) {
 }
 
 std::string tokenizer_text(const conversion_report& report) {
-    return report.tokenizer.empty()
-               ? "none, the file scores token ids only"
-               : "WordPiece, " + grouped(report.tokens) + " tokens, from " + report.tokenizer;
+    return report.tokenizer.empty() ? "none, the file scores token ids only"
+                                    : report.tokenizer_kind + ", " + grouped(report.tokens) +
+                                          " tokens, from " + report.tokenizer;
 }
 
 } // namespace

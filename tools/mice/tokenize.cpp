@@ -49,7 +49,7 @@ struct source {
 source open_source(const tokenize_options& options) {
     source result;
     if (!options.tokenizer.empty()) {
-        result.from_file = make_tokenizer(tools::read_tokenizer(options.tokenizer));
+        result.from_file = tools::make_tokenizer(tools::read_tokenizer(options.tokenizer));
         return result;
     }
     result.model = load_model(model_path(options.model));

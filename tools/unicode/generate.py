@@ -5,19 +5,22 @@
     tools/unicode/generate.py [--ucd /usr/share/unicode] [--check] [OUTPUT]
 
 Needs the files of Debian's package unicode-data, version 15.0: UnicodeData.txt, DerivedAge.txt,
-DerivedCoreProperties.txt, PropList.txt, SpecialCasing.txt. --check compares OUTPUT with what would
-be written and changes nothing.
+DerivedCoreProperties.txt, PropList.txt, SpecialCasing.txt, CompositionExclusions.txt. --check
+compares OUTPUT with what would be written and changes nothing.
 
-Two kinds of tables come out:
+Three kinds of tables come out:
 
 * the plain properties of Unicode 15.0: general category, canonical combining class, canonical
-  decomposition, lowercase. A test compares each of them with utf8proc over all code points.
+  decomposition and composition, lowercase. A test compares each of them with utf8proc over all code
+  points.
 * `bert_flags`: what Hugging Face's BertNormalizer and BertPreTokenizer see. Their crates carry
   tables of different ages, and a model's vocabulary was counted with them, so each property is
   "as of" the version its crate has (AS_OF below). A code point that is younger than that version
   (DerivedAge.txt) has the property of an unassigned one. Unicode's stability policy fixes
   decompositions and combining classes for ever, but not the general category: the few that
   changed in between are listed in CATEGORY_IN_8_0.
+* `split_class`: letters, numbers and white space as the regular expression of Hugging Face's
+  ByteLevel pre-tokenizer sees them, as of Unicode 16.0.
 """
 
 import argparse
@@ -69,6 +72,20 @@ WORD_AFTER_15_0 = [
     (0x1CCF0, 0x1CCF9), (0x1E5D0, 0x1E5FA), (0x2EBF0, 0x2EE5D),
 ]
 
+# What Unicode 15.1 and 16.0 added to the categories L and N; they moved nothing between the two.
+LETTERS_AFTER_15_0 = [
+    (0x1C89, 0x1C8A), (0xA7CB, 0xA7CD), (0xA7DA, 0xA7DC), (0x105C0, 0x105F3), (0x10D4A, 0x10D65),
+    (0x10D6F, 0x10D85), (0x10EC2, 0x10EC4), (0x11380, 0x11389), (0x1138B, 0x1138B),
+    (0x1138E, 0x1138E), (0x11390, 0x113B5), (0x113B7, 0x113B7), (0x113D1, 0x113D1),
+    (0x113D3, 0x113D3), (0x11BC0, 0x11BE0), (0x13460, 0x143FA), (0x16100, 0x1611D),
+    (0x16D40, 0x16D6C), (0x18CFF, 0x18CFF), (0x1E5D0, 0x1E5ED), (0x1E5F0, 0x1E5F0),
+    (0x2EBF0, 0x2EE5D),
+]
+NUMBERS_AFTER_15_0 = [
+    (0x10D40, 0x10D49), (0x116D0, 0x116E3), (0x11BF0, 0x11BF9), (0x16130, 0x16139),
+    (0x16D70, 0x16D79), (0x1CCF0, 0x1CCF9), (0x1E5F1, 0x1E5FA),
+]
+
 # The blocks that BertNormalizer puts spaces around: its own list, not a Unicode property.
 CJK = [
     (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF),
@@ -82,6 +99,8 @@ FLAGS = {
     "dropped": 1, "white_space": 2, "punctuation": 4, "cjk": 8,
     "nonspacing_mark": 16, "normalizes": 32, "has_lowercase": 64, "word": 128,
 }
+
+SPLIT_CLASSES = "other letter number white_space".split()
 
 HANGUL_FIRST, HANGUL_LAST = 0xAC00, 0xD7A3
 BLOCK = 128
@@ -106,6 +125,8 @@ class Ucd:
         self.lowercase = {}
         self.age = [None] * CODE_POINTS
         self.alphabetic, self.join_control, self.white_space = set(), set(), set()
+        self.excluded = {code for first, last, _ in records(folder / "CompositionExclusions.txt")
+                         for code in range(first, last + 1)}
         self.read_unicode_data(folder / "UnicodeData.txt")
         for first, last, fields in records(folder / "DerivedAge.txt"):
             version = tuple(int(part) for part in fields[0].split("."))
@@ -149,6 +170,29 @@ class Ucd:
             return [part for child in raw[code] for part in expand(child)]
 
         self.decomposition = {code: expand(code) for code in sorted(raw)}
+        # Neither singletons nor what begins with a mark is ever composed again.
+        self.composition = sorted(
+            (*parts, code) for code, parts in raw.items()
+            if len(parts) == 2 and code not in self.excluded and
+            code not in self.combining and parts[0] not in self.combining)
+
+
+def in_ranges(ranges):
+    return {code for first, last in ranges for code in range(first, last + 1)}
+
+
+def split_classes(ucd):
+    """One byte for each code point, see SPLIT_CLASSES."""
+    later = {"L": in_ranges(LETTERS_AFTER_15_0), "N": in_ranges(NUMBERS_AFTER_15_0)}
+    classes = bytearray(CODE_POINTS)
+    for code, category in enumerate(ucd.category):
+        if code in ucd.white_space:
+            classes[code] = SPLIT_CLASSES.index("white_space")
+        elif category[0] == "L" or code in later["L"]:
+            classes[code] = SPLIT_CLASSES.index("letter")
+        elif category[0] == "N" or code in later["N"]:
+            classes[code] = SPLIT_CLASSES.index("number")
+    return classes
 
 
 def bert_flags(ucd):
@@ -156,9 +200,6 @@ def bert_flags(ucd):
 
     def known(code, what):
         return ucd.age[code] is not None and ucd.age[code] <= AS_OF[what]
-
-    def in_ranges(ranges):
-        return {code for first, last in ranges for code in range(first, last + 1)}
 
     cjk = in_ranges(CJK)
     word_later = in_ranges(WORD_AFTER_15_0)
@@ -193,7 +234,7 @@ def two_stage(flags):
     for start in range(0, CODE_POINTS, BLOCK):
         index.append(blocks.setdefault(bytes(flags[start:start + BLOCK]), len(blocks)))
     if len(blocks) > 256:
-        sys.exit("the flags need more than 256 blocks; widen the index")
+        sys.exit("a table needs more than 256 blocks; widen the index")
     return index, b"".join(blocks)
 
 
@@ -264,6 +305,7 @@ def header(ucd):
         entries.append(f"{{0x{code:X}, {len(pool)}, {len(parts)}}}")
         pool += parts
     index, blocks = two_stage(bert_flags(ucd))
+    split_index, split_blocks = two_stage(split_classes(ucd))
     flag_lines = "\n".join(f"    {name} = {value}," for name, value in FLAGS.items())
     categories = lines(name.lower() for name in CATEGORIES)
 
@@ -296,6 +338,11 @@ enum class bert_flag : std::uint8_t {{
 {flag_lines}
 }};
 
+/// What the split rule of byte-level BPE sees in a code point (Unicode 16.0).
+enum class split_class : std::uint8_t {{
+{lines(SPLIT_CLASSES)}
+}};
+
 /// The tables behind unicode.hpp.
 namespace data {{
 
@@ -308,6 +355,10 @@ struct decomposition {{
     std::uint32_t code;
     std::uint16_t offset;
     std::uint8_t length;
+}};
+
+struct composition {{
+    std::uint32_t first, second, composite;
 }};
 
 struct lowercase_run {{
@@ -325,6 +376,9 @@ inline constexpr std::uint32_t flag_block = {BLOCK};
        "Full canonical decompositions (Hangul is computed): a range of decomposition_pool.")}
 {array("std::uint32_t", "decomposition_pool", (f"0x{c:X}" for c in pool),
        "The code points that decompositions refers to, in canonical order.")}
+{array("composition", "compositions",
+       (f"{{0x{a:X}, 0x{b:X}, 0x{c:X}}}" for a, b, c in ucd.composition),
+       "Primary composites (Hangul is computed), in the order of first, then second.")}
 {array("lowercase_run", "lowercase_runs", ranges(lowercase_runs(simple)),
        "Every stride-th code of a range maps to target + (code - first). U+0130 is not here.")}
 {array("lowercase_run", "lowercase_runs_after_15_0", ranges(lowercase_runs(later)),
@@ -332,6 +386,9 @@ inline constexpr std::uint32_t flag_block = {BLOCK};
 {array("std::uint8_t", "flag_index", map(str, index),
        "Block of 128 code points -> block of flag_blocks.")}
 {array("std::uint8_t", "flag_blocks", map(str, blocks), "bert_flag bits.")}
+{array("std::uint8_t", "split_index", map(str, split_index),
+       "Block of 128 code points -> block of split_blocks.")}
+{array("std::uint8_t", "split_blocks", map(str, split_blocks), "split_class values.")}
 }} // namespace data
 }} // namespace text
 MICE_NAMESPACE_END

@@ -24,7 +24,7 @@ namespace store {
 
 namespace detail {
 
-/// Whether a piece of a word is nothing but punctuation and symbols.
+/// Whether a piece of a word is nothing but punctuation and symbols; part of a character is not.
 inline bool is_all_marks(std::string_view piece) {
     for (std::size_t position = 0; position < piece.size();) {
         const text::decoded next = text::decode_utf8(piece, position);
@@ -32,7 +32,7 @@ inline bool is_all_marks(std::string_view piece) {
         const text::category is = text::general_category(next.code);
         const bool symbol = is == text::category::sm || is == text::category::sc ||
                             is == text::category::sk || is == text::category::so;
-        if (!symbol && !text::is_punctuation(next.code)) {
+        if (!next.valid || (!symbol && !text::is_punctuation(next.code))) {
             return false;
         }
     }

@@ -64,6 +64,16 @@ inline constexpr char32_t last_code_point = 0x10FFFF;
     return has(bert_flags(code), bert_flag::word);
 }
 
+/// The class of a code point in byte-level BPE's split rule: letter is \p{L}, number \p{N}, white
+/// space \s, and everything else other.
+[[nodiscard]] constexpr split_class split_class_of(char32_t code) noexcept {
+    if (code > last_code_point)
+        return split_class::other;
+    const std::size_t block = data::split_index[code / data::flag_block];
+    return static_cast<split_class>(
+        data::split_blocks[block * data::flag_block + code % data::flag_block]);
+}
+
 /// General category in Unicode 15.0; cn for unassigned code points and past U+10FFFF.
 [[nodiscard]] constexpr category general_category(char32_t code) noexcept {
     if (code > last_code_point)
@@ -134,6 +144,37 @@ constexpr char32_t map_lowercase(const std::array<data::lowercase_run, Count>& r
     return result;
 }
 
+namespace detail {
+
+constexpr char32_t compose_hangul(char32_t first, char32_t second) noexcept {
+    constexpr char32_t leads = 0x1100, vowels = 0x1161, trails = 0x11A7, syllables = 0xAC00;
+    constexpr char32_t lead_count = 19, vowel_count = 21, trail_count = 28;
+    const char32_t lead = first - leads, vowel = second - vowels; // huge when below
+    if (lead < lead_count && vowel < vowel_count)
+        return syllables + (lead * vowel_count + vowel) * trail_count;
+    const char32_t syllable = first - syllables, trail = second - trails;
+    if (syllable < lead_count * vowel_count * trail_count && syllable % trail_count == 0 &&
+        trail > 0 && trail < trail_count)
+        return first + trail;
+    return 0;
+}
+
+} // namespace detail
+
+/// The primary composite of two code points in Unicode 15.0, 0 where there is none.
+[[nodiscard]] constexpr char32_t compose(char32_t first, char32_t second) noexcept {
+    if (const char32_t syllable = detail::compose_hangul(first, second); syllable != 0)
+        return syllable;
+    const auto entry = std::lower_bound(data::compositions.begin(), data::compositions.end(), first,
+                                        [second](const data::composition& each, char32_t wanted) {
+                                            return each.first != wanted ? each.first < wanted
+                                                                        : each.second < second;
+                                        });
+    return entry != data::compositions.end() && entry->first == first && entry->second == second
+               ? char32_t{entry->composite}
+               : 0;
+}
+
 /// Full lowercase mapping in Unicode 15.0, without context (U+0130 gives two code points, a capital
 /// sigma never becomes a final one).
 [[nodiscard]] constexpr mapping lowercase_15_0(char32_t code) noexcept {
@@ -151,11 +192,13 @@ constexpr char32_t map_lowercase(const std::array<data::lowercase_run, Count>& r
     return {{detail::map_lowercase(data::lowercase_runs_after_15_0, code)}, 1};
 }
 
-/// Puts each run of non-starters in canonical order; n log n in the longest run.
-inline void reorder_marks(std::vector<char32_t>& codes) {
-    const auto starter = [](char32_t code) { return combining_class(code) == 0; };
-    const auto lower_class = [](char32_t a, char32_t b) {
-        return combining_class(a) < combining_class(b);
+/// Puts each run of non-starters in canonical order under `class_of(char32_t)`; n log n in the
+/// longest run.
+template <typename ClassOf>
+void reorder_marks(std::vector<char32_t>& codes, const ClassOf& class_of) {
+    const auto starter = [&class_of](char32_t code) { return class_of(code) == 0; };
+    const auto lower_class = [&class_of](char32_t a, char32_t b) {
+        return class_of(a) < class_of(b);
     };
     for (auto first = codes.begin(); first != codes.end();) {
         first = std::find_if_not(first, codes.end(), starter);
@@ -164,6 +207,11 @@ inline void reorder_marks(std::vector<char32_t>& codes) {
             std::stable_sort(first, last, lower_class);
         first = last;
     }
+}
+
+/// As above, with the classes of Unicode 15.0.
+inline void reorder_marks(std::vector<char32_t>& codes) {
+    reorder_marks(codes, [](char32_t code) { return combining_class(code); });
 }
 
 /// Normalization form D in Unicode 15.0 of a text; invalid UTF-8 becomes U+FFFD.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,7 +12,7 @@
 #include <mice/text/added_tokens.hpp>
 #include <mice/text/bert_normalizer.hpp>
 #include <mice/text/bert_splitter.hpp>
-#include <mice/text/token_table.hpp>
+#include <mice/text/token_names.hpp>
 #include <mice/text/wordpiece_spec.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -26,18 +25,21 @@ class wordpiece {
   public:
     /// Throws errc::tokenizer as wordpiece_spec::validate does.
     explicit wordpiece(const wordpiece_spec& spec)
-        : table_(spec.vocabulary), normalizer_(detail::normalizer_of(spec)),
+        : names_(spec.vocabulary), normalizer_(detail::normalizer_of(spec)),
           prefix_(spec.continuing_subword_prefix), max_chars_(spec.max_input_chars_per_word) {
-        detail::check(spec, table_);
-        unk_ = table_.find(spec.unk_token);
-        cls_ = detail::find_token(spec, table_, spec.cls_token);
-        sep_ = detail::find_token(spec, table_, spec.sep_token);
+        const token_table& table = names_.table();
+        detail::check(spec, table);
+        unk_ = table.find(spec.unk_token);
+        cls_ = detail::find_token(spec.added_tokens, table, spec.cls_token);
+        sep_ = detail::find_token(spec.added_tokens, table, spec.sep_token);
         continuing_.add(prefix_);
-        special_.resize(table_.size());
+        special_.resize(table.size());
         for (const std::string* name :
              {&spec.unk_token, &spec.cls_token, &spec.sep_token, &spec.pad_token, &spec.mask_token})
-            forbid(table_.find(*name));
-        take_added(spec);
+            forbid(table.find(*name));
+        names_.include(spec.added_tokens);
+        for (const added_token& token : spec.added_tokens)
+            take(token);
     }
 
     /// Calls `sink(std::int32_t id)` for each token of `text` (valid UTF-8), without markers. Time
@@ -70,36 +72,18 @@ class wordpiece {
     [[nodiscard]] std::int32_t cls_id() const noexcept { return cls_; }
     [[nodiscard]] std::int32_t sep_id() const noexcept { return sep_; }
 
-    /// One more than the largest id, added tokens included.
-    [[nodiscard]] std::size_t vocabulary_size() const noexcept { return size_; }
+    /// How [CLS] and [SEP] stand around two texts.
+    [[nodiscard]] pair_form pairs() const noexcept { return pair_form::bert; }
 
-    /// The token of an id, "" where there is none.
-    [[nodiscard]] std::string_view token(std::int32_t id) const noexcept {
-        const std::string_view known = table_.token(id);
-        if (!known.empty())
-            return known;
-        const auto place = std::lower_bound(
-            extra_.begin(), extra_.end(), id,
-            [](const auto& entry, std::int32_t wanted) { return entry.first < wanted; });
-        return place != extra_.end() && place->first == id ? std::string_view(place->second)
-                                                           : std::string_view();
-    }
+    /// All tokens, added ones included.
+    [[nodiscard]] const token_names& names() const noexcept { return names_; }
 
-    /// Bytes of the token of `id` that only say that it goes on with a word; 0 where it begins one.
-    [[nodiscard]] std::size_t continuation_mark(std::int32_t id) const noexcept {
-        const std::string_view token = table_.token(id);
-        return token.size() > prefix_.size() && token.starts_with(prefix_) ? prefix_.size() : 0;
-    }
-
-    /// The id of a token's exact text.
-    [[nodiscard]] std::optional<std::int32_t> id(std::string_view token) const noexcept {
-        const std::int32_t known = table_.find(token);
-        if (known != token_table::none)
-            return known;
-        for (const auto& [extra_id, content] : extra_)
-            if (content == token)
-                return extra_id;
-        return std::nullopt;
+    /// The token of an id as a piece of a word.
+    [[nodiscard]] word_piece piece(std::int32_t id) const noexcept {
+        const std::string_view token = names_.token(id);
+        const bool continues = token.size() > prefix_.size() && !prefix_.empty() &&
+                               token.starts_with(prefix_) && !names_.table().token(id).empty();
+        return {token.substr(continues ? prefix_.size() : 0), continues};
     }
 
   private:
@@ -123,7 +107,7 @@ class wordpiece {
             for (auto end = ends.rbegin(); end != ends.rend() && found == token_table::none;
                  ++end) {
                 stop = end->first;
-                found = table_.find(end->second, prefix, word.substr(start, stop - start));
+                found = names_.table().find(end->second, prefix, word.substr(start, stop - start));
                 if (found != token_table::none && specials == special_tokens::plain &&
                     special_[static_cast<std::size_t>(found)] != 0)
                     found = token_table::none;
@@ -144,7 +128,7 @@ class wordpiece {
                        std::vector<std::pair<std::size_t, running_hash>>& ends) const {
         ends.clear();
         running_hash hash = start == 0 ? running_hash() : continuing_;
-        const std::size_t limit = std::min(word.size() - start, table_.longest());
+        const std::size_t limit = std::min(word.size() - start, names_.table().longest());
         for (std::size_t at = start; at < start + limit; ++at) {
             hash.add(word[at]);
             if (at + 1 == word.size() || !is_continuation(word[at + 1]))
@@ -175,13 +159,6 @@ class wordpiece {
             special_[static_cast<std::size_t>(id)] = 1;
     }
 
-    void take_added(const wordpiece_spec& spec) {
-        size_ = table_.size();
-        for (const added_token& token : spec.added_tokens)
-            take(token);
-        std::sort(extra_.begin(), extra_.end());
-    }
-
     void take(const added_token& token) {
         if (token.normalized)
             normalized_.add(token, normalizer_.normalize(token.content));
@@ -189,12 +166,9 @@ class wordpiece {
             raw_.add(token, token.content);
         if (token.special)
             forbid(token.id);
-        if (table_.token(token.id).empty())
-            extra_.emplace_back(token.id, token.content);
-        size_ = std::max(size_, static_cast<std::size_t>(token.id) + 1);
     }
 
-    token_table table_;
+    token_names names_;
     bert_normalizer normalizer_;
     std::string prefix_;
     std::size_t max_chars_;
@@ -202,8 +176,6 @@ class wordpiece {
     std::int32_t unk_ = 0, cls_ = 0, sep_ = 0;
     std::vector<std::uint8_t> special_; // of each vocabulary id: text must not produce it
     added_token_matcher raw_, normalized_;
-    std::vector<std::pair<std::int32_t, std::string>> extra_; // added tokens outside the vocabulary
-    std::size_t size_ = 0;
 };
 
 } // namespace text
