@@ -11,7 +11,7 @@
 #   --list    print the names of the set and stop
 set -euo pipefail
 
-build=(g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libcli11-dev libxxhash-dev)
+build=(g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libsentencepiece-dev)
 test=(catch2 libeigen3-dev libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
     libomp-14-dev parallel)
 develop=(python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)

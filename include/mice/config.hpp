@@ -65,10 +65,24 @@
 #define MICE_THREADS_NAME _thr
 #endif
 
-#define MICE_CONCAT_EXPANDED(major, minor, simd, threads) v##major##_##minor##_##simd##threads
-#define MICE_CONCAT(major, minor, simd, threads) MICE_CONCAT_EXPANDED(major, minor, simd, threads)
+/// 1 when the program links the sentencepiece library and so reads models with its tokenizers.
+#ifndef MICE_USE_SENTENCEPIECE
+#define MICE_USE_SENTENCEPIECE 0
+#endif
+
+#if MICE_USE_SENTENCEPIECE
+#define MICE_ADAPTERS_NAME _spm
+#else
+#define MICE_ADAPTERS_NAME
+#endif
+
+#define MICE_CONCAT_EXPANDED(major, minor, simd, threads, adapters)                                \
+    v##major##_##minor##_##simd##threads##adapters
+#define MICE_CONCAT(major, minor, simd, threads, adapters)                                         \
+    MICE_CONCAT_EXPANDED(major, minor, simd, threads, adapters)
 #define MICE_ABI_NAMESPACE                                                                         \
-    MICE_CONCAT(MICE_VERSION_MAJOR, MICE_VERSION_MINOR, MICE_SIMD_NAME, MICE_THREADS_NAME)
+    MICE_CONCAT(MICE_VERSION_MAJOR, MICE_VERSION_MINOR, MICE_SIMD_NAME, MICE_THREADS_NAME,         \
+                MICE_ADAPTERS_NAME)
 
 #define MICE_TEXT_EXPANDED(name) #name
 #define MICE_TEXT(name) MICE_TEXT_EXPANDED(name)
@@ -80,7 +94,8 @@
 /// A namespace for the types that mean the same under all flags.
 #define MICE_SHARED_NAMESPACE MICE_SHARED(MICE_VERSION_MAJOR, MICE_VERSION_MINOR)
 
-/// Opens namespace mice and the inline namespace that carries version, SIMD level and threading.
+/// Opens namespace mice and the inline namespace that carries version, SIMD level, threading and
+/// linked libraries.
 #define MICE_NAMESPACE_BEGIN                                                                       \
     namespace mice {                                                                               \
     inline namespace MICE_ABI_NAMESPACE {

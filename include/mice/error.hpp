@@ -138,6 +138,19 @@ namespace errors {
     return {errc::tokenizer, "tokenizer: " + std::string(what)};
 }
 
+[[nodiscard]] inline error bad_sentencepiece(std::string_view what) {
+    return {errc::tokenizer,
+            "tokenizer: the sentencepiece model cannot be used: " + std::string(what)};
+}
+
+[[nodiscard]] inline error no_sentencepiece() {
+    return {
+        errc::unsupported,
+        "this is a sentencepiece tokenizer, and this program was built without the sentencepiece "
+        "library; build it with the CMake target mice::sentencepiece (or with "
+        "-DMICE_USE_SENTENCEPIECE=1 in every file and -lsentencepiece)"};
+}
+
 [[nodiscard]] inline error invalid_utf8(std::string_view what, std::size_t byte) {
     return {errc::encoding, std::string(what) + " is not valid UTF-8 at byte " +
                                 std::to_string(byte) +

@@ -119,28 +119,38 @@ class model {
         return required_metadata(file, "mice.config");
     }
 
+    /// The bytes of a tensor of the tokenizer, which is U8, or I32 in pairs; nullopt if absent.
+    static std::optional<std::span<const std::byte>>
+    tokenizer_bytes(const io::safetensors& file, std::string_view name, io::dtype type) {
+        const io::tensor_view* view = file.find(name);
+        if (view == nullptr) {
+            return std::nullopt;
+        }
+        const bool pairs = type == io::dtype::i32;
+        if (view->type != type || (pairs && (view->shape.rank() != 2 || view->shape[1] != 2))) {
+            throw errors::bad_vocabulary(errors::quoted(name) + " must be " +
+                                         (pairs ? "an I32 tensor [merges, 2]" : "a U8 tensor"));
+        }
+        return view->bytes;
+    }
+
     static std::shared_ptr<const mice::tokenizer> read_tokenizer(const io::safetensors& file,
                                                                  const model_config& config) {
         const std::string* metadata = file.find_metadata("mice.tokenizer");
-        const io::tensor_view* vocabulary = file.find("tokenizer.vocabulary");
-        const io::tensor_view* merges = file.find("tokenizer.merges");
-        if (metadata == nullptr && vocabulary == nullptr && merges == nullptr) {
+        const tokenizer_tensors tensors{
+            .vocabulary = tokenizer_bytes(file, "tokenizer.vocabulary", io::dtype::u8),
+            .merges = tokenizer_bytes(file, "tokenizer.merges", io::dtype::i32),
+            .sentencepiece = tokenizer_bytes(file, "tokenizer.sentencepiece", io::dtype::u8)};
+        const bool any = tensors.vocabulary || tensors.merges || tensors.sentencepiece;
+        if (metadata == nullptr && !any) {
             return nullptr;
         }
-        if (metadata == nullptr || vocabulary == nullptr || vocabulary->type != io::dtype::u8) {
+        if (metadata == nullptr || (!tensors.vocabulary && !tensors.sentencepiece)) {
             throw errors::bad_vocabulary("a model holds both 'mice.tokenizer' and the U8 tensor "
-                                         "'tokenizer.vocabulary', or neither");
+                                         "'tokenizer.vocabulary' or 'tokenizer.sentencepiece', or "
+                                         "neither");
         }
-        std::optional<std::span<const std::byte>> merge_bytes;
-        if (merges != nullptr) {
-            if (merges->type != io::dtype::i32 || merges->shape.rank() != 2 ||
-                merges->shape[1] != 2) {
-                throw errors::bad_vocabulary(
-                    "'tokenizer.merges' must be an I32 tensor [merges, 2]");
-            }
-            merge_bytes = merges->bytes;
-        }
-        auto made = tokenizer_from_model(*metadata, vocabulary->bytes, merge_bytes);
+        auto made = tokenizer_from_model(*metadata, tensors);
         if (made->vocabulary_size() > config.vocab_size) {
             throw errors::bad_vocabulary("it has " + std::to_string(made->vocabulary_size()) +
                                          " tokens, the model's embeddings only " +

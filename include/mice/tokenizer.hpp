@@ -15,8 +15,12 @@
 
 #include <mice/error.hpp>
 #include <mice/text/byte_bpe.hpp>
+#include <mice/text/sentencepiece_spec.hpp>
 #include <mice/text/utf8.hpp>
 #include <mice/text/wordpiece.hpp>
+#if MICE_USE_SENTENCEPIECE
+#include <mice/text/sentencepiece.hpp>
+#endif
 
 MICE_NAMESPACE_BEGIN
 
@@ -250,23 +254,73 @@ template <typename Engine> class framed_tokenizer final : public tokenizer {
     return std::make_shared<const detail::framed_tokenizer<text::byte_bpe>>(text::byte_bpe(spec));
 }
 
-/// Makes the tokenizer that a model file holds, of the kind that its metadata "mice.tokenizer"
-/// names. `vocabulary` and `merges` are the bytes of "tokenizer.vocabulary" and "tokenizer.merges",
-/// nullopt where the file has no such tensor. Nothing is trusted; throws as wordpiece_from_model
-/// and byte_bpe_from_model do, and errc::tokenizer for merges that the kind does not have.
+/// Makes a sentencepiece tokenizer; throws as sentencepiece_spec::validate does, errc::tokenizer
+/// where the library refuses the model, and errc::unsupported in a program without the library.
 [[nodiscard]] inline std::shared_ptr<const tokenizer>
-tokenizer_from_model(std::string_view metadata, std::span<const std::byte> vocabulary,
-                     std::optional<std::span<const std::byte>> merges = std::nullopt) {
+make_tokenizer([[maybe_unused]] const sentencepiece_spec& spec) {
+#if MICE_USE_SENTENCEPIECE
+    return std::make_shared<const detail::framed_tokenizer<text::sentencepiece>>(
+        text::sentencepiece(spec));
+#else
+    throw errors::no_sentencepiece();
+#endif
+}
+
+/// What a model file holds of its tokenizer besides "mice.tokenizer": the bytes of the tensors
+/// "tokenizer.vocabulary", "tokenizer.merges" and "tokenizer.sentencepiece", nullopt where it has
+/// no such tensor.
+struct tokenizer_tensors {
+    std::optional<std::span<const std::byte>> vocabulary, merges, sentencepiece;
+};
+
+/// Makes the tokenizer that a model file holds, of the kind that its metadata "mice.tokenizer"
+/// names. Nothing is trusted; throws as wordpiece_from_model, byte_bpe_from_model,
+/// sentencepiece_from_model and make_tokenizer do, and errc::tokenizer for tensors that the kind
+/// lacks or does not have.
+[[nodiscard]] inline std::shared_ptr<const tokenizer>
+tokenizer_from_model(std::string_view metadata, const tokenizer_tensors& tensors) {
     const io::json object = text::detail::parse_metadata(metadata);
     const std::string type =
         text::detail::metadata_reader(object, "'mice.tokenizer'").string("type");
-    if (type == "byte_bpe")
-        return make_tokenizer(text::detail::byte_bpe_from(object, vocabulary, merges));
-    if (merges && type == "wordpiece")
-        throw errors::bad_vocabulary(
-            "'tokenizer.merges' is there, but 'mice.tokenizer' is of type " + errors::quoted(type) +
-            ", which has none");
-    return make_tokenizer(text::detail::wordpiece_from(object, vocabulary));
+    const auto refuse = [&type](const auto& bytes, std::string_view name) {
+        if (bytes)
+            throw errors::bad_vocabulary(errors::quoted(name) +
+                                         " is there, but 'mice.tokenizer' is of type " +
+                                         errors::quoted(type) + ", which has none");
+    };
+    const auto need = [&type](const auto& bytes, std::string_view name) {
+        if (!bytes)
+            throw errors::bad_vocabulary("a tokenizer of type " + errors::quoted(type) +
+                                         " needs the U8 tensor " + errors::quoted(name));
+        return *bytes;
+    };
+    if (type == "sentencepiece") {
+        refuse(tensors.vocabulary, "tokenizer.vocabulary");
+        refuse(tensors.merges, "tokenizer.merges");
+        return make_tokenizer(text::detail::sentencepiece_from(
+            object, need(tensors.sentencepiece, "tokenizer.sentencepiece")));
+    }
+    if (type == "byte_bpe") {
+        refuse(tensors.sentencepiece, "tokenizer.sentencepiece");
+        return make_tokenizer(text::detail::byte_bpe_from(
+            object, need(tensors.vocabulary, "tokenizer.vocabulary"), tensors.merges));
+    }
+    if (type == "wordpiece") {
+        refuse(tensors.merges, "tokenizer.merges");
+        refuse(tensors.sentencepiece, "tokenizer.sentencepiece");
+        return make_tokenizer(
+            text::detail::wordpiece_from(object, need(tensors.vocabulary, "tokenizer.vocabulary")));
+    }
+    throw errors::not_supported("a tokenizer of type " + errors::quoted(type));
+}
+
+/// As above, for a tokenizer of a vocabulary, and perhaps merges.
+[[nodiscard]] inline std::shared_ptr<const tokenizer>
+tokenizer_from_model(std::string_view metadata, std::span<const std::byte> vocabulary,
+                     std::optional<std::span<const std::byte>> merges = std::nullopt) {
+    return tokenizer_from_model(
+        metadata,
+        tokenizer_tensors{.vocabulary = vocabulary, .merges = merges, .sentencepiece = {}});
 }
 
 MICE_NAMESPACE_END

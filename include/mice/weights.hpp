@@ -233,7 +233,8 @@ inline weights::weights(const io::safetensors& file, const model_config& config,
     if (layers > file.tensors().size() / 16) {
         throw errors::too_many_layers(layers, file.tensors().size());
     }
-    std::set<std::string, std::less<>> known{"tokenizer.vocabulary", "tokenizer.merges"};
+    std::set<std::string, std::less<>> known{"tokenizer.vocabulary", "tokenizer.merges",
+                                             "tokenizer.sentencepiece"};
     for (const tensor_requirement& required : required_tensors(config)) {
         add(file, required);
         const io::tensor_view& view = *file.find(required.name);

@@ -58,7 +58,6 @@ namespace text::detail {
 
 inline constexpr std::array<std::string_view, 2> bpe_normalizer_names = {"none", "nfc"};
 inline constexpr std::array<std::string_view, 2> bpe_split_names = {"none", "gpt2"};
-inline constexpr std::array<std::string_view, 2> pair_form_names = {"bert", "roberta"};
 
 [[nodiscard]] inline std::string normalize(bpe_normalizer how, std::string_view text) {
     return how == bpe_normalizer::nfc ? nfc(text, normalizer_version::unicode_9_0)

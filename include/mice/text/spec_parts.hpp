@@ -4,6 +4,7 @@
 // What the specs of all kinds of tokenizers have in common: checks and the form in a model file.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,6 +28,8 @@ enum class pair_form {
 };
 
 namespace text::detail {
+
+inline constexpr std::array<std::string_view, 2> pair_form_names = {"bert", "roberta"};
 
 inline constexpr std::size_t max_added_tokens = std::size_t{1} << 16;
 inline constexpr std::size_t max_added_bytes = 256;
