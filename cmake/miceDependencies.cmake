@@ -29,3 +29,15 @@ function(mice_define_openmp_target base)
     target_link_libraries(mice_openmp INTERFACE ${base} OpenMP::OpenMP_CXX)
     add_library(mice::openmp ALIAS mice_openmp)
 endfunction()
+
+# Defines mice::sentencepiece: what a program links beside mice::mice to read models with
+# sentencepiece tokenizers. The definition has to be the same in all of its files.
+set(mice_cmake_dir "${CMAKE_CURRENT_LIST_DIR}")
+function(mice_define_sentencepiece_target base)
+    list(APPEND CMAKE_MODULE_PATH "${mice_cmake_dir}")
+    find_package(SentencePiece REQUIRED)
+    add_library(mice_sentencepiece INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(mice_sentencepiece INTERFACE ${base} SentencePiece::SentencePiece)
+    target_compile_definitions(mice_sentencepiece INTERFACE MICE_USE_SENTENCEPIECE=1)
+    add_library(mice::sentencepiece ALIAS mice_sentencepiece)
+endfunction()

@@ -23,13 +23,17 @@ write_basic_package_version_file(
 install(
     FILES "${PROJECT_BINARY_DIR}/package/miceConfig.cmake"
           "${PROJECT_BINARY_DIR}/package/miceConfigVersion.cmake" cmake/miceDependencies.cmake
+          cmake/FindSentencePiece.cmake
     DESTINATION "${mice_package_dir}"
 )
 
-# The prefix in mice.pc is relative to the file, so that an installed tree can be moved.
+# The prefix in the .pc files is relative to the file, so that an installed tree can be moved.
 file(RELATIVE_PATH mice_pc_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-configure_file(cmake/mice.pc.in "${PROJECT_BINARY_DIR}/package/mice.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/package/mice.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+foreach(name mice mice-sentencepiece)
+    configure_file(cmake/${name}.pc.in "${PROJECT_BINARY_DIR}/package/${name}.pc" @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/package/${name}.pc"
+            DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endforeach()
 
 if(MICE_BUILD_TOOLS)
     install(TARGETS mice_cli mice_convert)

@@ -47,6 +47,12 @@ endif()
 add_library(mice_dispatched INTERFACE)
 target_link_libraries(mice_dispatched INTERFACE mice_settings $<TARGET_NAME_IF_EXISTS:mice::dispatch>)
 
+# The same with sentencepiece tokenizers where their library is found: mice, mice-convert, tests.
+add_library(mice_complete INTERFACE)
+target_link_libraries(
+    mice_complete INTERFACE mice_dispatched $<TARGET_NAME_IF_EXISTS:mice::sentencepiece>
+)
+
 # Every program of the project lands in <build>/bin. HEADERS_ONLY: without mice::dispatch.
 function(mice_add_program target)
     cmake_parse_arguments(arg "HEADERS_ONLY" "NAME" "SOURCES;LIBRARIES" ${ARGN})

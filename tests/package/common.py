@@ -35,6 +35,11 @@ def run(command, **options):
     return done.stdout
 
 
+def has_library(package):
+    """Whether pkg-config knows it, as mice's own CMake files ask."""
+    return subprocess.run(["pkg-config", "--exists", package]).returncode == 0
+
+
 def model():
     """The default model of the source tree."""
     found = sorted((ROOT / "models").glob("*.safetensors"))

@@ -35,6 +35,7 @@ ONLY_IN = {
     r"#\s*include\s*<xsimd": "mice/kernels/simd.hpp",
     r"#\s*include\s*<nlohmann": "mice/io/json.hpp",
     r"#\s*include\s*<xxh": "mice/io/checksum.hpp",
+    r"#\s*include\s*<sentencepiece": "mice/text/sentencepiece.hpp",
 }
 
 # What a library never does: print, or end the caller's program.
