@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token ids of Hugging Face's tokenizers 0.23.3, line by line.
+// Token ids of Hugging Face's tokenizers 0.23.3 and of sentencepiece 0.2.3, line by line.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../support/sentencepiece_file.hpp"
 #include "byte_bpe_folder.hpp"
 #include "catch.hpp"
 
@@ -33,6 +34,17 @@ std::vector<std::string> folders() {
 std::shared_ptr<const mice::tokenizer> tokenizer_of(const std::string& folder) {
     return folder == byte_bpe ? mice::make_tokenizer(test::byte_bpe_folder(folder))
                               : mice::make_tokenizer(test::wordpiece_folder(folder));
+}
+
+std::vector<std::string> sentencepiece_folders() {
+    std::vector<std::string> names;
+    if (MICE_USE_SENTENCEPIECE)
+        names = {"tokenizers/spm_unigram", "tokenizers/spm_bpe"};
+    return names;
+}
+
+mice::sentencepiece_spec sentencepiece_of(const std::string& folder) {
+    return fixtures::sentencepiece_file::spec_of(test::golden_text(folder + "/spm.model"));
 }
 
 std::string text_of(const mice::io::json& line, const char* key = "text") {
@@ -162,11 +174,49 @@ TEST_CASE("The reference's tokens come back from a model file") {
         CHECK(tokenizer->encode(text_of(line)).ids == line.at("ids_plain").get<ids>());
 }
 
+TEST_CASE("Every text gives sentencepiece's ids, and XLM-R's") {
+    for (const std::string& folder : sentencepiece_folders()) {
+        INFO(folder);
+        const mice::sentencepiece_spec plain = sentencepiece_of(folder);
+        mice::sentencepiece_spec xlmr = plain;
+        xlmr.ids = mice::piece_ids::xlmr;
+        xlmr.pairs = mice::pair_form::roberta;
+        xlmr.pad_token = "<pad>";
+        const auto stored = [](const mice::sentencepiece_spec& spec) {
+            return mice::tokenizer_from_model(mice::to_metadata(spec),
+                                              mice::tokenizer_tensors{.vocabulary = {},
+                                                                      .merges = {},
+                                                                      .sentencepiece = spec.model});
+        };
+        const auto one = stored(plain), other = stored(xlmr);
+        const auto lines = test::golden_lines(folder + "/golden.jsonl");
+        REQUIRE(lines.size() == 301);
+        std::size_t with_xlmr = 0;
+        for (const auto& line : lines) {
+            INFO(line.dump());
+            const std::string text = text_of(line);
+            const auto expected = line.at("ids").get<ids>();
+            CHECK(one->encode(text, {.add_markers = mice::markers::omit}).ids == expected);
+            if (line.contains("ids_xlmr")) {
+                CHECK(other->encode(text).ids == line.at("ids_xlmr").get<ids>());
+                ++with_xlmr;
+            }
+            const auto cut = other->encode(text, {.max_tokens = 7});
+            CHECK(cut.ids.size() + cut.cut == expected.size() + 2);
+        }
+        CHECK(with_xlmr == (folder.ends_with("unigram") ? 301 : 0));
+    }
+}
+
 TEST_CASE("Every invalid byte string is replaced or refused") {
     const auto lines = test::golden_lines("tokenizers/invalid_utf8.jsonl");
     REQUIRE(lines.size() == 24);
-    for (const std::string& folder : folders()) {
-        const auto tokenizer = tokenizer_of(folder);
+    std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers;
+    for (const std::string& folder : folders())
+        tokenizers.push_back(tokenizer_of(folder));
+    for (const std::string& folder : sentencepiece_folders())
+        tokenizers.push_back(mice::make_tokenizer(sentencepiece_of(folder)));
+    for (const auto& tokenizer : tokenizers) {
         for (const auto& line : lines) {
             INFO(line.dump());
             const std::string hex = text_of(line, "hex");
