@@ -23,7 +23,9 @@ TEST_CASE("mice prints help, version and usage errors") {
     const result help = place.mice("");
     CHECK(help.code == 0);
     CHECK_THAT(help.out, Contains("rerank") && Contains("Exit codes"));
-    CHECK_THAT(place.mice("--version").out, Contains("mice ") && Contains("text.safetensors"));
+    CHECK_THAT(place.mice("--version").out,
+               Contains("mice ") && Contains("text.safetensors") &&
+                   Contains(MICE_USE_SENTENCEPIECE ? "sentencepiece: yes" : "sentencepiece: no"));
     for (const char* name :
          {"rerank", "score", "tokenize", "eval", "index", "search", "inspect", "selftest"}) {
         const result one = place.mice(std::string(name) + " --help");

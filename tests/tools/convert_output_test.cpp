@@ -103,6 +103,45 @@ TEST_CASE("a byte-level BPE tokenizer is stored with its merges") {
     CHECK(read_model(checkpoint.output()).metadata("mice.document_fingerprint") != fingerprint);
 }
 
+#if MICE_USE_SENTENCEPIECE
+TEST_CASE("a sentencepiece model is stored as it is") {
+    editable_checkpoint checkpoint("bert_untied");
+    const std::size_t ids = 1502, width = checkpoint.config["hidden_size"].get<std::size_t>();
+    checkpoint.config["vocab_size"] = ids;
+    checkpoint.tensors["embeddings.word_embeddings.weight"] =
+        float_tensor({ids, width}, std::vector<float>(ids * width, 0.25F));
+    std::string pieces =
+        file_text(std::string(MICE_TEST_DATA) + "/tokenizers/spm_unigram/spm.model");
+    checkpoint.write("sentencepiece.bpe.model", pieces);
+    checkpoint.write("tokenizer_config.json", R"({"tokenizer_class":"XLMRobertaTokenizer"})");
+    const convert_result result = checkpoint.save_and_convert({"--self-test", "2"});
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    CHECK_THAT(result.out, Contains("sentencepiece, 1 502 tokens"));
+    const read_model model(checkpoint.output());
+    const mice::io::tensor_view& stored = model.tensor("tokenizer.sentencepiece");
+    CHECK(stored.type == mice::io::dtype::u8);
+    CHECK(std::string(reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()) ==
+          pieces);
+    CHECK(model.contents.find("tokenizer.vocabulary") == nullptr);
+    const mice::model loaded(checkpoint.output());
+    CHECK(loaded.text_tokenizer()->encode("hello world").ids ==
+          std::vector<std::int32_t>{0, 139, 129, 29, 120, 115, 252, 2});
+    // The pieces take part in a document's states.
+    const std::string fingerprint = model.metadata("mice.document_fingerprint");
+    pieces[pieces.find("\xe6\xb3\x95") + 3 + 4] ^= 1; // a bit of the score behind it
+    checkpoint.write("sentencepiece.bpe.model", pieces);
+    REQUIRE(checkpoint.save_and_convert({"--self-test", "2"}).exit_code == 0);
+    CHECK(read_model(checkpoint.output()).metadata("mice.document_fingerprint") != fingerprint);
+    // It must survive.
+    const std::string itself = (checkpoint.directory() / "sentencepiece.bpe.model").string();
+    const convert_result onto = run_convert({checkpoint.directory().string(), "-o", itself});
+    CHECK(onto.exit_code == 1);
+    CHECK_THAT(onto.err, Contains("part of the checkpoint"));
+    CHECK(file_text(itself) == pieces);
+}
+#endif
+
 TEST_CASE("without a tokenizer the file is written with a warning") {
     const editable_checkpoint checkpoint("bert_untied");
     const convert_result result = checkpoint.save_and_convert();

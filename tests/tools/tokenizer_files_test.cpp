@@ -145,7 +145,7 @@ TEST_CASE("A byte-level BPE folder gives the same ids as the reference") {
     const auto stored = mice::tools::to_stored(spec);
     REQUIRE(stored.merges.has_value());
     const auto tokenizer =
-        mice::tokenizer_from_model(stored.metadata, stored.vocabulary, *stored.merges);
+        mice::tokenizer_from_model(stored.metadata, *stored.vocabulary, *stored.merges);
     for (const auto& line : test::golden_lines(name + "/golden.jsonl")) {
         INFO(line.dump());
         const auto text = line.at("text").get<std::string>();
@@ -439,7 +439,7 @@ TEST_CASE("A huge file is refused before it is read") {
 TEST_CASE("Missing files are named") {
     const temporary_folder folder;
     CHECK(contains(problem(errc::io, [&] { (void)read_tokenizer(folder.path()); }),
-                   "no tokenizer.json or vocab.txt"));
+                   "no tokenizer.json, vocab.txt or sentencepiece model"));
     CHECK(contains(problem(errc::io, [&] { (void)read_tokenizer(folder.path() / "none.txt"); }),
                    "none.txt"));
     CHECK_FALSE(mice::tools::find_tokenizer(folder.path()).has_value());

@@ -70,10 +70,14 @@ std::string document_fingerprint(const model_config& config,
     }
     hash.add("tokenizer");
     hash.add(tokenizer != nullptr ? std::string_view(tokenizer->metadata) : "");
-    hash.add(tokenizer != nullptr ? std::span<const std::byte>(tokenizer->vocabulary)
-                                  : std::span<const std::byte>());
+    hash.add(tokenizer != nullptr && tokenizer->vocabulary
+                 ? std::span<const std::byte>(*tokenizer->vocabulary)
+                 : std::span<const std::byte>());
     if (tokenizer != nullptr && tokenizer->merges) {
         hash.add(*tokenizer->merges);
+    }
+    if (tokenizer != nullptr && tokenizer->sentencepiece) {
+        hash.add(*tokenizer->sentencepiece);
     }
     return hash.digits();
 }

@@ -17,7 +17,7 @@ namespace mice::tools {
 
 /// What `mice.document_fingerprint` holds: 32 hexadecimal digits, the XXH3-128 hash of everything
 /// that shapes the state of an encoded document: the document side's tensors as stored, the
-/// configuration that encoding reads, the tokenizer's settings, its vocabulary and its merges. Two
+/// configuration that encoding reads, the tokenizer's settings and tensors. Two
 /// models with the same fingerprint give the same states for the same text. `tokenizer` is null for
 /// a model without one.
 [[nodiscard]] std::string document_fingerprint(const model_config& config,

@@ -13,64 +13,16 @@
 #include <vector>
 
 #include <mice/io/json.hpp>
-#include <mice/io/mapped_file.hpp>
 
 #include "common/json_members.hpp"
+#include "common/sentencepiece_files.hpp"
+#include "common/tokenizer_config.hpp"
 
 namespace mice::tools {
 namespace {
 
 using errors::bad_vocabulary;
-using errors::not_supported;
-using io::json;
 using text::token_table;
-
-constexpr std::size_t max_file_bytes = std::size_t{64} << 20;
-
-std::string read_text(const std::filesystem::path& path) {
-    const io::mapped_file file(path);
-    const auto bytes = file.bytes();
-    if (bytes.size() > max_file_bytes)
-        throw bad_vocabulary("the file has " + std::to_string(bytes.size()) + " bytes, at most " +
-                             std::to_string(max_file_bytes) + " are read");
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// ---- tokenizer_config.json ----
-
-/// What tokenizer_config.json may say about a tokenizer; absent = not said.
-struct side_config {
-    std::optional<std::string> tokenizer_class;
-    std::optional<bool> add_prefix_space;
-    std::optional<bool> lowercase, handle_chinese_chars;
-    bool says_strip_accents = false;
-    std::optional<bool> strip_accents;
-    std::optional<std::string> unk, cls, sep, pad, mask;
-    std::vector<added_token> added;
-};
-
-std::optional<bool> optional_flag(const json& root, const char* key) {
-    const auto found = root.find(key);
-    if (found == root.end() || found->is_null())
-        return std::nullopt;
-    return flag(root, key, "tokenizer_config.json");
-}
-
-/// A token is its text or an object with "content"; null is none.
-std::optional<std::string> optional_token(const json& root, const char* key) {
-    const auto found = root.find(key);
-    if (found == root.end() || found->is_null())
-        return std::nullopt;
-    return found->is_object() ? string(*found, "content", "tokenizer_config.json")
-                              : string(root, key, "tokenizer_config.json");
-}
-
-void check_class(const side_config& side, std::span<const std::string_view> known) {
-    if (side.tokenizer_class &&
-        std::find(known.begin(), known.end(), *side.tokenizer_class) == known.end())
-        throw not_supported("the tokenizer_class " + errors::quoted(*side.tokenizer_class) +
-                            " in tokenizer_config.json");
-}
 
 constexpr std::array<std::string_view, 9> wordpiece_classes = {
     "BertTokenizer",        "BertTokenizerFast",       "ElectraTokenizer",
@@ -80,70 +32,6 @@ constexpr std::array<std::string_view, 10> byte_bpe_classes = {
     "PreTrainedTokenizerFast", "TokenizersBackend",      "RobertaTokenizer", "RobertaTokenizerFast",
     "GPT2Tokenizer",           "GPT2TokenizerFast",      "GPTNeoXTokenizer", "GPTNeoXTokenizerFast",
     "LongformerTokenizer",     "LongformerTokenizerFast"};
-
-void check_steps(const json& root) {
-    if (optional_flag(root, "do_basic_tokenize") == false)
-        throw not_supported("do_basic_tokenize = false in tokenizer_config.json");
-    const auto never = root.find("never_split");
-    if (never != root.end() && !never->is_null() && !never->empty())
-        throw not_supported("never_split in tokenizer_config.json");
-}
-
-side_config parse_side_config(const std::string& text) {
-    const json root = io::parse_json(text, "the file", {.max_bytes = max_file_bytes});
-    if (!root.is_object())
-        throw bad_vocabulary("the file must be a JSON object");
-    check_steps(root);
-    side_config config;
-    config.tokenizer_class = optional_token(root, "tokenizer_class");
-    config.add_prefix_space = optional_flag(root, "add_prefix_space");
-    config.lowercase = optional_flag(root, "do_lower_case");
-    config.handle_chinese_chars = optional_flag(root, "tokenize_chinese_chars");
-    config.says_strip_accents = root.contains("strip_accents");
-    config.strip_accents = optional_flag(root, "strip_accents");
-    config.unk = optional_token(root, "unk_token");
-    config.cls = optional_token(root, "cls_token");
-    config.sep = optional_token(root, "sep_token");
-    config.pad = optional_token(root, "pad_token");
-    config.mask = optional_token(root, "mask_token");
-    const auto added = root.find("added_tokens_decoder");
-    if (added == root.end())
-        return config;
-    for (const auto& [key, token] : added->items()) {
-        if (key.empty() || key.size() > 9 ||
-            !std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; }))
-            throw bad_vocabulary("'added_tokens_decoder' has the key " + errors::quoted(key) +
-                                 ", expected an id");
-        config.added.push_back(read_added(token, static_cast<std::int32_t>(std::stol(key))));
-    }
-    return config;
-}
-
-/// Runs `step` and puts the file's name in front of its errors.
-template <typename Step> auto named(const std::filesystem::path& path, Step&& step) {
-    try {
-        return step();
-    } catch (const error& problem) {
-        if (problem.code() == errc::io) // these name the path already
-            throw;
-        throw error(problem.code(), path.string() + ": " + problem.what());
-    }
-}
-
-side_config read_side_config(const std::filesystem::path& tokenizer) {
-    const std::filesystem::path path = tokenizer.parent_path() / "tokenizer_config.json";
-    std::error_code failure;
-    if (!std::filesystem::exists(path, failure))
-        return {};
-    return named(path, [&path] { return parse_side_config(read_text(path)); });
-}
-
-template <typename Value>
-void must_agree(const char* key, const std::optional<Value>& said, const Value& actual) {
-    if (said && *said != actual)
-        throw bad_vocabulary("tokenizer_config.json beside it says another " + errors::quoted(key) +
-                             "; correct one of them");
-}
 
 /// The library reads tokenizer.json alone, transformers lets tokenizer_config.json win: where the
 /// two differ nobody can tell what the model was trained with.
@@ -249,17 +137,21 @@ template <typename Spec> void complete(const side_config& side, Spec& spec) {
         spec.unk_token = *side.unk;
 }
 
+/// tokenizer.json makes none of these.
+void complete(const side_config&, sentencepiece_spec&) {}
+
 tokenizer_spec read_file(const std::filesystem::path& path) {
     const side_config side = read_side_config(path);
     return named(path, [&] {
-        const std::string text = read_text(path);
         tokenizer_spec spec;
-        if (path.extension() == ".json") {
-            spec = tokenizer_from_json(
-                io::parse_json(text, "the file", {.max_bytes = max_file_bytes}));
+        if (path.extension() == ".model") {
+            spec = read_sentencepiece(path, side);
+        } else if (path.extension() == ".json") {
+            spec = tokenizer_from_json(io::parse_json(read_text(path), "the file",
+                                                      {.max_bytes = max_tokenizer_file_bytes}));
             std::visit([&side](auto& kind) { complete(side, kind); }, spec);
         } else {
-            spec = parse_vocab_txt(text, side);
+            spec = parse_vocab_txt(read_text(path), side);
         }
         std::visit([](const auto& kind) { kind.validate(); }, spec);
         return spec;
@@ -269,6 +161,9 @@ tokenizer_spec read_file(const std::filesystem::path& path) {
 } // namespace
 
 std::optional<std::filesystem::path> find_tokenizer(const std::filesystem::path& folder) {
+    // A tokenizer.json beside a sentencepiece model was made of it, and is read with it.
+    if (auto model = find_sentencepiece(folder))
+        return model;
     std::error_code failure;
     for (const char* name : {"tokenizer.json", "vocab.txt"})
         if (std::filesystem::exists(folder / name, failure))
@@ -282,20 +177,22 @@ tokenizer_spec read_tokenizer(const std::filesystem::path& path) {
         return read_file(path);
     const auto file = find_tokenizer(path);
     if (!file)
-        throw errors::cannot_open(path.string(), "the folder has no tokenizer.json or vocab.txt");
+        throw errors::cannot_open(
+            path.string(), "the folder has no tokenizer.json, vocab.txt or sentencepiece model");
     return read_file(*file);
 }
 
 stored_tokenizer to_stored(const tokenizer_spec& spec) {
     stored_tokenizer stored;
-    std::visit(
-        [&stored](const auto& kind) {
-            stored.metadata = to_metadata(kind);
-            stored.vocabulary = vocabulary_bytes(kind);
-        },
-        spec);
-    if (const auto* bpe = std::get_if<byte_bpe_spec>(&spec))
+    std::visit([&stored](const auto& kind) { stored.metadata = to_metadata(kind); }, spec);
+    if (const auto* words = std::get_if<wordpiece_spec>(&spec))
+        stored.vocabulary = vocabulary_bytes(*words);
+    if (const auto* bpe = std::get_if<byte_bpe_spec>(&spec)) {
+        stored.vocabulary = vocabulary_bytes(*bpe);
         stored.merges = merge_bytes(*bpe);
+    }
+    if (const auto* pieces = std::get_if<sentencepiece_spec>(&spec))
+        stored.sentencepiece = pieces->model;
     return stored;
 }
 
@@ -304,7 +201,9 @@ std::shared_ptr<const tokenizer> make_tokenizer(const tokenizer_spec& spec) {
 }
 
 std::string_view kind_name(const tokenizer_spec& spec) {
-    return std::holds_alternative<byte_bpe_spec>(spec) ? "byte-level BPE" : "WordPiece";
+    constexpr std::array<std::string_view, 3> names = {"WordPiece", "byte-level BPE",
+                                                       "sentencepiece"};
+    return names[spec.index()];
 }
 
 } // namespace mice::tools

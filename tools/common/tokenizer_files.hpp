@@ -15,24 +15,26 @@
 
 namespace mice::tools {
 
-/// The tokenizer file of a checkpoint folder: tokenizer.json before vocab.txt, nothing if neither
-/// is there.
+/// The tokenizer file of a checkpoint folder: a sentencepiece model before tokenizer.json, which
+/// was made of it, before vocab.txt; nothing if none is there.
 [[nodiscard]] std::optional<std::filesystem::path>
 find_tokenizer(const std::filesystem::path& folder);
 
-/// Reads a tokenizer from a folder, a tokenizer.json (WordPiece or byte-level BPE) or a vocab.txt
-/// (WordPiece). Beside a vocab.txt tokenizer_config.json is read too (do_lower_case, strip_accents,
-/// tokenize_chinese_chars, special tokens); beside a tokenizer.json it must not contradict.
-/// Truncation, padding and decoder of a tokenizer.json are ignored: limits belong to the model.
-/// Throws mice::error: errc::io, errc::format (not JSON), errc::unsupported (another kind of
-/// tokenizer, named), errc::tokenizer. Every message names the file.
+/// Reads a tokenizer from a folder, a tokenizer.json (WordPiece or byte-level BPE), a vocab.txt
+/// (WordPiece) or a sentencepiece model (*.model; see read_sentencepiece). Beside a vocab.txt
+/// tokenizer_config.json is read too (do_lower_case, strip_accents, tokenize_chinese_chars, special
+/// tokens); beside a tokenizer.json it must not contradict. Truncation, padding and decoder of a
+/// tokenizer.json are ignored: limits belong to the model. Throws mice::error: errc::io,
+/// errc::format (not JSON), errc::unsupported (another kind of tokenizer, named), errc::tokenizer.
+/// Every message names the file.
 [[nodiscard]] tokenizer_spec read_tokenizer(const std::filesystem::path& path);
 
 /// A tokenizer as a model file holds it.
 struct stored_tokenizer {
-    std::string metadata;                         ///< "mice.tokenizer"
-    std::vector<std::byte> vocabulary;            ///< U8 tensor "tokenizer.vocabulary"
-    std::optional<std::vector<std::byte>> merges; ///< I32 tensor "tokenizer.merges" [merges, 2]
+    std::string metadata;                                ///< "mice.tokenizer"
+    std::optional<std::vector<std::byte>> vocabulary;    ///< U8 tensor "tokenizer.vocabulary"
+    std::optional<std::vector<std::byte>> merges;        ///< I32 "tokenizer.merges" [merges, 2]
+    std::optional<std::vector<std::byte>> sentencepiece; ///< U8 "tokenizer.sentencepiece"
 };
 
 /// Brings a tokenizer into that form.

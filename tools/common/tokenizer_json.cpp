@@ -231,6 +231,10 @@ tokenizer_spec tokenizer_from_json(const json& root) {
         return byte_bpe_from_json(root);
     if (type == "WordPiece")
         return wordpiece_from_json(root);
+    if (type == "Unigram")
+        throw not_supported("the model 'Unigram' in tokenizer.json without the sentencepiece model "
+                            "that it was made of (sentencepiece.bpe.model, spiece.model, spm.model "
+                            "or tokenizer.model in its folder)");
     throw unsupported("model", type);
 }
 

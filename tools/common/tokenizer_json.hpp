@@ -8,12 +8,13 @@
 
 #include <mice/io/json.hpp>
 #include <mice/text/byte_bpe_spec.hpp>
+#include <mice/text/sentencepiece_spec.hpp>
 #include <mice/text/wordpiece_spec.hpp>
 
 namespace mice::tools {
 
 /// A tokenizer of any kind that mice has.
-using tokenizer_spec = std::variant<wordpiece_spec, byte_bpe_spec>;
+using tokenizer_spec = std::variant<wordpiece_spec, byte_bpe_spec, sentencepiece_spec>;
 
 /// Reads a tokenizer.json, which decides the kind; pad and mask tokens, which it does not name,
 /// stay

@@ -45,7 +45,7 @@ std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
         path = find_tokenizer(options.directory);
     }
     if (!path) {
-        report.warnings.push_back("no tokenizer.json or vocab.txt in " +
+        report.warnings.push_back("no tokenizer.json, vocab.txt or sentencepiece model in " +
                                   errors::quoted(options.directory.string()) +
                                   ": the file scores token ids only; give --tokenizer PATH");
         return std::nullopt;
@@ -76,6 +76,7 @@ void check_output(const convert_options& options, const checkpoint& weights) {
     for (const char* name : {"config.json", "tokenizer.json", "vocab.txt"}) {
         inputs.push_back(options.directory / name);
     }
+    inputs.push_back(find_tokenizer(options.directory).value_or(fs::path()));
     for (const fs::path& input : inputs) {
         std::error_code code;
         if (fs::equivalent(options.output, input, code) && !code) {
@@ -161,8 +162,13 @@ void write_output(const convert_options& options, const stored_weights& stored,
         tensors.push_back({name, view});
     }
     if (tokens) {
-        tensors.push_back({"tokenizer.vocabulary",
-                           {io::dtype::u8, {tokens->vocabulary.size()}, tokens->vocabulary}});
+        const auto add = [&tensors](const char* name, const auto& bytes) {
+            if (bytes) {
+                tensors.push_back({name, {io::dtype::u8, {bytes->size()}, *bytes}});
+            }
+        };
+        add("tokenizer.vocabulary", tokens->vocabulary);
+        add("tokenizer.sentencepiece", tokens->sentencepiece);
         if (tokens->merges) {
             tensors.push_back({"tokenizer.merges",
                                {io::dtype::i32, {tokens->merges->size() / 8, 2}, *tokens->merges}});

@@ -129,8 +129,10 @@ void add_main_options(CLI::App& app, convert_options& options) {
            "with --weights int8: matrices whose name contains TEXT stay f16; may be repeated")
         ->allow_extra_args(false) // a list would swallow DIR
         ->option_text("TEXT");
-    auto* tokenizer = app.add_option("--tokenizer", options.tokenizer,
-                                     "tokenizer.json or vocab.txt, instead of the one in DIR");
+    auto* tokenizer =
+        app.add_option("--tokenizer", options.tokenizer,
+                       "tokenizer.json, vocab.txt or sentencepiece model (*.model), instead "
+                       "of the one in DIR");
     app.add_flag("--ids-only", options.ids_only, "store no tokenizer")->excludes(tokenizer);
     app.add_option("--self-test", options.self_test,
                    "reference pairs to store for 'mice selftest' (8 is plenty; 0 = none)")

@@ -63,6 +63,7 @@ std::string version_text() {
     return std::string("mice ") + MICE_VERSION_STRING + "\n" + "SIMD: " + kernels::active().name +
            (MICE_USE_DISPATCH ? ", chosen at run time" : "") + "\n" +
            "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +
+           "sentencepiece: " + (MICE_USE_SENTENCEPIECE ? "yes" : "no, not built with it") + "\n" +
            "default model: " + (model ? model->string() : "none found") + "\n";
 }
 

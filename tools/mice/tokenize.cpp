@@ -125,8 +125,8 @@ void add_tokenize_command(CLI::App& app, command& chosen) {
             ->check(not_empty());
     tokenize
         ->add_option("--tokenizer", options->tokenizer,
-                     "A tokenizer.json, a vocab.txt or a folder with one, instead of a model; it "
-                     "has no limit")
+                     "A tokenizer.json, a vocab.txt, a sentencepiece model (*.model) or a folder "
+                     "with one, instead of a model; it has no limit")
         ->type_name("PATH")
         ->check(not_empty())
         ->excludes(model);
