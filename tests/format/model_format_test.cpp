@@ -286,6 +286,53 @@ TEST_CASE("merges must fit the vocabulary and belong to a byte-level BPE tokeniz
             errc::tokenizer, {"272", "120"});
 }
 
+TEST_CASE("a sentencepiece model stands alone in its own tensor") {
+    const std::string pieces = "tokenizer.sentencepiece";
+    const auto after_pieces = [](const std::function<void(model_file_parts&)>& change) {
+        model_file_parts parts =
+            fixtures::make_model(fixtures::tiny_config(), {.sentencepiece = true});
+        change(parts);
+        return read_model(parts.file());
+    };
+    const outcome whole = after_pieces([](model_file_parts&) {});
+    CHECK(whole.accepted == (MICE_USE_SENTENCEPIECE == 1));
+    if (!whole.accepted)
+        refused(whole, errc::unsupported, {"mice::sentencepiece"});
+    refused(after_pieces([&](model_file_parts& p) { p.remove(pieces); }), errc::tokenizer,
+            {"mice.tokenizer", pieces});
+    refused(after_pieces([&](model_file_parts& p) { p.metadata.erase("mice.tokenizer"); }),
+            errc::tokenizer, {"mice.tokenizer", pieces});
+    refused(after_pieces([&](model_file_parts& p) { p.tensor(pieces).type = dtype::i8; }),
+            errc::tokenizer, {pieces, "U8"});
+    refused(after_pieces([&](model_file_parts& p) {
+                auto& tensor = p.tensor(pieces);
+                tensor.bytes.resize(tensor.bytes.size() - 1);
+                tensor.shape = {tensor.bytes.size()};
+            }),
+            errc::tokenizer, {"sentencepiece model", "damaged"});
+    refused(after_pieces([&](model_file_parts& p) {
+                p.tensors.push_back({"tokenizer.vocabulary", dtype::u8, {0}, {}});
+            }),
+            errc::tokenizer, {"'tokenizer.vocabulary' is there", "sentencepiece"});
+    refused(after_pieces([&](model_file_parts& p) {
+                p.tensors.push_back({"tokenizer.merges", dtype::i32, {0, 2}, {}});
+            }),
+            errc::tokenizer, {"'tokenizer.merges' is there", "sentencepiece"});
+    refused(after([&](model_file_parts& p) {
+                p.tensors.push_back({pieces, dtype::u8, {0}, {}});
+            }),
+            errc::tokenizer, {pieces, "wordpiece"});
+}
+
+TEST_CASE("a sentencepiece tokenizer must fit the embeddings") {
+    if (!MICE_USE_SENTENCEPIECE)
+        return;
+    mice::model_config config = fixtures::tiny_config();
+    config.vocab_size = 40;
+    refused(read_model(fixtures::make_model(config, {.sentencepiece = true}).file()),
+            errc::tokenizer, {"41", "40"});
+}
+
 TEST_CASE("a hostile model file is refused with little memory") {
     const model_file_parts whole = whole_model();
     const std::size_t size = whole.file().size();

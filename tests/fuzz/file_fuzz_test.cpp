@@ -143,26 +143,32 @@ TEST_CASE("model files with changed tokenizers are refused or give finite scores
     mice::model_config config = fixtures::tiny_config();
     config.vocab_size = 300;
     mutator mutate(400);
-    for (const bool byte_bpe : {false, true}) {
-        const fixtures::model_file_parts whole =
-            fixtures::make_model(config, {.byte_bpe = byte_bpe});
+    for (const std::string kind : {"wordpiece", "byte_bpe", "sentencepiece"}) {
+        if (kind == "sentencepiece" && !MICE_USE_SENTENCEPIECE) {
+            continue;
+        }
+        const fixtures::model_file_parts whole = fixtures::make_model(
+            config, {.byte_bpe = kind == "byte_bpe", .sentencepiece = kind == "sentencepiece"});
         tally results;
         for (int i = 0; i < 1500; ++i) {
             fixtures::model_file_parts parts = whole;
             std::string& metadata = parts.metadata.at("mice.tokenizer");
-            auto& vocabulary = parts.tensor("tokenizer.vocabulary");
+            auto& vocabulary = parts.tensor(kind == "sentencepiece" ? "tokenizer.sentencepiece"
+                                                                    : "tokenizer.vocabulary");
             if (i % 2 == 0) {
                 const byte_string changed =
                     mutate.change(fuzz::bytes_of(metadata), {0, metadata.size()});
                 metadata = fuzz::text_of(changed);
-            } else if (byte_bpe && i % 4 == 1) {
+            } else if (kind == "byte_bpe" && i % 4 == 1) {
                 auto& merges = parts.tensor("tokenizer.merges");
                 merges.bytes = i % 8 == 1 ? fuzz::swap_rows(mutate, merges.bytes, 8)
                                           : mutate.change(merges.bytes, {0, merges.bytes.size()});
                 merges.bytes.resize(merges.bytes.size() / 8 * 8);
                 merges.shape = {merges.bytes.size() / 8, 2};
             } else {
-                vocabulary.bytes = mutate.change(vocabulary.bytes, {0, vocabulary.bytes.size()});
+                const fuzz::region all{0, vocabulary.bytes.size()};
+                vocabulary.bytes = kind == "sentencepiece" ? mutate.flip(vocabulary.bytes, all, 1)
+                                                           : mutate.change(vocabulary.bytes, all);
                 vocabulary.shape = {vocabulary.bytes.size()};
             }
             byte_string file;

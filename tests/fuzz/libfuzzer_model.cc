@@ -3,7 +3,8 @@
 // Build and run, from the project's root:
 //
 //   clang++-14 -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-//       -I include tests/fuzz/libfuzzer_model.cc -o build/libfuzzer_model -pthread
+//       -DMICE_USE_SENTENCEPIECE=1 -I include tests/fuzz/libfuzzer_model.cc
+//       -o build/libfuzzer_model -lsentencepiece -pthread
 //   mkdir -p build/corpus && build/libfuzzer_model -seed_models=build/corpus
 //   build/libfuzzer_model -max_len=65536 -rss_limit_mb=2048 build/corpus
 //
@@ -24,11 +25,13 @@ void write_seeds(const std::filesystem::path& folder) {
     mice::model_config config = fixtures::tiny_config();
     config.vocab_size = 300;
     for (const fixtures::storage kind : {fixtures::storage::f32, fixtures::storage::i8}) {
-        for (const char tokenizer : {'i', 't', 'b'}) { // none (ids), WordPiece, byte-level BPE
+        // none (ids), WordPiece, byte-level BPE, sentencepiece
+        for (const char tokenizer : {'i', 't', 'b', 's'}) {
             const std::vector<std::byte> file =
                 fixtures::make_model(config, {.weights = kind,
                                               .with_tokenizer = tokenizer != 'i',
-                                              .byte_bpe = tokenizer == 'b'})
+                                              .byte_bpe = tokenizer == 'b',
+                                              .sentencepiece = tokenizer == 's'})
                     .file();
             const std::string name = std::to_string(static_cast<int>(kind)) + tokenizer;
             std::ofstream out(folder / name, std::ios::binary);

@@ -88,6 +88,15 @@ class mutator {
         return bytes;
     }
 
+    /// A copy with so many bytes of `hot` changed in one bit each: of the same length.
+    byte_string flip(const byte_string& original, region hot, std::size_t count) {
+        byte_string bytes = original;
+        for (; count > 0; --count) {
+            bytes[place(bytes, hot)] ^= static_cast<std::byte>(1U << random_.below(8));
+        }
+        return bytes;
+    }
+
     random_numbers& random() { return random_; }
 
   private:

@@ -2,7 +2,10 @@
 #include "../support/catch.hpp"
 #include "mutator.hpp"
 
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <string>
 
 // Random texts and random tokenizers: every text has ids, the ids are inside the vocabulary, limits
 // hold, and what was cut is counted exactly.
@@ -72,6 +75,14 @@ void check_encoding(const mice::tokenizer& tokenizer, std::string_view text) {
     }
 }
 
+/// A real sentencepiece model.
+[[maybe_unused]] mice::sentencepiece_spec golden_model(const std::string& name) {
+    std::ifstream file(std::string(MICE_TEST_DATA) + "/tokenizers/" + name + "/spm.model",
+                       std::ios::binary);
+    return fixtures::sentencepiece_file::spec_of(
+        std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
 std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers() {
     std::vector<std::shared_ptr<const mice::tokenizer>> list;
     mice::wordpiece_spec spec = fixtures::small_tokenizer();
@@ -90,6 +101,13 @@ std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers() {
     bytes.added_tokens.push_back(
         {.id = 401, .content = "  ", .single_word = true, .normalized = true});
     list.push_back(mice::make_tokenizer(bytes));
+#if MICE_USE_SENTENCEPIECE
+    mice::sentencepiece_spec pieces = fixtures::small_xlmr();
+    list.push_back(mice::make_tokenizer(pieces));
+    pieces.added_tokens.push_back({.id = 90, .content = "the old", .lstrip = true, .rstrip = true});
+    list.push_back(mice::make_tokenizer(pieces));
+    list.push_back(mice::make_tokenizer(golden_model("spm_bpe")));
+#endif
     return list;
 }
 
@@ -180,3 +198,55 @@ TEST_CASE("changed byte-level BPE settings are refused or make a tokenizer") {
     CHECK(results.refused > 1000);
     CHECK(results.accepted > 1000);
 }
+
+#if MICE_USE_SENTENCEPIECE
+TEST_CASE("changed sentencepiece settings are refused or make a tokenizer") {
+    const mice::sentencepiece_spec spec = fixtures::small_xlmr();
+    const byte_string metadata = fuzz::bytes_of(mice::to_metadata(spec));
+    mutator mutate(5);
+    tally results;
+    for (int i = 0; i < 6000; ++i) {
+        const bool settings = i % 2 == 0;
+        const byte_string words =
+            settings ? mutate.change(metadata, {0, metadata.size()}) : metadata;
+        const byte_string model =
+            settings ? spec.model : mutate.change(spec.model, {0, spec.model.size()}, 2);
+        results.run([&] {
+            const auto made = mice::tokenizer_from_model(
+                fuzz::text_of(words),
+                mice::tokenizer_tensors{.vocabulary = {}, .merges = {}, .sentencepiece = model});
+            check_encoding(*made, "The old <s> r\xc3\xadver<mask>, \xff\xe4\xb8\xad <sym>oldest");
+        });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 200);
+}
+
+TEST_CASE(
+    "changed rules and pieces of a real sentencepiece model are refused or make a tokenizer") {
+    const mice::sentencepiece_spec spec = golden_model("spm_unigram");
+    const std::string_view file = fuzz::text_of(spec.model);
+    const std::size_t rules = file.find("nmt_nfkc") + 8;
+    const std::size_t table = rules + 180000;
+    mutator mutate(6);
+    random_numbers random(7);
+    std::string text;
+    for (char32_t code = 0x80; code < 0x3400; code += 3) {
+        mice::text::append_utf8(text, code);
+    }
+    for (int i = 0; i < 4; ++i) {
+        text += random_unicode(random, 100);
+    }
+    tally results;
+    for (int i = 0; i < 1200; ++i) {
+        mice::sentencepiece_spec changed = spec;
+        const fuzz::region hot = i % 3 == 0   ? fuzz::region{0, rules}
+                                 : i % 3 == 1 ? fuzz::region{rules, table}
+                                              : fuzz::region{table, spec.model.size()};
+        changed.model = mutate.flip(spec.model, hot, 1 + random.below(8));
+        results.run([&] { check_encoding(*mice::make_tokenizer(changed), text); });
+    }
+    CHECK(results.refused > 200);
+    CHECK(results.accepted > 200);
+}
+#endif

@@ -13,6 +13,7 @@
 #include <mice/mice.hpp>
 
 #include "random_numbers.hpp"
+#include "sentencepiece_file.hpp"
 
 // Small models with seeded weights, as model files in memory. Every matrix value is a whole number
 // from -127 to 127 times a power of two, so that F32, F16, BF16 and I8 hold exactly the same
@@ -224,7 +225,8 @@ struct model_recipe {
     std::uint64_t seed = 1;
     storage weights = storage::f32;
     bool with_tokenizer = true;
-    bool byte_bpe = false; ///< of that kind, which needs 300 embeddings
+    bool byte_bpe = false;      ///< of that kind, which needs 300 embeddings
+    bool sentencepiece = false; ///< of that kind, in a program that has the library
 };
 
 namespace detail {
@@ -308,6 +310,12 @@ inline void add_tokenizer(model_file_parts& parts, const mice::byte_bpe_spec& sp
                              mice::merge_bytes(spec)});
 }
 
+inline void add_tokenizer(model_file_parts& parts, const mice::sentencepiece_spec& spec) {
+    parts.metadata["mice.tokenizer"] = mice::to_metadata(spec);
+    parts.tensors.push_back(
+        {"tokenizer.sentencepiece", mice::io::dtype::u8, {spec.model.size()}, spec.model});
+}
+
 /// A complete model of that configuration; the same seed gives the same weights in every storage.
 inline model_file_parts make_model(const mice::model_config& config,
                                    const model_recipe& recipe = {}) {
@@ -325,8 +333,12 @@ inline model_file_parts make_model(const mice::model_config& config,
         }
     }
     if (recipe.with_tokenizer) {
-        recipe.byte_bpe ? add_tokenizer(parts, small_byte_bpe())
-                        : add_tokenizer(parts, small_tokenizer());
+        if (recipe.sentencepiece)
+            add_tokenizer(parts, small_xlmr());
+        else if (recipe.byte_bpe)
+            add_tokenizer(parts, small_byte_bpe());
+        else
+            add_tokenizer(parts, small_tokenizer());
     }
     return parts;
 }
