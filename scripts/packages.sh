@@ -42,13 +42,15 @@ fi
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     cat >&2 <<'END'
 packages.sh: not a Debian system, so nothing was installed. mice needs a C++20 compiler (g++ 12 or
-clang 14, or newer), CMake 3.25, Ninja, xsimd, nlohmann-json, CLI11 and xxHash; its tests also need
-Catch2, Eigen, utf8proc, pkg-config and Python 3.
+clang 14, or newer), CMake 3.25, Ninja, xsimd, nlohmann-json, CLI11 and xxHash, for some models
+sentencepiece; its tests also need Catch2, Eigen, utf8proc, pkg-config and Python 3.
   Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel json-devel cli11-devel \
-                      xxhash-devel catch-devel eigen3-devel utf8proc-devel pkgconf-pkg-config python3 clang
+                      xxhash-devel sentencepiece-devel catch-devel eigen3-devel utf8proc-devel \
+                      pkgconf-pkg-config python3 clang
   Arch            sudo pacman -S --needed gcc cmake ninja xsimd nlohmann-json cli11 xxhash catch2 \
                       eigen libutf8proc pkgconf python clang
-  macOS           brew install cmake ninja xsimd nlohmann-json cli11 xxhash catch2 eigen utf8proc pkgconf
+  macOS           brew install cmake ninja xsimd nlohmann-json cli11 xxhash sentencepiece catch2 eigen \
+                      utf8proc pkgconf
   Windows, vcpkg  vcpkg install xsimd nlohmann-json cli11 xxhash catch2 eigen3 utf8proc pkgconf
 END
     [ "$action" = install ] && exit 0 || exit 1
