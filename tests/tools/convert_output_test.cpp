@@ -124,8 +124,10 @@ TEST_CASE("a sentencepiece model is stored as it is") {
     CHECK(std::string(reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()) ==
           pieces);
     CHECK(model.contents.find("tokenizer.vocabulary") == nullptr);
-    const mice::model loaded(checkpoint.output());
-    CHECK(loaded.text_tokenizer()->encode("hello world").ids ==
+    const auto tokenizer = mice::tokenizer_from_model(
+        model.metadata("mice.tokenizer"),
+        mice::tokenizer_tensors{.vocabulary = {}, .merges = {}, .sentencepiece = stored.bytes});
+    CHECK(tokenizer->encode("hello world").ids ==
           std::vector<std::int32_t>{0, 139, 129, 29, 120, 115, 252, 2});
     // The pieces take part in a document's states.
     const std::string fingerprint = model.metadata("mice.document_fingerprint");
