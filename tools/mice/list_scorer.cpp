@@ -11,6 +11,7 @@
 #include <mice/parallel.hpp>
 
 #include "common/progress.hpp"
+#include "mice/model_kind.hpp"
 
 namespace mice::cli {
 namespace {
@@ -66,13 +67,10 @@ class list_scorer {
     }
 
     scored_lists run() {
-        encode_queries();
-        for (std::size_t first = 0; first < documents_.size() && !out_of_time();
-             first += block_documents) {
-            const std::size_t count = std::min(block_documents, documents_.size() - first);
-            const std::span<const document_pairs> wanted(documents_.data() + first, count);
-            const std::vector<document> encoded = encode_block(wanted);
-            score_block(wanted.first(encoded.size()), encoded);
+        if (stores_documents(ranker_)) {
+            score_documents();
+        } else {
+            score_texts();
         }
         for (const std::vector<float>& scores : result_.scores) {
             for (const float score : scores) {
@@ -85,14 +83,53 @@ class list_scorer {
 
   private:
     [[nodiscard]] bool out_of_time() const {
-        return options_.deadline && std::chrono::steady_clock::now() >= *options_.deadline;
+        return (options_.cancel != nullptr && options_.cancel->requested()) ||
+               (options_.deadline && std::chrono::steady_clock::now() >= *options_.deadline);
+    }
+
+    /// Each document once, block by block.
+    void score_documents() {
+        encode_queries();
+        for (std::size_t first = 0; first < documents_.size() && !out_of_time();
+             first += block_documents) {
+            const std::size_t count = std::min(block_documents, documents_.size() - first);
+            const std::span<const document_pairs> wanted(documents_.data() + first, count);
+            const std::vector<document> encoded = encode_block(wanted);
+            score_block(wanted.first(encoded.size()), encoded);
+        }
+    }
+
+    /// Pair by pair, list after list: for a model that reads query and document together.
+    void score_texts() {
+        result_.query_tokens_cut.resize(lists_.size());
+        for (std::size_t i = 0; i < lists_.size() && !out_of_time(); ++i) {
+            const candidate_list& list = lists_[i];
+            std::vector<std::string> texts;
+            for (const std::uint32_t document : list.documents) {
+                texts.push_back(passages_[document].joined());
+            }
+            rank_options options = options_;
+            options.progress = [this](std::size_t done, std::size_t) { bar_.update(done_ + done); };
+            const ranking scored = ranker_.score(list.query.text, texts, options);
+            result_.query_tokens_cut[i] = scored.query_tokens_cut;
+            for (const hit& each : scored) {
+                if (each.scored) {
+                    const std::uint32_t document = list.documents[each.index];
+                    result_.scores[i][each.index] = each.score;
+                    result_.tokens_seen[document] = each.tokens_seen;
+                    std::size_t& cut = result_.tokens_cut[document]; // depends on the query, too
+                    cut = std::max(cut, each.tokens_cut);
+                }
+            }
+            advance(texts.size());
+        }
     }
 
     /// Encoding a document costs far more than scoring a pair.
     static constexpr std::uint64_t encoding_weight = 16;
 
     [[nodiscard]] std::uint64_t total_work() const {
-        std::uint64_t work = documents_.size() * encoding_weight;
+        std::uint64_t work = stores_documents(ranker_) ? documents_.size() * encoding_weight : 0;
         for (const document_pairs& each : documents_) {
             work += each.pairs.size();
         }
@@ -204,6 +241,11 @@ class list_scorer {
 };
 
 } // namespace
+
+std::size_t scored_lists::documents_cut() const {
+    return static_cast<std::size_t>(std::count_if(tokens_cut.begin(), tokens_cut.end(),
+                                                  [](std::size_t cut) { return cut > 0; }));
+}
 
 scored_lists score_lists(const reranker& ranker, std::span<const candidate_list> lists,
                          const tools::passage_list& passages, const rank_options& options,

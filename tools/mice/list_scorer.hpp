@@ -29,12 +29,16 @@ struct scored_lists {
     std::vector<std::size_t> tokens_seen, tokens_cut;
     std::size_t pairs = 0; ///< pairs that have a score
     bool complete = true;
+
+    /// Documents that the model did not read to their end.
+    [[nodiscard]] std::size_t documents_cut() const;
 };
 
-/// Scores every (query, document) pair. Each query is encoded once and each distinct document once;
-/// documents are held in blocks, so memory depends on the number of queries and not on the
-/// collection. Shows a progress bar called `label` on a terminal. Threads, special tokens,
-/// activation and deadline are taken from `options`.
+/// Scores every (query, document) pair. Each query is encoded once and each distinct document once,
+/// where the model can encode them apart; documents are held in blocks, so memory depends on the
+/// number of queries and not on the collection. Shows a progress bar called `label` on a terminal.
+/// Threads, special tokens, activation, deadline and cancellation are taken from `options`; a
+/// cancellation may also throw errc::stopped.
 [[nodiscard]] scored_lists score_lists(const reranker& ranker,
                                        std::span<const candidate_list> lists,
                                        const tools::passage_list& passages,
