@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/interrupt.hpp"
 
+#include <atomic>
 #include <csignal>
 
 namespace mice::tools {
@@ -8,8 +9,16 @@ namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
+/// What the signal stops; a handler may touch lock-free atomics and nothing else.
+std::atomic<cancellation*> stopped{nullptr};
+static_assert(std::atomic<cancellation*>::is_always_lock_free &&
+              std::atomic<bool>::is_always_lock_free);
+
 extern "C" void remember_signal(int number) {
     interrupted = 1;
+    if (cancellation* const calls = stopped.load(); calls != nullptr) {
+        calls->request();
+    }
     std::signal(number, SIG_DFL);
 }
 
@@ -28,8 +37,9 @@ void leave(int number) {
 
 } // namespace
 
-interrupt_guard::interrupt_guard() {
+interrupt_guard::interrupt_guard(cancellation* stop) {
     interrupted = 0;
+    stopped = stop;
     watch(SIGINT);
     watch(SIGTERM);
 }
@@ -37,6 +47,7 @@ interrupt_guard::interrupt_guard() {
 interrupt_guard::~interrupt_guard() {
     leave(SIGINT);
     leave(SIGTERM);
+    stopped = nullptr;
 }
 
 bool interrupt_guard::requested() const noexcept {
