@@ -26,6 +26,10 @@ void add_model_option(CLI::App& app, std::string& model) {
 
 void scoring_options::add_to(CLI::App& app) {
     add_model_option(app, model);
+    add_without_model_to(app);
+}
+
+void scoring_options::add_without_model_to(CLI::App& app) {
     app.add_option("--threads", threads, "Threads to use; 0 is one for each core")
         ->check(CLI::Range(0, 1024))
         ->type_name("N");

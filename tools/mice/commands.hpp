@@ -39,6 +39,7 @@ void add_rerank_command(CLI::App& app, command& chosen);
 void add_score_command(CLI::App& app, command& chosen);
 void add_tokenize_command(CLI::App& app, command& chosen);
 void add_eval_command(CLI::App& app, command& chosen);
+void add_compare_command(CLI::App& app, command& chosen);
 void add_index_command(CLI::App& app, command& chosen);
 void add_search_command(CLI::App& app, command& chosen);
 void add_inspect_command(CLI::App& app, command& chosen);
@@ -59,6 +60,8 @@ struct scoring_options {
     bool strict_utf8 = false;
 
     void add_to(CLI::App& app);
+    /// All but --model.
+    void add_without_model_to(CLI::App& app);
     [[nodiscard]] tools::bad_text text_policy() const;
     /// For the library's calls: threads and the treatment of text.
     [[nodiscard]] rank_options for_library() const;

@@ -40,7 +40,7 @@ index index_target::open(const reranker& ranker, const index_access& access) con
     return index::open(folder, ranker, access);
 }
 
-void creation_options::add_to(CLI::App& app) {
+void creation_options::add_codec_to(CLI::App& app) {
     app.add_option("--codec", codec,
                    "How states are stored: f32, int16, int8, int4, pqN (N bytes a token, such "
                    "as pq62), kv-int16 or kv-int8")
@@ -54,6 +54,10 @@ void creation_options::add_to(CLI::App& app) {
     app.add_option("--drop", drop, "Tokens that are not stored: none, punctuation or stop-words")
         ->transform(CLI::CheckedTransformer(drop_names()).description(""))
         ->type_name("WHICH");
+}
+
+void creation_options::add_to(CLI::App& app) {
+    add_codec_to(app);
     app.add_flag(
         "--no-words", no_words,
         "Keep no words: the index is smaller, and 'mice search' needs --all or candidates");

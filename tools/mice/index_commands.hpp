@@ -32,6 +32,8 @@ struct creation_options {
     bool no_words = false;
 
     void add_to(CLI::App& app);
+    /// --codec, --pool and --drop alone.
+    void add_codec_to(CLI::App& app);
     [[nodiscard]] index_options for_library() const;
 };
 
