@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,30 +22,37 @@ MICE_NAMESPACE_BEGIN
 struct text_origin {
     std::size_t tokens_cut = 0; ///< tokens beyond the model's limit
     std::size_t replaced = 0;   ///< invalid UTF-8 sequences that became U+FFFD
+    std::size_t skipped = 0;    ///< tokens that were encoded with the others and have no state
 };
 
 /// A document encoded by one model: its states, its token ids, and what its encoding left out. An
 /// immutable value: copy, move, store, and read it from many threads.
 class document {
   public:
-    /// states [ids, hidden] and ids with their special tokens, made by the model of that
-    /// fingerprint. Throws errc::invalid_argument when the sizes do not fit.
+    /// states [ids, hidden] and the ids of their tokens, special ones too, made by the model of
+    /// that fingerprint; no states where the model keeps none (a cross-encoder). Throws
+    /// errc::invalid_argument when the sizes do not fit.
     document(std::vector<float> states, std::vector<std::int32_t> ids, std::string fingerprint,
              text_origin from = {})
         : states_(std::move(states)), ids_(std::move(ids)), fingerprint_(std::move(fingerprint)),
           from_(from) {
-        if (ids_.empty() || states_.empty() || states_.size() % ids_.size() != 0) {
+        if (ids_.empty() || states_.size() % ids_.size() != 0) {
             throw errors::bad_argument("a document needs at least one token and the same number of "
                                        "state values for each");
         }
     }
 
-    [[nodiscard]] std::size_t tokens() const noexcept { return ids_.size(); }
-    [[nodiscard]] std::size_t hidden() const noexcept { return states_.size() / ids_.size(); }
-    /// [tokens, hidden], what the interaction layers attend to.
+    /// Tokens that were encoded, special tokens included.
+    [[nodiscard]] std::size_t tokens() const noexcept { return rows() + from_.skipped; }
+    /// Tokens that have a state: all, but for late interaction, which skips some.
+    [[nodiscard]] std::size_t rows() const noexcept { return ids_.size(); }
+    [[nodiscard]] std::size_t hidden() const noexcept { return states_.size() / rows(); }
+    /// [rows, hidden], what a query meets.
     [[nodiscard]] std::span<const float> states() const noexcept { return states_; }
-    /// [tokens], special tokens included.
+    /// [rows], special tokens included.
     [[nodiscard]] std::span<const std::int32_t> ids() const noexcept { return ids_; }
+    /// How its text became tokens.
+    [[nodiscard]] const text_origin& origin() const noexcept { return from_; }
     /// Tokens that the model's limit cut off.
     [[nodiscard]] std::size_t tokens_cut() const noexcept { return from_.tokens_cut; }
     /// Invalid UTF-8 sequences that were replaced.
@@ -66,6 +74,8 @@ class document {
 };
 
 namespace detail {
+
+inline constexpr const char* tokens_skipped_key = "mice.tokens_skipped"; // absent: none
 
 inline const std::string& document_text(const io::safetensors& file, std::string_view key) {
     const std::string* text = file.find_metadata(key);
@@ -100,13 +110,17 @@ inline const io::tensor_view& document_tensor(const io::safetensors& file, std::
 
 inline std::vector<std::byte> document::serialize() const {
     const io::tensor_to_write tensors[] = {
-        {"states", {io::dtype::f32, {tokens(), hidden()}, std::as_bytes(std::span(states_))}},
-        {"ids", {io::dtype::i32, {tokens()}, std::as_bytes(std::span(ids_))}}};
-    return io::write_safetensors(tensors, {{"format", "mice-document"},
+        {"states", {io::dtype::f32, {rows(), hidden()}, std::as_bytes(std::span(states_))}},
+        {"ids", {io::dtype::i32, {rows()}, std::as_bytes(std::span(ids_))}}};
+    io::safetensors::metadata_map metadata{{"format", "mice-document"},
                                            {"mice.format_version", "1"},
                                            {"mice.document_fingerprint", fingerprint_},
                                            {"mice.tokens_cut", std::to_string(from_.tokens_cut)},
-                                           {"mice.replaced", std::to_string(from_.replaced)}});
+                                           {"mice.replaced", std::to_string(from_.replaced)}};
+    if (from_.skipped != 0) {
+        metadata[detail::tokens_skipped_key] = std::to_string(from_.skipped);
+    }
+    return io::write_safetensors(tensors, metadata);
 }
 
 inline document document::deserialize(std::span<const std::byte> bytes) {
@@ -120,12 +134,14 @@ inline document document::deserialize(std::span<const std::byte> bytes) {
     }
     const io::tensor_view& states = detail::document_tensor(file, "states", io::dtype::f32, 2);
     const io::tensor_view& ids = detail::document_tensor(file, "ids", io::dtype::i32, 1);
-    if (ids.elements() == 0 || states.shape[0] != ids.elements() || states.shape[1] == 0) {
+    if (ids.elements() == 0 || states.shape[0] != ids.elements()) {
         throw errors::bad_document("its states " + states.shape.text() + " do not fit its " +
                                    std::to_string(ids.elements()) + " ids");
     }
     std::vector<float> state_values(states.elements());
-    std::memcpy(state_values.data(), states.bytes.data(), states.bytes.size());
+    if (!state_values.empty()) {
+        std::memcpy(state_values.data(), states.bytes.data(), states.bytes.size());
+    }
     for (const float value : state_values) {
         if ((std::bit_cast<std::uint32_t>(value) & 0x7f800000U) == 0x7f800000U) {
             throw errors::bad_document("its states hold NaN or infinity");
@@ -133,11 +149,16 @@ inline document document::deserialize(std::span<const std::byte> bytes) {
     }
     std::vector<std::int32_t> id_values(ids.elements());
     std::memcpy(id_values.data(), ids.bytes.data(), ids.bytes.size());
-    return {std::move(state_values),
-            std::move(id_values),
-            detail::document_text(file, "mice.document_fingerprint"),
-            {detail::document_count(file, "mice.tokens_cut"),
-             detail::document_count(file, "mice.replaced")}};
+    text_origin from{detail::document_count(file, "mice.tokens_cut"),
+                     detail::document_count(file, "mice.replaced")};
+    if (file.find_metadata(detail::tokens_skipped_key) != nullptr) {
+        from.skipped = detail::document_count(file, detail::tokens_skipped_key);
+        if (from.skipped > std::numeric_limits<std::uint32_t>::max()) {
+            throw errors::bad_document("it skips " + std::to_string(from.skipped) + " tokens");
+        }
+    }
+    return {std::move(state_values), std::move(id_values),
+            detail::document_text(file, "mice.document_fingerprint"), from};
 }
 
 MICE_NAMESPACE_END

@@ -117,10 +117,8 @@ inline put_result index::put(std::string_view id, std::string_view text,
 inline put_result index::put_ids(std::string_view id, std::span<const std::int32_t> ids,
                                  std::string_view metadata) {
     store::waiting_document made = detail::waiting_document(id, metadata);
-    const model& engine = *state_->ranker().shared_model();
-    engine.check_ids(ids, engine.config().max_position_embeddings);
+    made.tokens.ids = state_->ranker().shared_model()->document_ids(ids);
     made.content = detail::content_hash("token ids", std::as_bytes(ids), metadata);
-    made.tokens.ids.assign(ids.begin(), ids.end());
     made.as_ids = true;
     return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });
 }
@@ -130,7 +128,7 @@ inline put_result index::put_encoded(std::string_view id, const document& encode
     store::waiting_document made = detail::waiting_document(id, metadata);
     const model& engine = *state_->ranker().shared_model();
     if (encoded.fingerprint() != engine.fingerprint() ||
-        encoded.hidden() != engine.config().interaction_hidden()) {
+        encoded.hidden() != engine.config().state_width()) {
         throw errors::foreign_document(encoded.fingerprint(), engine.fingerprint());
     }
     engine.check_ids(encoded.ids(), engine.config().max_position_embeddings);
@@ -138,10 +136,14 @@ inline put_result index::put_encoded(std::string_view id, const document& encode
         throw errors::bad_argument("the states of document " + errors::quoted(id) +
                                    " hold NaN or infinity");
     }
-    made.content = detail::content_hash("states", std::as_bytes(encoded.states()), metadata);
+    // A model that keeps no states makes the same of the same ids, whoever encoded them.
+    made.content = encoded.hidden() == 0
+                       ? detail::content_hash("token ids", std::as_bytes(encoded.ids()), metadata)
+                       : detail::content_hash("states", std::as_bytes(encoded.states()), metadata);
     made.tokens.ids.assign(encoded.ids().begin(), encoded.ids().end());
     made.tokens.cut = encoded.tokens_cut();
     made.tokens.replaced = encoded.replaced();
+    made.skipped = encoded.origin().skipped;
     made.states.assign(encoded.states().begin(), encoded.states().end());
     made.as_ids = true;
     return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });

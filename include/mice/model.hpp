@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -9,11 +11,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <mice/config_json.hpp>
 #include <mice/io/mapped_file.hpp>
 #include <mice/io/safetensors.hpp>
-#include <mice/nn/network.hpp>
+#include <mice/nn/make_network.hpp>
 #include <mice/tokenizer.hpp>
 #include <mice/weights.hpp>
 #include <mice/work_memory.hpp>
@@ -34,7 +37,7 @@ class model {
                    const parallel_options& loading = {})
         : precision_(resolved(computed)), file_(memory),
           config_(config_from_json(checked_config(file_))),
-          network_(weights(file_, config_, precision_), config_, loading),
+          network_(nn::make_network(weights(file_, config_, precision_), config_, loading)),
           tokenizer_(read_tokenizer(file_, config_)),
           fingerprint_(required_metadata(file_, "mice.document_fingerprint")) {}
 
@@ -45,7 +48,7 @@ class model {
     [[nodiscard]] const model_config& config() const noexcept { return config_; }
     /// What it computes with; never automatic.
     [[nodiscard]] precision computed_in() const noexcept { return precision_; }
-    [[nodiscard]] const nn::network& network() const noexcept { return network_; }
+    [[nodiscard]] const nn::network& network() const noexcept { return *network_; }
     /// Tensors and metadata of the file.
     [[nodiscard]] const io::safetensors& file() const noexcept { return file_; }
     /// Names everything that shapes a document's states.
@@ -58,16 +61,39 @@ class model {
     /// Memory of running calls, kept from one to the next. Safe from many threads.
     [[nodiscard]] detail::work_memory_pool& work_memories() const noexcept { return memories_; }
 
-    /// A document's text as ids, cut at the model's limit. Throws errc::invalid_argument for a
-    /// model without a tokenizer.
+    /// A document's text as the ids that the network reads, cut at the model's limit. Throws
+    /// errc::invalid_argument for a model without a tokenizer.
     [[nodiscard]] encoding tokenize_document(std::string_view text, special_tokens specials,
                                              invalid_utf8 on_invalid) const {
-        return tokenize(text, config_.max_document_length, specials, on_invalid);
+        return tokenize(text, config_.max_document_length, config_.document_marker, specials,
+                        on_invalid);
     }
     /// As tokenize_document, for a query.
     [[nodiscard]] encoding tokenize_query(std::string_view text, special_tokens specials,
                                           invalid_utf8 on_invalid) const {
-        return tokenize(text, config_.max_query_length, specials, on_invalid);
+        return tokenize(text, config_.max_query_length, config_.query_marker, specials, on_invalid);
+    }
+
+    /// A document given as [CLS] tokens [SEP], whatever the kind of model, as the ids that the
+    /// network reads: with the model's marker. Throws errc::invalid_argument unless there is at
+    /// least one id, room for all in the model's positions, and each is inside the vocabulary.
+    [[nodiscard]] std::vector<std::int32_t> document_ids(nn::token_ids given) const {
+        return marked(given, config_.document_marker);
+    }
+    /// As document_ids, for a query.
+    [[nodiscard]] std::vector<std::int32_t> query_ids(nn::token_ids given) const {
+        return marked(given, config_.query_marker);
+    }
+
+    /// How many of these tokens of a document have a state.
+    [[nodiscard]] std::size_t states_of(nn::token_ids ids) const {
+        return ids.size() -
+               static_cast<std::size_t>(std::count_if(
+                   ids.begin(), ids.end(), [this](std::int32_t id) { return config_.skips(id); }));
+    }
+    /// Removes the tokens that have none; returns how many they were.
+    std::size_t drop_skipped(std::vector<std::int32_t>& ids) const {
+        return std::erase_if(ids, [this](std::int32_t id) { return config_.skips(id); });
     }
 
     /// Throws errc::invalid_argument unless there is at least one id, no more than `limit`, and
@@ -84,13 +110,23 @@ class model {
     }
 
   private:
-    [[nodiscard]] encoding tokenize(std::string_view text, std::size_t limit,
+    [[nodiscard]] encoding tokenize(std::string_view text, std::size_t limit, std::int32_t marker,
                                     special_tokens specials, invalid_utf8 on_invalid) const {
         if (tokenizer_ == nullptr) {
             throw errors::no_tokenizer();
         }
-        return tokenizer_->encode(
-            text, {.max_tokens = limit, .specials = specials, .on_invalid = on_invalid});
+        encoding made = tokenizer_->encode(text, {.max_tokens = limit - config_.marker_tokens(),
+                                                  .specials = specials,
+                                                  .on_invalid = on_invalid});
+        made.ids.insert(made.ids.begin() + 1, config_.marker_tokens(), marker);
+        return made;
+    }
+
+    [[nodiscard]] std::vector<std::int32_t> marked(nn::token_ids given, std::int32_t marker) const {
+        check_ids(given, config_.max_position_embeddings - config_.marker_tokens());
+        std::vector<std::int32_t> ids(given.begin(), given.end());
+        ids.insert(ids.begin() + 1, config_.marker_tokens(), marker);
+        return ids;
     }
 
     model(io::mapped_file mapped, precision computed, const parallel_options& loading)
@@ -163,7 +199,7 @@ class model {
     precision precision_;
     io::safetensors file_;
     model_config config_;
-    nn::network network_;
+    std::unique_ptr<const nn::network> network_; // not null
     std::shared_ptr<const mice::tokenizer> tokenizer_;
     std::string fingerprint_;
     mutable detail::work_memory_pool memories_;

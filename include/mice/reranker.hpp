@@ -59,10 +59,10 @@ class query {
     std::shared_ptr<const detail::encoded_query> encoded_;
 };
 
-/// Ranks passages by how well they answer a query, with a MICE model (arXiv 2602.16299). Every
-/// member is const and may be called from many threads at once; copies share the model. A
-/// document's score is the same bits whatever it is scored with, in any order, on any number of
-/// threads.
+/// Ranks passages by how well they answer a query, with a MICE model (arXiv 2602.16299) or, for
+/// comparison, with another kind of model (model_kind). Every member is const and may be called
+/// from many threads at once; copies share the model. A document's score is the same bits whatever
+/// it is scored with, in any order, on any number of threads.
 ///
 /// Unless said otherwise, members throw mice::error: errc::invalid_argument for a model without a
 /// tokenizer or ids outside the vocabulary, errc::encoding for invalid UTF-8 that is to be refused,
@@ -209,10 +209,10 @@ class reranker {
                                                    const rank_options& options = {}) const {
         return encode_all(std::span<const std::string_view>(views_of(texts)), options);
     }
-    /// Encodes a document given as ids with its special tokens, at most the model's positions.
+    /// Encodes a document given as ids with its special tokens, [CLS] tokens [SEP] for every kind
+    /// of model, at most the model's positions: late interaction puts its marker in.
     [[nodiscard]] document encode_ids(std::span<const std::int32_t> ids) const {
-        model_->check_ids(ids, model_->config().max_position_embeddings);
-        return encode_tokens({{ids.begin(), ids.end()}});
+        return encode_tokens({model_->document_ids(ids)});
     }
 
     /// Encodes a query and everything of the first interaction layer that no document changes.
@@ -220,15 +220,16 @@ class reranker {
                                            const rank_options& options = {}) const {
         return query_of(model_->tokenize_query(text, options.specials, options.on_invalid));
     }
-    /// Encodes a query given as ids with its special tokens, at most the model's positions.
+    /// Encodes a query given as ids; as encode_ids.
     [[nodiscard]] mice::query encode_query_ids(std::span<const std::int32_t> ids) const {
-        model_->check_ids(ids, model_->config().max_position_embeddings);
-        return query_of({{ids.begin(), ids.end()}});
+        return query_of({model_->query_ids(ids)});
     }
 
     // ---- the model ----
 
     [[nodiscard]] const model_config& config() const noexcept { return model_->config(); }
+    /// Whether documents can be encoded once and kept.
+    [[nodiscard]] bool stores_documents() const { return config().state_width() > 0; }
     [[nodiscard]] bool has_tokenizer() const noexcept {
         return model_->text_tokenizer() != nullptr;
     }
@@ -286,16 +287,17 @@ class reranker {
 
     [[nodiscard]] document encode_tokens(encoding made) const {
         const detail::work_memory_pool::lease memory(model_->work_memories());
-        std::vector<float> states(made.ids.size() * model_->config().interaction_hidden());
+        std::vector<float> states(model_->states_of(made.ids) * model_->config().state_width());
         const nn::token_ids ids(made.ids);
         model_->network().encode_documents({&ids, 1}, states.data(), (*memory).space);
         if (!std::all_of(states.begin(), states.end(), [](float x) { return std::isfinite(x); })) {
             throw errors::not_finite("the encoding of a document");
         }
+        const std::size_t skipped = model_->drop_skipped(made.ids);
         return {std::move(states),
                 std::move(made.ids),
                 model_->fingerprint(),
-                {made.cut, made.replaced}};
+                {made.cut, made.replaced, skipped}};
     }
 
     [[nodiscard]] mice::query query_of(const encoding& made) const {

@@ -71,17 +71,17 @@ class text_source {
     bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
               hit* hits) const {
         memory.encodings.clear();
-        std::size_t total = 0;
+        std::size_t total = 0; // states
         for (std::size_t i = first; i < last; ++i) {
             memory.encodings.push_back(
                 model_.tokenize_document(texts_[i], options.specials, options.on_invalid));
             const encoding& made = memory.encodings.back();
-            total += made.ids.size();
+            total += model_.states_of(made.ids);
             hits[i].tokens_seen = made.ids.size();
             hits[i].tokens_cut = made.cut;
             hits[i].replaced = made.replaced;
         }
-        const std::size_t hidden = model_.config().interaction_hidden();
+        const std::size_t hidden = model_.config().state_width();
         float* states = memory.states.reserve(total * hidden);
         memory.views.clear();
         for (std::size_t begin = 0; begin < memory.encodings.size();) {
@@ -92,14 +92,16 @@ class text_source {
             memory.sequences.clear();
             std::size_t end = begin;
             for (; end < memory.encodings.size() && rows < full_rows; ++end) {
-                const encoding& made = memory.encodings[end];
-                memory.sequences.push_back(made.ids);
-                memory.views.push_back({states + rows * hidden, made.ids.data(), made.ids.size()});
-                rows += made.ids.size();
+                memory.sequences.push_back(memory.encodings[end].ids);
+                rows += memory.encodings[end].ids.size();
             }
             model_.network().encode_documents(memory.sequences, states, memory.space);
-            states += rows * hidden;
-            begin = end;
+            for (; begin < end; ++begin) {
+                std::vector<std::int32_t>& ids = memory.encodings[begin].ids;
+                model_.drop_skipped(ids);
+                memory.views.push_back({states, ids.data(), ids.size()});
+                states += ids.size() * hidden;
+            }
         }
         return !should_stop(options);
     }
@@ -121,7 +123,7 @@ class document_source {
                 throw errors::bad_argument("a document pointer is null");
             }
             if (given->fingerprint() != engine.fingerprint() ||
-                given->hidden() != engine.config().interaction_hidden()) {
+                given->hidden() != engine.config().state_width()) {
                 throw errors::foreign_document(given->fingerprint(), engine.fingerprint());
             }
         }
@@ -136,7 +138,7 @@ class document_source {
         memory.views.clear();
         for (std::size_t i = first; i < last; ++i) {
             const document& given = *documents_[i];
-            memory.views.push_back({given.states().data(), given.ids().data(), given.tokens()});
+            memory.views.push_back({given.states().data(), given.ids().data(), given.rows()});
             hits[i].tokens_seen = given.tokens();
             hits[i].tokens_cut = given.tokens_cut();
             hits[i].replaced = given.replaced();
@@ -221,8 +223,7 @@ template <class Source> class scoring_call {
         if (!source_.load(first, last, options_, memory, loaded_.data())) {
             return;
         }
-        nn::document_batch documents(memory.views, model_.config().interaction_hidden(),
-                                     memory.packed, model_.network().state_product(),
+        nn::document_batch documents(memory.views, model_.network().packing(), memory.packed,
                                      source_.decoder(), &memory.scratch);
         memory.scores.resize(last - first);
         for (std::size_t q = 0; q < queries_.size(); ++q) {
@@ -232,7 +233,12 @@ template <class Source> class scoring_call {
             model_.network().score(queries_[q]->prepared, documents, memory.scores.data(),
                                    memory.space);
             for (std::size_t i = first; i < last; ++i) {
-                take(rankings_[q].hits[i], loaded_[i], memory.scores[i - first]);
+                hit& target = rankings_[q].hits[i];
+                take(target, loaded_[i], memory.scores[i - first]);
+                const std::size_t unread =
+                    model_.network().unread(queries_[q]->prepared, memory.views[i - first].tokens);
+                target.tokens_seen -= unread;
+                target.tokens_cut += unread;
             }
         }
         progress_.add(last - first);

@@ -16,6 +16,7 @@
 #include <mice/error.hpp>
 #include <mice/text/byte_bpe.hpp>
 #include <mice/text/sentencepiece_spec.hpp>
+#include <mice/text/truncation.hpp>
 #include <mice/text/utf8.hpp>
 #include <mice/text/wordpiece.hpp>
 #if MICE_USE_SENTENCEPIECE
@@ -32,12 +33,6 @@ enum class invalid_utf8 {
 
 /// Whether the model's markers ([CLS] text [SEP]) are put around a text.
 enum class markers { add, omit };
-
-/// How two texts that are too long together are cut.
-enum class truncation {
-    only_second,  ///< the second gives way; too long a first text is an error
-    longest_first ///< the longer gives way until both are equally long
-};
 
 /// How a text becomes ids.
 struct encode_options {
@@ -106,33 +101,6 @@ class tokenizer {
 };
 
 namespace detail {
-
-/// How many tokens of two texts are kept.
-struct kept_tokens {
-    std::size_t first, second;
-};
-
-/// Hugging Face's truncation rules; `room` excludes the markers.
-[[nodiscard]] inline kept_tokens truncate_pair(std::size_t first, std::size_t second,
-                                               std::size_t room, truncation strategy) {
-    const std::size_t total = first + second;
-    if (total <= room)
-        return {first, second};
-    if (strategy == truncation::only_second) {
-        if (first >= room)
-            throw errors::bad_argument("the first text has " + std::to_string(first) +
-                                       " tokens and leaves the second none of " +
-                                       std::to_string(room) +
-                                       "; shorten it, raise max_tokens or cut longest_first");
-        return {first, room - first};
-    }
-    if (std::min(first, second) <= room / 2) // only the longer one is cut
-        return first <= second ? kept_tokens{first, room - first}
-                               : kept_tokens{room - second, second};
-    // Both are cut. The odd token goes to the longer text, to the second if they are equal.
-    const std::size_t half = room / 2;
-    return first <= second ? kept_tokens{half, room - half} : kept_tokens{room - half, half};
-}
 
 /// Stores ids up to a limit and counts the rest.
 class id_sink {

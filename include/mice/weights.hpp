@@ -17,7 +17,7 @@
 #include <mice/io/safetensors.hpp>
 #include <mice/kernels/convert.hpp>
 #include <mice/kernels/set.hpp>
-#include <mice/model_config.hpp>
+#include <mice/model_tensors.hpp>
 #include <mice/parallel.hpp>
 #include <mice/precision.hpp>
 
@@ -227,10 +227,10 @@ inline void weights::add(const io::safetensors& file, const tensor_requirement& 
 
 inline weights::weights(const io::safetensors& file, const model_config& config, precision computed)
     : precision_(resolved(computed)) {
-    // Every layer has 16 tensors or more: a list of a thousand layers is not made for a small file.
-    const std::size_t layers = config.query_layers + config.interaction_layers +
+    // Every layer has 5 tensors or more: a list of a thousand layers is not made for a small file.
+    const std::size_t layers = config.layers + config.query_layers + config.interaction_layers +
                                (config.bound_bottom_layers ? 0 : config.document_layers);
-    if (layers > file.tensors().size() / 16) {
+    if (layers > file.tensors().size() / 5) {
         throw errors::too_many_layers(layers, file.tensors().size());
     }
     std::set<std::string, std::less<>> known{"tokenizer.vocabulary", "tokenizer.merges",

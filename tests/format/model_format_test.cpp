@@ -48,7 +48,7 @@ void refused(const outcome& result, errc code, std::initializer_list<std::string
 } // namespace
 
 TEST_CASE("small models of every option and storage are accepted") {
-    for (const auto& [name, config] : fixtures::every_option()) {
+    for (const auto& [name, config] : fixtures::every_kind()) {
         for (const auto kind : {fixtures::storage::f32, fixtures::storage::f16,
                                 fixtures::storage::bf16, fixtures::storage::i8}) {
             for (const bool text : {false, true}) {
@@ -103,7 +103,7 @@ TEST_CASE("files that are no mice model say what to do") {
             {"mice-convert"});
     refused(after([](model_file_parts& p) { p.metadata["format"] = "pt"; }), errc::format,
             {"mice-convert"});
-    const std::filesystem::path checkpoint = golden::bert_cases().front() / "model.safetensors";
+    const std::filesystem::path checkpoint = golden::cases_of("mice").front() / "model.safetensors";
     refused(read_model(golden::read_bytes(checkpoint)), errc::format, {"mice-convert"});
     for (const std::string key : {"mice.format_version", "mice.document_fingerprint"}) {
         refused(after([&](model_file_parts& p) { p.metadata.erase(key); }), errc::format, {key});
@@ -122,9 +122,9 @@ TEST_CASE("a newer format version is refused by its number before anything else 
 
 TEST_CASE("another model family is not supported yet and is named") {
     refused(after_config([](nlohmann::json& c) {
-                c = {{"model_type", "modernbert"}};
+                c = {{"model_type", "roberta"}};
             }),
-            errc::unsupported, {"'modernbert'", "not supported yet"});
+            errc::unsupported, {"'roberta'", "not supported yet"});
     refused(after_config([](nlohmann::json& c) { c["model_type"] = "t5"; }), errc::unsupported,
             {"'t5'"});
     refused(after_config([](nlohmann::json& c) { c["hidden_act"] = "relu"; }), errc::unsupported,

@@ -77,7 +77,7 @@ with tempfile.TemporaryDirectory() as name:
         said = run([program, model(), PIECES])
         if not said.startswith("best: 1"):
             fail(f"{program.name} ranked wrongly: {said}")
-        expected = "138 128" if program.name.endswith("sentencepiece") else "link"
+        expected = "138 128" if program.name.endswith("sentencepiece") else "mice::sentencepiece"
         if expected not in said:
             fail(f"{program.name} did not say {expected!r} of a sentencepiece tokenizer: {said}")
         print(said, end="")

@@ -17,7 +17,7 @@ ROOMS = [
     ["parallel.hpp", "io/", "kernels/"],
     ["precision.hpp", "build_info.hpp"],
     ["text/"],
-    ["tokenizer.hpp", "model_config.hpp", "config_json.hpp", "weights.hpp"],
+    ["tokenizer.hpp", "model_config.hpp", "model_config_impl.hpp", "config_json.hpp", "model_tensors.hpp", "weights.hpp"],
     ["nn/"],
     ["model.hpp", "work_memory.hpp", "document.hpp", "ranking.hpp"],
     ["store/"],

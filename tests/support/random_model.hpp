@@ -172,6 +172,48 @@ inline mice::model_config tiny_config() {
     return config;
 }
 
+/// Makes it one of that family, whose first and every third layer have the global RoPE base.
+inline void make_modernbert(mice::model_config& c) {
+    c.model_type = "modernbert";
+    c.pooler = false;
+    c.type_vocab_size = 0;
+    c.layer_norm_eps = 1e-5;
+    const std::size_t layers =
+        c.kind == mice::model_kind::mice
+            ? std::max(c.query_layers + c.interaction_layers, c.document_layers)
+            : c.layers;
+    for (std::size_t i = 0; i < layers; ++i) {
+        c.sliding_layers.push_back(i % 3 != 0);
+    }
+}
+
+/// As small_config, of a cross-encoder.
+inline mice::model_config small_cross_encoder() {
+    mice::model_config config = small_config();
+    config.kind = mice::model_kind::cross_encoder;
+    config.query_layers = config.document_layers = config.interaction_layers = 0;
+    config.layers = 3;
+    config.max_pair_length = 48;
+    return config;
+}
+
+/// A small late-interaction model whose marks of the small tokenizer have no vector.
+inline mice::model_config late_interaction_config() {
+    mice::model_config config = small_config();
+    config.kind = mice::model_kind::late_interaction;
+    config.pooler = false;
+    config.query_layers = config.document_layers = config.interaction_layers = 0;
+    config.layers = 2;
+    config.vector_size = 24;
+    config.query_marker = 120;
+    config.document_marker = 121;
+    config.filler = 4;
+    for (std::int32_t mark = 77; mark < 87; ++mark) {
+        config.skipped.push_back(mark);
+    }
+    return config;
+}
+
 struct named_config {
     std::string name;
     mice::model_config config;
@@ -214,6 +256,85 @@ inline std::vector<named_config> every_option() {
         c.intermediate_size = 37;
     });
     add("one head", [](config& c) { c.num_attention_heads = 1; });
+    const auto add_modern = [&](std::string name, auto&& change) {
+        add("ModernBERT, " + name, [&](config& c) {
+            change(c);
+            make_modernbert(c);
+        });
+    };
+    add_modern("default", [](config&) {});
+    add_modern("inverted order", [](config& c) { c.cross_attn_first = true; });
+    add_modern("window", [](config& c) {
+        c.query_layers = c.document_layers = 3;
+        c.sliding_window = 3;
+    });
+    add_modern("mean pooling", [](config& c) { c.classifier_pooling = mice::pooling::mean; });
+    add_modern("lexical bias", [](config& c) {
+        c.lexical_bias = true;
+        c.special_token_ids = {0, 1, 2, 3, 4};
+    });
+    add_modern("exact-match heads", [](config& c) { c.extra_attn_bias = true; });
+    add_modern("global row", [](config& c) { c.global_cls_token = true; });
+    add_modern("mean, last skipped",
+               [](config& c) { c.cls_cross_attention = mice::cls_cross::mean_skip_last; });
+    add_modern("no layers before the interaction",
+               [](config& c) { c.query_layers = c.document_layers = 0; });
+    add_modern("untied sides", [](config& c) {
+        c.bound_bottom_layers = false;
+        c.document_layers = 4;
+    });
+    add_modern("no self-attention", [](config& c) { c.use_self_attention = false; });
+    return list;
+}
+
+/// As every_option, and the models that MICE is compared with.
+inline std::vector<named_config> every_kind() {
+    std::vector<named_config> list = every_option();
+    const auto add = [&list](std::string name, auto&& change) {
+        list.push_back({"cross-encoder, " + std::move(name), small_cross_encoder()});
+        change(list.back().config);
+    };
+    using config = mice::model_config;
+    const mice::visible_groups itself{.cls = false, .query = false, .document = true};
+    const mice::visible_groups no_document{.cls = true, .query = true, .document = false};
+    add("default", [](config&) {});
+    add("longest first", [](config& c) { c.pair_truncation = mice::truncation::longest_first; });
+    add("ELECTRA", [](config& c) {
+        c.model_type = "electra";
+        c.pooler = false;
+    });
+    add("ModernBERT", [](config& c) {
+        c.sliding_window = 5;
+        make_modernbert(c);
+    });
+    add("ModernBERT, mean pooling", [](config& c) {
+        c.classifier_pooling = mice::pooling::mean;
+        make_modernbert(c);
+    });
+    add("document alone", [&](config& c) { c.visibility = {{3, {}, {}, itself, 0}}; });
+    add("[CLS] sees the document alone", [](config& c) {
+        c.visibility = {{3, {true, false, true}, {false, true, true}, {true, false, true}, 0}};
+    });
+    add("window", [](config& c) { c.visibility = {{2, {}, {}, {}, 2}, {1, {}, {}, {}, 0}}; });
+    const auto store = [](config& c) {
+        c.positions_restart = true;
+        c.max_document_length = c.max_pair_length - c.max_query_length + 1;
+    };
+    add("split, stored", [&](config& c) {
+        c.visibility = {{2, no_document, no_document, itself, 0}, {1, {}, {}, {}, 0}};
+        store(c);
+    });
+    add("document alone, stored", [&](config& c) {
+        c.visibility = {{1, no_document, no_document, itself, 0}, {2, {}, {}, itself, 3}};
+        store(c);
+    });
+    add("ModernBERT, document alone, stored, mean pooling", [&](config& c) {
+        c.visibility = {{3, {}, {}, itself, 0}};
+        c.classifier_pooling = mice::pooling::mean;
+        c.sliding_window = 4;
+        store(c);
+        make_modernbert(c);
+    });
     return list;
 }
 
@@ -253,7 +374,7 @@ inline mice::io::dtype float_type(storage kind) {
 
 inline void add_vector(model_file_parts& parts, const mice::tensor_requirement& required,
                        random_numbers& random, storage kind) {
-    const bool norm = required.name.ends_with("LayerNorm.weight");
+    const bool norm = required.name.ends_with("orm.weight");
     stored_tensor made{required.name, float_type(kind), required.shape, {}};
     for (std::size_t i = 0; i < *required.shape.elements(); ++i) {
         const auto units = static_cast<float>(static_cast<int>(random.below(63)) - 31);

@@ -58,7 +58,7 @@ TEST_CASE("compare has the figures of eval") {
     const json all = compared(place, "$text other.safetensors --collection one --collection two");
     CHECK(all["baseline"] == "text");
     REQUIRE(all["models"].size() == 2);
-    CHECK(all["models"][0]["kind"] == "mice");
+    CHECK(all["models"][0]["kind"] == "MICE");
     CHECK(all["models"][1]["file"] == "other.safetensors");
     CHECK(all["models"][1]["file_bytes"] == fs::file_size(place.path("other.safetensors")));
     CHECK(all["models"][0]["precision"] == "f32");

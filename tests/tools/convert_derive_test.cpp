@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -270,10 +271,84 @@ TEST_CASE("what cannot be derived is refused with the reason") {
     editable_checkpoint extra("cross_encoder_bert");
     extra.tensors["bert.encoder.layer.0.attention.self.querry.weight"] = float_tensor({1}, {0});
     CHECK_THAT(error_of(extra, {"--derive", "l1+1"}),
-               Contains("querry") && Contains("'encoder.layer.0.attention.self.query.weight'"));
+               Contains("querry") && Contains("'layers.0.attention.self.query.weight'"));
 
     editable_checkpoint missing("cross_encoder_bert");
     missing.tensors.erase("bert.encoder.layer.2.output.dense.bias");
     CHECK_THAT(error_of(missing, {"--derive", "l1+1"}),
-               Contains("'encoder.layer.2.output.dense.bias' is missing"));
+               Contains("'layers.2.output.dense.bias' is missing"));
+}
+
+TEST_CASE("a ModernBERT cross-encoder becomes MICE, its fused projections cut in three") {
+    editable_checkpoint checkpoint("cross_encoder_modernbert_mean");
+    const convert_result result = checkpoint.save_and_convert({"--derive", "l1+2", "--ids-only"});
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    const read_model model(checkpoint.output());
+    CHECK(model.config()["layer_types"].size() == 3);
+    CHECK(model.config()["sliding_window"] == 0);
+    CHECK(model.config()["classifier_pooling"] == "mean");
+    const owned_tensor& fused = checkpoint.tensors.at("model.layers.2.attn.Wqkv.weight");
+    const auto& query = model.tensor("top_layers.1.crossattention.q_proj.weight");
+    REQUIRE(query.bytes.size() * 3 == fused.bytes.size());
+    CHECK(std::equal(query.bytes.begin(), query.bytes.end(), fused.bytes.begin()));
+    // keys and values of documents hold the weight of the norm before them
+    const owned_tensor& norm = checkpoint.tensors.at("model.layers.2.attn_norm.weight");
+    const auto& value = model.tensor("top_layers.1.crossattention.v_proj.weight");
+    const auto number = [](const owned_tensor& tensor, std::size_t i) {
+        float result = 0;
+        std::memcpy(&result, tensor.bytes.data() + i * sizeof result, sizeof result);
+        return result;
+    };
+    const std::size_t width = value.shape[1];
+    for (std::size_t i = 0; i < value.elements(); ++i) {
+        REQUIRE(value.at<float>(i) ==
+                number(fused, 2 * value.elements() + i) * number(norm, i % width));
+    }
+    CHECK_THAT(checkpoint.save_and_convert({"--derive", "l1+1", "--from-layer", "2"}).err,
+               Contains("--from-layer"));
+}
+
+TEST_CASE("a cross-encoder becomes each masked step on the way to MICE") {
+    editable_checkpoint checkpoint("cross_encoder_bert");
+    const auto visibility = [&](const char* masks) {
+        const convert_result result =
+            checkpoint.save_and_convert({"--derive", masks, "--ids-only"});
+        INFO(masks << ": " << result.err);
+        REQUIRE(result.exit_code == 0);
+        CHECK_THAT(result.err, Contains("fine-tune"));
+        return read_model(checkpoint.output()).config();
+    };
+    const auto range = [](int layers, const char* cls, const char* query, const char* document,
+                          int window) {
+        return mice::io::json{{"layers", layers},
+                              {"cls", cls},
+                              {"query", query},
+                              {"document", document},
+                              {"document_window", window}};
+    };
+    using mice::io::json;
+    CHECK(visibility("masked:document-alone")["visibility"] ==
+          json::array({range(3, "cqd", "cqd", "d", 0)}));
+    CHECK(visibility("masked:document-alone,query-not-cls,cls-not-document")["visibility"] ==
+          json::array({range(3, "cq", "qd", "d", 0)}));
+    const json split = visibility("masked:split=2,window=4");
+    CHECK(split["visibility"] ==
+          json::array({range(2, "cq", "cq", "d", 4), range(1, "cqd", "cqd", "cqd", 4)}));
+    CHECK(split["positions_restart"] == false);
+    const json stored = visibility("masked:split=3,restart");
+    CHECK(stored["visibility"] == json::array({range(3, "cq", "cq", "d", 0)}));
+    CHECK(stored["positions_restart"] == true);
+    CHECK(stored["max_query_length"].get<int>() + stored["max_document_length"].get<int>() - 1 ==
+          stored["max_pair_length"].get<int>());
+    for (const char* wrong : {"masked", "masked:", "masked:nothing", "masked:split=0",
+                              "masked:split=x", "masked:split=4", "masked:window=", "masked:,"}) {
+        const convert_result result =
+            checkpoint.save_and_convert({"--derive", wrong, "--ids-only"});
+        CHECK(result.exit_code == 1);
+        CHECK_THAT(result.err, Contains("masked") || Contains("layers"));
+    }
+    editable_checkpoint other("bert_untied");
+    CHECK_THAT(other.save_and_convert({"--derive", "masked:document-alone"}).err,
+               Contains("cross-encoder"));
 }

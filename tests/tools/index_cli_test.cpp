@@ -299,14 +299,14 @@ TEST_CASE("commands on an index say what is wrong") {
 #if !defined(_WIN32)
 TEST_CASE("Ctrl-C keeps what was added, and a second run goes on") {
     const workplace place;
-    // The signal is meant for a program that waits for more documents. How long a busy machine takes
-    // to get there is unknown, so a signal that came too early is tried again with more time.
-    const result stopped = place.shell(
-        "for seconds in 2 8 30 100; do rm -rf i pipe; mkfifo pipe; "
-        "{ head -n 2 corpus.jsonl; exec sleep 200; } > pipe & feeder=$!; "
-        "timeout --preserve-status -s INT $seconds \"$mice\" index add i --create "
-        "< pipe > out 2> err; code=$?; kill $feeder; grep -q added out && break; done; "
-        "cat out; cat err >&2; exit $code");
+    // The signal is meant for a program that waits for more documents. How long a busy machine
+    // takes to get there is unknown, so a signal that came too early is tried again with more time.
+    const result stopped =
+        place.shell("for seconds in 2 8 30 100; do rm -rf i pipe; mkfifo pipe; "
+                    "{ head -n 2 corpus.jsonl; exec sleep 200; } > pipe & feeder=$!; "
+                    "timeout --preserve-status -s INT $seconds \"$mice\" index add i --create "
+                    "< pipe > out 2> err; code=$?; kill $feeder; grep -q added out && break; done; "
+                    "cat out; cat err >&2; exit $code");
     INFO(stopped.err);
     CHECK(stopped.code == 130);
     CHECK_THAT(stopped.out, Contains("2 added"));

@@ -97,7 +97,7 @@ constexpr double tolerance = 4e-5;
 
 struct cross_case {
     weight_source source{fixtures::small_config()};
-    nn::cross_attention block{source.all, "top_layers.0.crossattention", heads, epsilon};
+    nn::cross_attention block{source.all, 0, fixtures::small_config()};
     fixtures::random_numbers random{11};
     nn::workspace space;
 
@@ -109,8 +109,9 @@ struct cross_case {
                              const nn::attention_mask& mask,
                              const nn::cross_query* prepared = nullptr) {
         mice::kernels::buffer memory;
-        nn::document_batch batch(documents, hidden, memory, mice::kernels::product_kind::f32);
-        block.apply({x.data(), hidden}, rows, batch, mask, prepared, space);
+        nn::document_batch batch(
+            documents, {.width = hidden, .product = mice::kernels::product_kind::f32}, memory);
+        block.apply({x.data(), hidden}, batch, {rows, mask, prepared, nullptr}, space);
         return x;
     }
 };
@@ -204,7 +205,7 @@ TEST_CASE("a prepared query and any batch give cross-attention the same bits") {
 
 TEST_CASE("self-attention agrees with its definition for each of several sequences") {
     const weight_source source(fixtures::small_config());
-    const nn::self_attention block(source.all, "top_layers.1.attention", heads, epsilon);
+    const nn::self_attention block(source.all, "top_layers.1", fixtures::small_config(), {heads});
     source.all.run_deferred({});
     fixtures::random_numbers random(12);
     nn::workspace space;
@@ -217,7 +218,7 @@ TEST_CASE("self-attention agrees with its definition for each of several sequenc
         const nn::attention_mask mask{.hide_first_column = hide};
         const std::vector<float> x = random.floats(total * hidden);
         std::vector<float> y = x;
-        block.apply(y.data(), {lengths.data(), lengths.size(), total}, mask, {}, space);
+        block.apply(y.data(), {lengths.data(), lengths.size(), total}, nn::whole(mask), {}, space);
         std::size_t first = 0;
         for (const std::size_t length : lengths) {
             const std::vector<float> part(
@@ -235,23 +236,112 @@ TEST_CASE("self-attention agrees with its definition for each of several sequenc
     }
 }
 
-TEST_CASE("self-attention of the first row alone gives it the same bits and leaves the others") {
+TEST_CASE("self-attention of the first rows alone gives them the same bits and leaves the others") {
     const weight_source source(fixtures::small_config());
-    const nn::self_attention block(source.all, "top_layers.0.attention", heads, epsilon);
+    const nn::self_attention block(source.all, "top_layers.0", fixtures::small_config(), {heads});
     source.all.run_deferred({});
     fixtures::random_numbers random(13);
     nn::workspace space;
-    const std::size_t rows = 9;
-    const std::vector<std::size_t> lengths(5, rows);
-    const std::vector<float> x = random.floats(lengths.size() * rows * hidden);
-    const nn::sequence_lengths stack{lengths.data(), lengths.size(), lengths.size() * rows};
-    std::vector<float> all = x;
-    std::vector<float> first = x;
-    block.apply(all.data(), stack, {.hide_first_column = true}, {}, space);
-    block.apply(first.data(), stack, {.hide_first_column = true}, {.first_row_only = true}, space);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        const bool first_row = i / hidden % rows == 0;
-        REQUIRE(first[i] == (first_row ? all[i] : x[i]));
+    const nn::part_maker parts = nn::whole({.hide_first_column = true});
+    for (const std::vector<std::size_t>& lengths :
+         {std::vector<std::size_t>(5, 9), std::vector<std::size_t>{9, 1, 30, 2}}) {
+        for (const std::size_t wanted : sizes{1, 2, 9}) {
+            std::size_t total = 0;
+            for (const std::size_t length : lengths) {
+                total += length;
+            }
+            const std::vector<float> x = random.floats(total * hidden);
+            const nn::sequence_stack stack{lengths.data(), lengths.size(), total};
+            std::vector<float> all = x;
+            std::vector<float> first = x;
+            block.apply(all.data(), stack, parts, {}, space);
+            block.apply(first.data(), stack, parts, {wanted}, space);
+            std::size_t i = 0;
+            for (const std::size_t length : lengths) {
+                for (std::size_t j = 0; j < length * hidden; ++j, ++i) {
+                    REQUIRE(first[i] == (j / hidden < wanted ? all[i] : x[i]));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("bands of a long sequence give what one masked block gives") {
+    const weight_source source(fixtures::small_config());
+    const nn::self_attention block(source.all, "top_layers.0", fixtures::small_config(), {heads});
+    source.all.run_deferred({});
+    fixtures::random_numbers random(14);
+    nn::workspace space;
+    for (const std::size_t length : sizes{1, 5, 127, 128, 129, 300, 515}) {
+        for (const std::size_t window : sizes{1, 3, 64, 150}) {
+            const std::vector<float> x = random.floats(length * hidden);
+            const nn::sequence_stack stack{&length, 1, length};
+            std::vector<float> banded = x;
+            std::vector<float> masked = x;
+            std::vector<float> open = x;
+            block.apply(banded.data(), stack, nn::banded(window), {}, space);
+            block.apply(masked.data(), stack, nn::whole({.window = window}), {}, space);
+            block.apply(open.data(), stack, nn::whole({}), {}, space);
+            double apart = 0;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                REQUIRE(std::fabs(banded[i] - masked[i]) < tolerance);
+                apart = std::max(apart, std::fabs(double{banded[i]} - double{open[i]}));
+            }
+            INFO(length << " rows, window " << window);
+            CHECK((apart > 1e-3) == (length > window + 1));
+        }
+    }
+}
+
+TEST_CASE("an attention mask hides columns and adds what matches are worth") {
+    fixtures::random_numbers random(15);
+    constexpr std::size_t width = 8;
+    constexpr std::size_t tokens = 37;
+    constexpr std::size_t rows = 6; // two heads of three rows
+    constexpr std::size_t period = 3;
+    const std::vector<float> query = random.floats(rows * width);
+    const std::vector<float> keys = random.floats(tokens * width);
+    const std::vector<float> values = random.floats(tokens * width);
+    std::vector<float> matches(period * tokens);
+    for (float& match : matches) {
+        match = random.below(4) == 0 ? 1.0F : 0.0F;
+    }
+    const float logits[] = {1.5F, -0.75F};
+    nn::attention_mask mask{.hidden_first = 30,
+                            .hidden_last = 33,
+                            .window = 6,
+                            .window_first = 4,
+                            .first_row_column = 9,
+                            .matches = matches.data(),
+                            .match_logits = logits};
+    const auto& product = mice::kernels::active().f32;
+    mice::kernels::buffer packed_keys(product.packed_floats(width, tokens));
+    mice::kernels::buffer packed_values(product.packed_floats(tokens, width));
+    product.pack_transposed(keys.data(), width, width, tokens, packed_keys.data());
+    product.pack(values.data(), width, tokens, width, packed_values.data());
+    const nn::packed_attention in{packed_keys.data(), width, tokens, packed_values.data(), width};
+    mice::kernels::buffer scratch(product.attention_scratch(rows, in));
+    std::vector<float> out(rows * width);
+    constexpr float scale = 0.6F;
+    product.attend({query.data(), width}, rows, period, in, scale, mask, {out.data(), width},
+                   scratch.data());
+    const Matrix logit = matrix_of(query, rows, width) * matrix_of(keys, tokens, width).transpose();
+    const Matrix value = matrix_of(values, tokens, width);
+    for (std::size_t i = 0; i < rows; ++i) {
+        Vector weights(tokens);
+        for (std::size_t j = 0; j < tokens; ++j) {
+            const std::size_t column = 9 + i % period;
+            const bool far = j >= 4 && (j > column ? j - column : column - j) > 6;
+            const bool hides = far || (j >= 30 && j < 33);
+            const double bonus =
+                double{matches[i % period * tokens + j]} * double{logits[i / period]};
+            const auto at = static_cast<Eigen::Index>(j);
+            weights(at) =
+                hides ? 0
+                      : std::exp(double{scale} * logit(static_cast<Eigen::Index>(i), at) + bonus);
+        }
+        const Matrix expected = weights * value / weights.sum();
+        REQUIRE(distance(out.data() + i * width, expected, 0) < tolerance);
     }
 }
 

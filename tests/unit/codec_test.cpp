@@ -111,12 +111,13 @@ TEST_CASE("every codec's scores are near those of the texts, for every option") 
                     (void)mice::index::create(folder.path() / "index", model.ranker, options);
                 });
                 CHECK(refused.code == mice::errc::invalid_argument);
-                CHECK(refused.says("exact-match"));
+                CHECK((refused.says("every token") || refused.says("exact-match")));
                 CHECK_FALSE(std::filesystem::exists(folder.path() / "index"));
             }
         } else {
             CHECK(worst_difference(model, stored_as("kv-int16")) < 1e-3F);
-            CHECK(worst_difference(model, stored_as("kv-int8")) < 0.1F);
+            CHECK(worst_difference(model, stored_as("kv-int8")) <
+                  (config.is_modernbert() ? 0.3F : 0.1F));
         }
         CHECK(worst_difference(model, stored_as("int8")) < 0.2F);
         CHECK(worst_difference(model, stored_as("int4")) < 2.0F);

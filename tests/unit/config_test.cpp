@@ -28,7 +28,7 @@ caught_error validation_error(const std::function<void(mice::model_config&)>& ch
 } // namespace
 
 TEST_CASE("a configuration comes back from its text unchanged") {
-    for (const auto& [name, config] : fixtures::every_option()) {
+    for (const auto& [name, config] : fixtures::every_kind()) {
         INFO(name);
         const std::string text = mice::config_to_json(config);
         const mice::model_config back = mice::config_from_json(text);
@@ -46,43 +46,89 @@ TEST_CASE("a configuration comes back from its text unchanged") {
 }
 
 TEST_CASE("every key of a configuration must be there, and no other") {
-    const json whole = small_json();
-    REQUIRE(whole.size() == 24);
-    for (const auto& [key, value] : whole.items()) {
-        INFO(key);
-        json part = whole;
-        part.erase(key);
-        const caught_error missing = read_error(part);
-        CHECK(missing.thrown);
-        CHECK(missing.code == mice::errc::config);
-        CHECK(missing.says("'" + key + "' is missing"));
+    REQUIRE(small_json().size() == 24);
+    for (const auto& [name, config] : fixtures::every_kind()) {
+        const json whole = json::parse(mice::config_to_json(config));
+        for (const auto& [key, value] : whole.items()) {
+            INFO(name << ", " << key);
+            json part = whole;
+            part.erase(key);
+            const caught_error missing = read_error(part);
+            CHECK(missing.thrown);
+            CHECK(missing.code == mice::errc::config);
+            CHECK((key == "kind" || missing.says("'" + key + "' is missing")));
+        }
+        json more = whole;
+        more["another_option"] = 128;
+        const caught_error unknown = read_error(more);
+        CHECK(unknown.code == mice::errc::unsupported);
+        CHECK(unknown.says("another_option"));
     }
-    json more = whole;
-    more["sliding_window"] = 128;
-    const caught_error unknown = read_error(more);
-    CHECK(unknown.code == mice::errc::unsupported);
-    CHECK(unknown.says("sliding_window"));
 }
 
 TEST_CASE("every key of a configuration refuses values of another type by name") {
-    const json whole = small_json();
     const json others = json::parse(R"([null, true, -1, 1.5, "text", [], {}, [1], 7])");
-    for (const auto& [key, value] : whole.items()) {
-        for (const json& other : others) {
-            const bool same_type =
-                value.type() == other.type() || (value.is_number_float() && other.is_number());
-            if (same_type) {
-                continue;
+    for (const auto& [name, config] : fixtures::every_kind()) {
+        const json whole = json::parse(mice::config_to_json(config));
+        for (const auto& [key, value] : whole.items()) {
+            for (const json& other : others) {
+                const bool same_type =
+                    value.type() == other.type() || (value.is_number_float() && other.is_number());
+                if (same_type) {
+                    continue;
+                }
+                json changed = whole;
+                changed[key] = other;
+                const caught_error wrong = read_error(changed);
+                INFO(name << ", " << key << " = " << other.dump() << ": " << wrong.text);
+                CHECK(wrong.thrown);
+                CHECK(wrong.code == mice::errc::config);
+                CHECK(wrong.says(key));
             }
-            json changed = whole;
-            changed[key] = other;
-            const caught_error wrong = read_error(changed);
-            INFO(key << " = " << other.dump() << ": " << wrong.text);
-            CHECK(wrong.thrown);
-            CHECK(wrong.code == mice::errc::config);
-            CHECK(wrong.says(key));
         }
     }
+}
+
+TEST_CASE("lists in a configuration are checked entry by entry") {
+    const auto changed_error = [](const mice::model_config& config, const char* key,
+                                  const char* value) {
+        json changed = json::parse(mice::config_to_json(config));
+        REQUIRE(changed.contains(key));
+        changed[key] = json::parse(value);
+        const caught_error wrong = read_error(changed);
+        INFO(key << " = " << value << ": " << wrong.text);
+        CHECK(wrong.thrown);
+        return wrong;
+    };
+    mice::model_config modern = fixtures::small_config();
+    modern.lexical_bias = true;
+    fixtures::make_modernbert(modern);
+    for (const char* ids : {"[3, 2]", "[2, 2]", "[128]", "[-1]", "[\"2\"]", "[99999999999]"}) {
+        CHECK(changed_error(modern, "special_token_ids", ids).says("special_token_ids"));
+    }
+    for (const char* types : {"[]", "[\"full_attention\"]", "[1, 2, 3]",
+                              R"(["full_attention", "full_attention", "linear_attention"])"}) {
+        CHECK(changed_error(modern, "layer_types", types).says("layer_types"));
+    }
+    const mice::model_config pair = fixtures::small_cross_encoder();
+    const std::string range = R"({"layers": 3, "cls": "cqd", "query": "qd", "document": "d",
+                                  "document_window": 2})";
+    json fine = json::parse(mice::config_to_json(pair));
+    fine["visibility"] = json::array({json::parse(range)});
+    CHECK_FALSE(read_error(fine).thrown);
+    const auto with = [&](const char* key, const char* value) {
+        json one = json::parse(range);
+        one[key] = json::parse(value);
+        return json::array({one}).dump();
+    };
+    for (const auto& [key, value] :
+         {std::pair("layers", "2"), std::pair("layers", "0"), std::pair("layers", "4"),
+          std::pair("cls", "\"qd\""), std::pair("query", "\"cd\""), std::pair("document", "\"cq\""),
+          std::pair("cls", "\"cx\""), std::pair("cls", "7"), std::pair("document_window", "-1"),
+          std::pair("more", "1")}) {
+        (void)changed_error(pair, "visibility", with(key, value).c_str());
+    }
+    (void)changed_error(pair, "visibility", "[3]");
 }
 
 TEST_CASE("text that is no configuration is refused") {
@@ -170,6 +216,35 @@ TEST_CASE("contradicting options are refused with both names") {
              c.cross_attn_first = true;
          },
          {"use_self_attention", "cross_attn_first"}},
+        {[](mice::model_config& c) { c.lexical_bias = true; }, {"lexical_bias", "bert"}},
+        {[](mice::model_config& c) {
+             c.lexical_bias = c.global_cls_token = true;
+             fixtures::make_modernbert(c);
+         },
+         {"global_cls_token", "lexical_bias"}},
+        {[](mice::model_config& c) {
+             c.compress_dim = 2;
+             fixtures::make_modernbert(c);
+         },
+         {"compress_dim", "modernbert"}},
+        {[](mice::model_config& c) {
+             fixtures::make_modernbert(c);
+             c.pooler = true;
+         },
+         {"modernbert", "pooler"}},
+        {[](mice::model_config& c) {
+             c = fixtures::small_cross_encoder();
+             c.sliding_window = 3;
+             c.visibility = {{3, {}, {}, {}, 2}};
+             fixtures::make_modernbert(c);
+         },
+         {"document_window", "sliding_window"}},
+        {[](mice::model_config& c) {
+             c = fixtures::small_cross_encoder();
+             c.positions_restart = true;
+             c.visibility = {{3, {}, {}, {false, false, true}, 0}};
+         },
+         {"max_query_length", "max_document_length", "max_pair_length"}},
         {[](config& c) { c.num_attention_heads = 5; }, {"hidden_size 32", "num_attention_heads 5"}},
         {[](config& c) { c.compress_dim = 1.1; }, {"compress_dim", "width", "heads"}}};
     for (const contradiction& one : all) {
@@ -185,16 +260,16 @@ TEST_CASE("contradicting options are refused with both names") {
 
 TEST_CASE("what this version cannot run is refused by name") {
     const caught_error family =
-        validation_error([](mice::model_config& c) { c.model_type = "modernbert"; });
+        validation_error([](mice::model_config& c) { c.model_type = "roberta"; });
     CHECK(family.code == mice::errc::unsupported);
-    CHECK(family.says("modernbert"));
+    CHECK(family.says("roberta"));
     CHECK(family.says("not supported yet"));
     const caught_error activation =
         validation_error([](mice::model_config& c) { c.hidden_act = "gelu_new"; });
     CHECK(activation.code == mice::errc::unsupported);
     CHECK(activation.says("gelu_new"));
-    json other{{"model_type", "modernbert"}, {"layer_types", json::array()}};
-    CHECK(read_error(other).says("modernbert"));
+    json other{{"model_type", "roberta"}, {"layer_types", json::array()}};
+    CHECK(read_error(other).says("roberta"));
     json family_name = small_json();
     family_name["cls_cross_attention"] = "none";
     CHECK(read_error(family_name).says("full, mean or mean_skip_last"));

@@ -35,7 +35,7 @@ std::vector<std::string> passages(std::uint64_t count) {
 } // namespace
 
 TEST_CASE("stored f32 states give the scores of the texts, to the last bit") {
-    const auto options = fixtures::every_option();
+    const auto options = fixtures::every_kind();
     for (const auto& [name, config] : options) {
         CAPTURE(name);
         const model_in_memory model(config);

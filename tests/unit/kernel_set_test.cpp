@@ -269,3 +269,29 @@ TEST_CASE("every set's epilogues, normalisation and packing of bytes") {
         }
     }
 }
+
+TEST_CASE("column maxima are the largest of each column in every set") {
+    fixtures::random_numbers random(77);
+    for (const kernels::kernel_set* set : every_set()) {
+        INFO(set->name);
+        for (const std::size_t rows : {1, 2, 7, 33}) {
+            for (std::size_t columns = 1; columns <= 70; ++columns) {
+                const std::size_t stride = columns + columns % 3;
+                std::vector<float> x(rows * stride);
+                for (float& value : x) {
+                    value = random.between(-2.0F, -1.0F); // a zero from elsewhere would win
+                }
+                std::vector<float> found(columns + 1, 12345.5F);
+                set->column_maxima(x.data(), stride, rows, columns, found.data());
+                REQUIRE(found.back() == 12345.5F);
+                for (std::size_t j = 0; j < columns; ++j) {
+                    float expected = x[j];
+                    for (std::size_t i = 1; i < rows; ++i) {
+                        expected = std::fmax(expected, x[i * stride + j]);
+                    }
+                    REQUIRE(found[j] == expected);
+                }
+            }
+        }
+    }
+}

@@ -91,7 +91,7 @@ TEST_CASE("ranking, scoring, encoding and batches agree bit for bit in every kin
     const std::vector<std::string> passages = some_passages(23);
     const std::vector<std::string> queries{"the old mill", "", "river bridge stone light day night",
                                            "x"};
-    for (const auto& [name, config] : fixtures::every_option()) {
+    for (const auto& [name, config] : fixtures::every_kind()) {
         INFO(name);
         const loaded_model model(config);
         const mice::reranker& ranker = model.ranker;
@@ -124,7 +124,7 @@ TEST_CASE("ranking, scoring, encoding and batches agree bit for bit in every kin
 
 TEST_CASE("weights stored as f16, bf16 or int8 give the same bits as the same values in f32") {
     const std::vector<std::string> passages = some_passages(9);
-    for (const auto& [name, config] : fixtures::every_option()) {
+    for (const auto& [name, config] : fixtures::every_kind()) {
         INFO(name);
         const std::vector<float> plain =
             scores_of(loaded_model(config).ranker.score("old mill", passages));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include <mice/config_json.hpp>
 #include <mice/io/checksum.hpp>
 
 namespace mice::tools {
@@ -38,14 +39,38 @@ void add_config(item_hash& hash, const model_config& c) {
     hash.add("n_docs_ctx_layers", c.document_layers);
     hash.add("compress_dim", std::bit_cast<std::uint64_t>(c.compress_dim));
     hash.add("max_document_length", c.max_document_length);
+    // What later versions added comes only where it differs, so that older files keep theirs.
+    if (c.kind == model_kind::cross_encoder) {
+        hash.add(config_to_json(c)); // where its documents are stored, all of it may shape them
+    }
+    if (c.is_modernbert()) {
+        hash.add("global_rope_theta", std::bit_cast<std::uint64_t>(c.global_rope_theta));
+        hash.add("local_rope_theta", std::bit_cast<std::uint64_t>(c.local_rope_theta));
+        hash.add("sliding_window", c.sliding_window);
+        hash.add("normalised", c.normalises_states());
+        for (std::size_t i = 0; i < c.document_layers; ++i) {
+            hash.add("sliding", c.sliding_layers[i]);
+        }
+    }
+}
+
+/// What else a vector of late interaction depends on; MICE models keep their old fingerprints.
+void add_late_interaction(item_hash& hash, const model_config& c) {
+    hash.add(name_of(c.kind));
+    hash.add("layers", c.layers);
+    hash.add("vector_size", c.vector_size);
+    hash.add("document_marker", static_cast<std::uint64_t>(c.document_marker));
+    hash.add("skipped", c.skipped.size());
+    hash.add(std::as_bytes(std::span(c.skipped)));
 }
 
 } // namespace
 
 bool shapes_documents(std::string_view tensor_name) {
-    constexpr std::array<std::string_view, 5> prefixes{"embeddings.", "embeddings_project.",
+    constexpr std::array<std::string_view, 7> prefixes{"embeddings.",    "embeddings_project.",
                                                        "bottom_layers.", "document_bottom_layers.",
-                                                       "adapter."};
+                                                       "adapter.",       "layers.",
+                                                       "linear."};
     for (const std::string_view prefix : prefixes) {
         if (tensor_name.starts_with(prefix)) {
             return true;
@@ -60,6 +85,9 @@ std::string document_fingerprint(const model_config& config,
     item_hash hash;
     hash.add("mice document 1");
     add_config(hash, config);
+    if (config.kind == model_kind::late_interaction) {
+        add_late_interaction(hash, config);
+    }
     for (const auto& [name, view] : tensors) {
         if (shapes_documents(name)) {
             hash.add(name);

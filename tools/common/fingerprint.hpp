@@ -12,7 +12,8 @@
 namespace mice::tools {
 
 /// Whether a tensor takes part in encoding a document: embeddings, the document's contextualization
-/// layers and the adapter, row scales included.
+/// layers and the adapter, or the layers and the projection of late interaction, row scales
+/// included.
 [[nodiscard]] bool shapes_documents(std::string_view tensor_name);
 
 /// What `mice.document_fingerprint` holds: 32 hexadecimal digits, the XXH3-128 hash of everything

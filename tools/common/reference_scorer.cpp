@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+#include <limits>
+#include <utility>
 
 #include <mice/error.hpp>
 
@@ -54,51 +55,6 @@ reference_matrix decode(const io::safetensors::tensor_map& tensors,
     return result;
 }
 
-reference_matrix zeros(std::size_t rows, std::size_t columns) {
-    return {rows, columns, std::vector<double>(rows * columns)};
-}
-
-void add(reference_matrix& x, const reference_matrix& y) {
-    for (std::size_t i = 0; i < x.values.size(); ++i) {
-        x.values[i] += y.values[i];
-    }
-}
-
-double dot(const double* a, const double* b, std::size_t size) {
-    double sum = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-        sum += a[i] * b[i];
-    }
-    return sum;
-}
-
-/// Softmax over the columns from `first` on; columns before it get 0.
-void softmax(std::vector<double>& logits, std::size_t first) {
-    double largest = logits[first];
-    for (std::size_t j = first; j < logits.size(); ++j) {
-        largest = std::max(largest, logits[j]);
-    }
-    double sum = 0;
-    for (std::size_t j = 0; j < logits.size(); ++j) {
-        logits[j] = j < first ? 0 : std::exp(logits[j] - largest);
-        sum += logits[j];
-    }
-    for (double& value : logits) {
-        value /= sum;
-    }
-}
-
-/// x W^T without a bias, W being [out, in].
-reference_matrix product(const reference_matrix& x, const reference_matrix& w) {
-    reference_matrix y = zeros(x.rows, w.rows);
-    for (std::size_t out = 0; out < w.rows; ++out) {
-        for (std::size_t t = 0; t < x.rows; ++t) {
-            y.row(t)[out] = dot(x.row(t), w.row(out), w.columns);
-        }
-    }
-    return y;
-}
-
 } // namespace
 
 reference_scorer::reference_scorer(const model_config& config,
@@ -132,207 +88,232 @@ void reference_scorer::add_table_row(std::string_view table, std::size_t index,
     }
 }
 
-reference_matrix reference_scorer::linear(const reference_matrix& x,
-                                          const std::string& name) const {
-    reference_matrix y = product(x, weight(name + ".weight"));
-    const reference_matrix& bias = weight(name + ".bias");
-    for (std::size_t t = 0; t < y.rows; ++t) {
-        for (std::size_t i = 0; i < y.columns; ++i) {
-            y.row(t)[i] += bias.values[i];
+reference_matrix reference_scorer::linear(const reference_matrix& x, const matrix_rows& w) const {
+    const reference_matrix& all = weight(w.name + ".weight");
+    reference_matrix part = all;
+    if (w.count != 0) {
+        part.rows = w.count;
+        part.values.assign(all.row(w.first), all.row(w.first) + w.count * all.columns);
+    }
+    reference_matrix y = product(x, part);
+    if (const auto bias = weights_.find(w.name + ".bias"); bias != weights_.end()) {
+        for (std::size_t t = 0; t < y.rows; ++t) {
+            for (std::size_t i = 0; i < y.columns; ++i) {
+                y.row(t)[i] += bias->second.values[w.first + i];
+            }
         }
     }
     return y;
 }
 
-void reference_scorer::normalise(reference_matrix& x, const std::string& name) const {
-    const reference_matrix& gain = weight(name + ".weight");
-    const reference_matrix& bias = weight(name + ".bias");
-    const auto width = static_cast<double>(x.columns);
+reference_matrix reference_scorer::normalised(reference_matrix x,
+                                              const std::optional<std::string>& norm) const {
+    if (!norm) {
+        return x;
+    }
+    normalise_rows(x, config_.layer_norm_eps);
+    const reference_matrix& gain = weight(*norm + ".weight");
+    const auto bias = weights_.find(*norm + ".bias");
     for (std::size_t t = 0; t < x.rows; ++t) {
-        double* row = x.row(t);
-        double mean = 0;
-        double variance = 0;
         for (std::size_t i = 0; i < x.columns; ++i) {
-            mean += row[i] / width;
+            x.row(t)[i] *= gain.values[i];
+            x.row(t)[i] += bias == weights_.end() ? 0 : bias->second.values[i];
         }
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            variance += (row[i] - mean) * (row[i] - mean) / width;
-        }
-        const double deviation = std::sqrt(variance + config_.layer_norm_eps);
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            row[i] = (row[i] - mean) / deviation * gain.values[i] + bias.values[i];
-        }
+    }
+    return x;
+}
+
+void reference_scorer::join(reference_matrix& x, const reference_matrix& f,
+                            const std::optional<std::string>& norm) const {
+    add(x, f);
+    if (!config_.is_modernbert()) {
+        x = normalised(std::move(x), norm);
     }
 }
 
-reference_matrix reference_scorer::embed(std::span<const std::int32_t> ids) const {
-    if (ids.empty() || ids.size() > config_.max_position_embeddings) {
-        throw errors::bad_argument("a text of " + std::to_string(ids.size()) +
-                                   " ids; the model has positions for 1 to " +
-                                   std::to_string(config_.max_position_embeddings));
-    }
-    reference_matrix x = zeros(ids.size(), config_.embedding_size);
-    for (std::size_t t = 0; t < ids.size(); ++t) {
-        if (ids[t] < 0 || static_cast<std::size_t>(ids[t]) >= config_.vocab_size) {
-            throw errors::id_out_of_range(ids[t], config_.vocab_size);
+reference_scorer::attention_block reference_scorer::self_block(const std::string& layer,
+                                                               std::size_t backbone_layer,
+                                                               std::size_t heads) const {
+    attention_block block{};
+    block.name = layer;
+    block.heads = heads;
+    if (config_.is_modernbert()) {
+        const std::size_t width = config_.hidden_size;
+        block.query = {layer + ".attn.Wqkv", 0, width};
+        block.key = {layer + ".attn.Wqkv", width, width};
+        block.value = {layer + ".attn.Wqkv", 2 * width, width};
+        block.output = {layer + ".attn.Wo"};
+        if (backbone_layer > 0) {
+            block.norm = layer + ".attn_norm";
         }
-        add_table_row("embeddings.word_embeddings.weight", static_cast<std::size_t>(ids[t]),
-                      x.row(t));
-        add_table_row("embeddings.position_embeddings.weight", t, x.row(t));
-        add_table_row("embeddings.token_type_embeddings.weight", 0, x.row(t));
+        const bool local = config_.sliding_layers[backbone_layer];
+        block.theta = local ? config_.local_rope_theta : config_.global_rope_theta;
+        const std::size_t window = config_.sliding_window;
+        if (local && window > 0 && !layer.starts_with("top_layers.")) {
+            block.hidden = [window](std::size_t i, std::size_t j) {
+                return (i > j ? i - j : j - i) > window;
+            };
+        }
+        return block;
     }
-    normalise(x, "embeddings.LayerNorm");
-    return config_.has_embedding_projection() ? linear(x, "embeddings_project") : x;
+    const std::string name = layer + ".attention";
+    block.query = {name + ".self.query"};
+    block.key = {name + ".self.key"};
+    block.value = {name + ".self.value"};
+    block.output = {name + ".output.dense"};
+    block.norm = name + ".output.LayerNorm";
+    return block;
 }
 
-/// x = LN(x + Linear_o(attention)), queries from x, keys and values from `from`.
-void reference_scorer::add_attention(reference_matrix& x, const reference_matrix& from,
-                                     const std::string& name, const attention_shape& shape) const {
-    const reference_matrix q = linear(x, name + ".self.query");
-    const reference_matrix k = linear(from, name + ".self.key");
-    const reference_matrix v = linear(from, name + ".self.value");
-    const std::size_t width = q.columns / shape.heads;
+void reference_scorer::attend(reference_matrix& x, const reference_matrix* from,
+                              const attention_block& block,
+                              const attention_observer& observer) const {
+    const reference_matrix start = config_.is_modernbert() ? normalised(x, block.norm) : x;
+    const reference_matrix& source = from != nullptr ? *from : start;
+    reference_matrix q = linear(start, block.query);
+    reference_matrix k = linear(source, block.key);
+    const reference_matrix v = linear(source, block.value);
+    const std::size_t width = q.columns / block.heads;
     reference_matrix context = zeros(x.rows, q.columns);
-    std::vector<double> attention(from.rows);
-    for (std::size_t head = 0; head < shape.heads; ++head) {
+    std::vector<double> attention(source.rows);
+    for (std::size_t head = 0; head < block.heads; ++head) {
         const std::size_t offset = head * width;
+        for (std::size_t i = 0; block.theta && i < x.rows; ++i) {
+            const std::size_t place = block.places.empty() ? i : block.places[i];
+            rotate(q.row(i) + offset, width, place, *block.theta);
+            rotate(k.row(i) + offset, width, place, *block.theta);
+        }
         for (std::size_t i = 0; i < x.rows; ++i) {
-            for (std::size_t j = 0; j < from.rows; ++j) {
+            for (std::size_t j = 0; j < source.rows; ++j) {
                 attention[j] = dot(q.row(i) + offset, k.row(j) + offset, width) /
                                std::sqrt(static_cast<double>(width));
+                attention[j] += block.bonus ? block.bonus(head, i, j) : 0;
+                if (block.hidden && block.hidden(i, j)) {
+                    attention[j] = -std::numeric_limits<double>::infinity();
+                }
             }
-            softmax(attention, shape.hide_first_column && i > 0 ? 1 : 0);
-            if (shape.first_row_mean && i == 0) {
-                std::fill(attention.begin(), attention.end(), 1 / static_cast<double>(from.rows));
+            softmax(attention);
+            if (block.first_row_mean && i == 0) {
+                std::fill(attention.begin(), attention.end(), 1 / static_cast<double>(source.rows));
             }
-            for (std::size_t j = 0; j < from.rows; ++j) {
+            if (observer) {
+                observer({block.name, head, i, attention});
+            }
+            for (std::size_t j = 0; j < source.rows; ++j) {
                 for (std::size_t c = offset; c < offset + width; ++c) {
                     context.row(i)[c] += attention[j] * v.row(j)[c];
                 }
             }
         }
     }
-    add(x, linear(context, name + ".output.dense"));
-    normalise(x, name + ".output.LayerNorm");
+    join(x, linear(context, block.output), block.norm);
 }
 
-void reference_scorer::add_feed_forward(reference_matrix& x, const std::string& layer) const {
-    reference_matrix inner = linear(x, layer + ".intermediate.dense");
-    for (double& value : inner.values) {
-        value = 0.5 * value * (1 + std::erf(value / std::numbers::sqrt2));
+void reference_scorer::feed_forward(reference_matrix& x, const std::string& layer) const {
+    if (!config_.is_modernbert()) {
+        reference_matrix inner = linear(x, {layer + ".intermediate.dense"});
+        std::transform(inner.values.begin(), inner.values.end(), inner.values.begin(), exact_gelu);
+        join(x, linear(inner, {layer + ".output.dense"}), layer + ".output.LayerNorm");
+        return;
     }
-    add(x, linear(inner, layer + ".output.dense"));
-    normalise(x, layer + ".output.LayerNorm");
+    const reference_matrix both = linear(normalised(x, layer + ".mlp_norm"), {layer + ".mlp.Wi"});
+    reference_matrix inner = zeros(x.rows, both.columns / 2);
+    for (std::size_t t = 0; t < x.rows; ++t) {
+        for (std::size_t i = 0; i < inner.columns; ++i) {
+            inner.row(t)[i] = exact_gelu(both.row(t)[i]) * both.row(t)[inner.columns + i];
+        }
+    }
+    add(x, linear(inner, {layer + ".mlp.Wo"}));
+}
+
+void reference_scorer::check_ids(std::span<const std::int32_t> ids) const {
+    if (ids.empty() || ids.size() > config_.max_position_embeddings) {
+        throw errors::bad_argument("a text of " + std::to_string(ids.size()) +
+                                   " ids; the model has positions for 1 to " +
+                                   std::to_string(config_.max_position_embeddings));
+    }
+    for (const std::int32_t id : ids) {
+        if (id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
+            throw errors::id_out_of_range(id, config_.vocab_size);
+        }
+    }
+}
+
+reference_matrix reference_scorer::embed(const joined& in) const {
+    check_ids(in.ids);
+    reference_matrix x = zeros(in.ids.size(), config_.embedding_size);
+    for (std::size_t t = 0; t < in.ids.size(); ++t) {
+        const auto id = static_cast<std::size_t>(in.ids[t]);
+        if (config_.is_modernbert()) {
+            add_table_row("embeddings.tok_embeddings.weight", id, x.row(t));
+            continue;
+        }
+        const bool is_second = t >= in.second;
+        const std::size_t place = is_second && config_.positions_restart ? t - in.second : t;
+        add_table_row("embeddings.word_embeddings.weight", id, x.row(t));
+        add_table_row("embeddings.position_embeddings.weight", place, x.row(t));
+        add_table_row("embeddings.token_type_embeddings.weight", is_second ? 1 : 0, x.row(t));
+    }
+    if (config_.is_modernbert()) {
+        return normalised(std::move(x), "embeddings.norm");
+    }
+    x = normalised(std::move(x), "embeddings.LayerNorm");
+    return config_.has_embedding_projection() ? linear(x, {"embeddings_project"}) : x;
 }
 
 reference_matrix reference_scorer::encode(const std::string& stack, std::size_t layers,
                                           std::span<const std::int32_t> ids) const {
-    reference_matrix x = embed(ids);
+    reference_matrix x = embed({{ids.begin(), ids.end()}, ids.size()});
     for (std::size_t i = 0; i < layers; ++i) {
         const std::string layer = stack + "." + std::to_string(i);
-        add_attention(x, reference_matrix(x), layer + ".attention",
-                      {config_.num_attention_heads, false, false});
-        add_feed_forward(x, layer);
+        attend(x, nullptr, self_block(layer, i, config_.num_attention_heads), {});
+        feed_forward(x, layer);
     }
     return x;
 }
 
-reference_matrix reference_scorer::query_states(std::span<const std::int32_t> ids) const {
-    return encode(config_.bound_bottom_layers ? "bottom_layers" : "query_bottom_layers",
-                  config_.query_layers, ids);
-}
-
-reference_matrix reference_scorer::document_states(std::span<const std::int32_t> ids) const {
-    return encode(config_.bound_bottom_layers ? "bottom_layers" : "document_bottom_layers",
-                  config_.document_layers, ids);
-}
-
-/// x += out_proj(mean over the document tokens of the same id of v_proj(D)); no match takes token
-/// 0.
-void reference_scorer::add_exact_matches(reference_matrix& x, const reference_matrix& document,
-                                         std::span<const std::int32_t> query_ids,
-                                         std::span<const std::int32_t> document_ids,
-                                         std::size_t layer) const {
-    const std::string name = "exact_match_heads." + std::to_string(layer);
-    const reference_matrix v = product(document, weight(name + ".v_proj.weight"));
-    reference_matrix means = zeros(x.rows, v.columns);
-    for (std::size_t i = 0; i < x.rows; ++i) {
-        std::vector<std::size_t> matches;
-        for (std::size_t j = 0; j < document_ids.size(); ++j) {
-            if (document_ids[j] == query_ids[i]) {
-                matches.push_back(j);
-            }
-        }
-        if (matches.empty()) {
-            matches.push_back(0);
-        }
-        for (const std::size_t j : matches) {
-            for (std::size_t c = 0; c < v.columns; ++c) {
-                means.row(i)[c] += v.row(j)[c] / static_cast<double>(matches.size());
-            }
+double reference_scorer::head(const reference_matrix& x) const {
+    const bool mean = config_.classifier_pooling == pooling::mean;
+    const reference_matrix last = config_.is_modernbert() ? normalised(x, "final_norm") : x;
+    reference_matrix pooled = zeros(1, x.columns);
+    const std::size_t rows = config_.is_modernbert() && mean ? x.rows : 1;
+    for (std::size_t t = 0; t < rows; ++t) {
+        for (std::size_t i = 0; i < x.columns; ++i) {
+            pooled.values[i] += last.row(t)[i] / static_cast<double>(rows);
         }
     }
-    add(x, product(means, weight(name + ".out_proj.weight")));
-}
-
-void reference_scorer::interact(reference_matrix& x, const reference_matrix& document,
-                                std::size_t layer) const {
-    const std::string name = "top_layers." + std::to_string(layer);
-    const std::size_t heads = config_.interaction_heads();
-    const auto self = [&] {
-        if (config_.use_self_attention) {
-            add_attention(x, reference_matrix(x), name + ".attention",
-                          {heads, config_.mask_query_to_cls, false});
-        }
+    const auto apply = [&pooled](double (*function)(double)) {
+        std::transform(pooled.values.begin(), pooled.values.end(), pooled.values.begin(), function);
     };
-    const bool mean = config_.cls_cross_attention != cls_cross::full;
-    const bool skip_first = config_.cls_cross_attention == cls_cross::mean_skip_last &&
-                            !config_.cross_attn_first && layer + 1 == config_.interaction_layers;
-    const auto cross = [&] {
-        const std::vector<double> first(x.row(0), x.row(0) + x.columns);
-        add_attention(x, document, name + ".crossattention", {heads, false, mean});
-        if (skip_first) {
-            std::copy(first.begin(), first.end(), x.row(0));
-        }
-    };
-    if (config_.cross_attn_first) {
-        cross();
-        self();
-    } else {
-        self();
-        cross();
+    if (config_.is_modernbert()) {
+        pooled = linear(pooled, {"head.dense"});
+        apply(exact_gelu);
+        pooled = normalised(std::move(pooled), "head.norm");
+    } else if (config_.kind == model_kind::cross_encoder && config_.model_type == "electra") {
+        pooled = linear(pooled, {"classifier.dense"});
+        apply(exact_gelu);
+        return linear(pooled, {"classifier.out_proj"}).values[0];
+    } else if (config_.pooler) {
+        pooled = linear(pooled, {"pooler.dense"});
+        apply(std::tanh);
     }
-    add_feed_forward(x, name);
+    return linear(pooled, {"classifier"}).values[0];
 }
 
 double reference_scorer::score(std::span<const std::int32_t> query_ids,
-                               std::span<const std::int32_t> document_ids) const {
-    reference_matrix x = query_states(query_ids);
-    reference_matrix document = document_states(document_ids);
-    if (config_.has_adapter()) {
-        x = linear(x, "adapter");
-        document = linear(document, "adapter");
+                               std::span<const std::int32_t> document_ids,
+                               const attention_observer& observer) const {
+    check_ids(query_ids);
+    check_ids(document_ids);
+    switch (config_.kind) {
+    case model_kind::cross_encoder:
+        return score_pair(join_pair(query_ids, document_ids), observer);
+    case model_kind::mice:
+        return score_mice(query_ids, document_ids, observer);
+    case model_kind::late_interaction:
+        break;
     }
-    if (config_.global_cls_token) {
-        const reference_matrix& row = weight("global_cls");
-        x.values.insert(x.values.begin(), row.values.begin(), row.values.end());
-        ++x.rows;
-    }
-    for (std::size_t layer = 0; layer < config_.interaction_layers; ++layer) {
-        if (config_.extra_attn_bias) {
-            add_exact_matches(x, document, query_ids, document_ids, layer);
-        }
-        interact(x, document, layer);
-    }
-    reference_matrix pooled = zeros(1, x.columns);
-    std::copy(x.row(0), x.row(0) + x.columns, pooled.row(0));
-    if (config_.pooler) {
-        pooled = linear(pooled, "pooler.dense");
-        for (double& value : pooled.values) {
-            value = std::tanh(value);
-        }
-    }
-    return linear(pooled, "classifier").values[0];
+    return late_interaction(query_ids, document_ids, observer);
 }
 
 } // namespace mice::tools

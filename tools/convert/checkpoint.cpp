@@ -17,8 +17,8 @@ namespace {
 constexpr std::array<std::string_view, 6> removable_prefixes{"module.", "model.",   "mice.",
                                                              "bert.",   "electra.", "_orig_mod."};
 // Heads stand beside the backbone, so a prefix of the backbone does not stand before them.
-constexpr std::array<std::string_view, 4> head_prefixes{"classifier.", "cls.", "linear.",
-                                                        "discriminator_predictions."};
+constexpr std::array<std::string_view, 6> head_prefixes{
+    "classifier.", "cls.", "linear.", "discriminator_predictions.", "head.", "decoder."};
 constexpr std::array<std::string_view, 2> integer_buffers{"embeddings.position_ids",
                                                           "embeddings.token_type_ids"};
 
@@ -184,6 +184,14 @@ void normalise_names(checkpoint& weights) {
     if (std::any_of(weights.tensors.begin(), weights.tensors.end(), is_old)) {
         rename_all(weights, modern_norm_name);
         weights.notes.emplace_back("renamed LayerNorm.gamma and beta to weight and bias");
+    }
+    constexpr std::string_view bert_layers = "encoder.layer.";
+    if (has_prefix(weights, bert_layers)) { // which ModernBERT calls layers
+        rename_all(weights, [&](const std::string& name) {
+            return name.starts_with(bert_layers) ? "layers." + name.substr(bert_layers.size())
+                                                 : name;
+        });
+        weights.notes.emplace_back("renamed encoder.layer.* to layers.*");
     }
     for (const std::string_view buffer : integer_buffers) {
         const auto found = weights.tensors.find(buffer);

@@ -28,8 +28,9 @@ struct checkpoint {
 [[nodiscard]] checkpoint read_checkpoint(const std::filesystem::path& directory);
 
 /// Brings names to their canonical form: removes prefixes such as `model.` that stand before all
-/// names (classification heads apart), renames `LayerNorm.gamma/beta`, drops integer buffers such
-/// as `embeddings.position_ids`. Says in the notes what it did.
+/// names (classification heads apart), renames `LayerNorm.gamma/beta` and BERT's `encoder.layer.N`
+/// to `layers.N`, drops integer buffers such as `embeddings.position_ids`. Says in the notes what
+/// it did.
 void normalise_names(checkpoint& weights);
 
 /// True when some tensor's name starts with `prefix`.

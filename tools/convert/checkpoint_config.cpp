@@ -14,13 +14,16 @@
 namespace mice::tools {
 namespace {
 
-constexpr std::array<std::string_view, 12> backbone_keys{
-    "model_type",        "vocab_size",        "hidden_size",
-    "embedding_size",    "num_hidden_layers", "num_attention_heads",
-    "intermediate_size", "hidden_act",        "max_position_embeddings",
-    "type_vocab_size",   "layer_norm_eps",    "initializer_range"};
+constexpr std::array<std::string_view, 26> backbone_keys{
+    "model_type", "vocab_size", "hidden_size", "embedding_size", "num_hidden_layers",
+    "num_attention_heads", "intermediate_size", "hidden_act", "max_position_embeddings",
+    "type_vocab_size", "layer_norm_eps", "initializer_range",
+    // ModernBERT
+    "hidden_activation", "norm_eps", "norm_bias", "attention_bias", "mlp_bias", "classifier_bias",
+    "classifier_activation", "layer_types", "rope_parameters", "rope_scaling",
+    "global_attn_every_n_layers", "global_rope_theta", "local_rope_theta", "local_attention"};
 
-constexpr std::array<std::string_view, 18> mice_keys{"n_contextualization_layers",
+constexpr std::array<std::string_view, 22> mice_keys{"n_contextualization_layers",
                                                      "n_docs_ctx_layers",
                                                      "n_interaction_layers",
                                                      "bound_bottom_layers",
@@ -37,7 +40,11 @@ constexpr std::array<std::string_view, 18> mice_keys{"n_contextualization_layers
                                                      "ctx_sliding_window",
                                                      "max_query_length",
                                                      "max_document_length",
-                                                     "special_token_ids"};
+                                                     "special_token_ids",
+                                                     "max_pair_length",
+                                                     "pair_truncation",
+                                                     "positions_restart",
+                                                     "visibility"};
 
 struct config_file {
     std::string name;
@@ -91,37 +98,15 @@ std::string text_or_empty(const io::json& values, const char* key) {
     return found != values.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-bool names_colbert(const io::json& values) {
-    if (values.contains("colbert")) {
-        return true;
-    }
-    const auto found = values.find("architectures");
-    if (found == values.end() || !found->is_array()) {
-        return false;
-    }
-    return std::any_of(found->begin(), found->end(), [](const io::json& name) {
-        return name.is_string() &&
-               name.get_ref<const std::string&>().find("ColBERT") != std::string::npos;
-    });
-}
-
 /// Models that are valid but need what this version does not have.
 void check_family(const io::json& backbone) {
-    if (names_colbert(backbone)) {
-        throw messages::not_yet("late interaction (a ColBERT checkpoint)",
-                                "convert a MICE checkpoint of the BERT family");
-    }
     const std::string type = text_or_empty(backbone, "model_type");
-    if (type == "modernbert") {
-        throw messages::not_yet("the ModernBERT family (model_type 'modernbert')",
-                                "convert a MICE checkpoint of the BERT or ELECTRA family");
-    }
     if (type.empty()) {
         throw messages::missing_key("model_type");
     }
-    if (type != "bert" && type != "electra") {
+    if (type != "bert" && type != "electra" && type != "modernbert") {
         throw messages::not_yet("model_type " + errors::quoted(type),
-                                "convert a MICE checkpoint of the BERT or ELECTRA family");
+                                "convert a checkpoint of the BERT, ELECTRA or ModernBERT family");
     }
 }
 
@@ -136,8 +121,19 @@ void check_backbone_features(const io::json& backbone) {
         heads != backbone.end() && !heads->empty()) {
         throw messages::not_yet("'pruned_heads'", next);
     }
-    if (backbone.value("is_decoder", io::json(false)) == true) {
-        throw messages::not_yet("a causal backbone ('is_decoder' is true)", next);
+    for (const char* key :
+         {"is_decoder", "norm_bias", "attention_bias", "mlp_bias", "classifier_bias"}) {
+        if (backbone.value(key, io::json(false)) == true) {
+            throw messages::not_yet(errors::quoted(key) + " = true", next);
+        }
+    }
+    if (const auto scaling = backbone.find("rope_scaling");
+        scaling != backbone.end() && !scaling->is_null()) {
+        throw messages::not_yet("'rope_scaling'", next);
+    }
+    const std::string activation = text_or_empty(backbone, "classifier_activation");
+    if (!activation.empty() && activation != "gelu") {
+        throw messages::not_yet("classifier_activation " + errors::quoted(activation), next);
     }
 }
 
@@ -181,8 +177,11 @@ void translate_mask_cls_to_doc(checkpoint_config& config) {
     }
 }
 
-/// Options that exist in the ModernBERT family only: gone when they are off.
+/// Options that exist in the ModernBERT family only: gone from others when they are off.
 void drop_modernbert_options(checkpoint_config& config) {
+    if (text_or_empty(config.values, "model_type") == "modernbert") {
+        return;
+    }
     const std::array<std::pair<const char*, io::json>, 3> off{
         {{"lexical_bias", false}, {"classifier_pooling", "cls"}, {"ctx_sliding_window", 0}}};
     for (const auto& [key, value] : off) {
@@ -191,8 +190,10 @@ void drop_modernbert_options(checkpoint_config& config) {
             continue;
         }
         if (!found->is_null() && *found != value) {
-            throw messages::not_yet(std::string(key) + " = " + io::to_text(*found),
-                                    "it is an option of the ModernBERT family");
+            throw messages::config_conflict(key, io::to_text(*found),
+                                            "model_type is " +
+                                                text_or_empty(config.values, "model_type") +
+                                                ", and it is an option of the ModernBERT family");
         }
         config.values.erase(found);
     }

@@ -31,7 +31,8 @@ struct checkpoint_config {
 void apply_flags(checkpoint_config& config, const io::json& flags, bool override_config);
 
 /// Fills in the options that have defaults or show in the tensors, and turns the whole into a valid
-/// configuration. Throws where an option is missing that nothing else tells.
-[[nodiscard]] model_config complete_config(checkpoint_config& config, const checkpoint& weights);
+/// configuration of that kind. Throws where an option is missing that nothing else tells.
+[[nodiscard]] model_config complete_config(checkpoint_config& config, const checkpoint& weights,
+                                           model_kind kind);
 
 } // namespace mice::tools

@@ -8,6 +8,7 @@
 #include <mice/config_json.hpp>
 
 #include "messages.hpp"
+#include "select_tensors.hpp"
 
 namespace mice::tools {
 namespace {
@@ -15,14 +16,21 @@ namespace {
 /// Builds the canonical object key by key.
 class config_completion {
   public:
-    config_completion(checkpoint_config& config, const checkpoint& weights)
-        : config_(config), weights_(weights) {}
+    config_completion(checkpoint_config& config, const checkpoint& weights, model_kind kind)
+        : config_(config), weights_(weights), kind_(kind) {}
 
     [[nodiscard]] model_config finish() {
         add_backbone();
-        add_layers();
-        add_switches();
-        add_order();
+        if (kind_ == model_kind::mice) {
+            add_layers();
+            add_switches();
+            add_order();
+        } else {
+            add_cross_encoder();
+        }
+        if (is_modernbert()) {
+            add_modernbert();
+        }
         add_limits();
         return config_from_json(io::to_text(result_));
     }
@@ -33,17 +41,21 @@ class config_completion {
         return found == config_.values.end() || found->is_null() ? nullptr : &*found;
     }
 
-    void require(const char* key) {
+    void require(const char* key) { require_as(key, key); }
+
+    void require_as(const char* canonical, const char* key) {
         const io::json* value = find(key);
         if (value == nullptr) {
             throw messages::missing_key(key);
         }
-        result_[key] = *value;
+        result_[canonical] = *value;
     }
 
-    void take_or(const char* key, const io::json& otherwise) {
+    void take_or(const char* key, const io::json& otherwise) { take_as(key, key, otherwise); }
+
+    void take_as(const char* canonical, const char* key, const io::json& otherwise) {
         const io::json* value = find(key);
-        result_[key] = value != nullptr ? *value : otherwise;
+        result_[canonical] = value != nullptr ? *value : otherwise;
     }
 
     /// An option that was left out but shows in the tensors or has a usual value.
@@ -55,10 +67,18 @@ class config_completion {
         take_or(key, otherwise);
     }
 
+    [[nodiscard]] bool is_modernbert() const { return result_["model_type"] == "modernbert"; }
+
     void add_backbone() {
         for (const char* key : {"model_type", "hidden_size", "num_attention_heads", "vocab_size",
                                 "intermediate_size", "max_position_embeddings"}) {
             require(key);
+        }
+        if (is_modernbert()) {
+            take_as("hidden_act", "hidden_activation", "gelu");
+            take_as("layer_norm_eps", "norm_eps", 1e-5);
+            result_["embedding_size"] = result_["hidden_size"];
+            return;
         }
         take_or("hidden_act", "gelu");
         take_or("type_vocab_size", 2U);
@@ -68,6 +88,7 @@ class config_completion {
                               table != weights_.tensors.end() && table->second.shape.rank() == 2;
         take_or("embedding_size",
                 inferred ? io::json(table->second.shape[1]) : result_["hidden_size"]);
+        result_["pooler"] = weights_.tensors.contains("pooler.dense.weight");
     }
 
     /// How many layers `prefix`N. the tensors show: one more than the largest N.
@@ -110,12 +131,35 @@ class config_completion {
         take_or_note("global_cls_token", row, "from the tensors' names");
         take_or_note("extra_attn_bias", heads, "from the tensors' names");
         take_or_note("use_self_attention", true, "the configuration does not say otherwise");
+        if (is_modernbert()) {
+            const bool bias =
+                weights_.tensors.contains("top_layers.0.crossattention.lexical_bias_weight");
+            take_or_note("lexical_bias", bias, "from the tensors' names");
+            add_special_ids();
+            if (const io::json* factor = find("compress_dim"); factor != nullptr && *factor != 1) {
+                throw detail::contradiction("compress_dim above 1", "model_type = modernbert");
+            }
+            return;
+        }
         if (find("compress_dim") == nullptr && has_prefix(weights_, "adapter.")) {
             throw messages::missing_option("compress_dim", "--compress-dim C",
                                            "the tensors hold an adapter");
         }
         take_or("compress_dim", 1);
-        result_["pooler"] = weights_.tensors.contains("pooler.dense.weight");
+    }
+
+    /// Which ids lexical bias leaves out; nothing else reads them.
+    void add_special_ids() {
+        result_["special_token_ids"] = io::json::array();
+        if (result_["lexical_bias"] != true) {
+            return;
+        }
+        require("special_token_ids");
+        io::json& ids = result_["special_token_ids"];
+        if (ids.is_array()) {
+            std::sort(ids.begin(), ids.end());
+            ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+        }
     }
 
     /// Nothing but the training run knows these two, and a wrong guess gives wrong scores.
@@ -135,17 +179,136 @@ class config_completion {
         take_or_note("mask_query_to_cls", true, "the reference's default");
     }
 
-    void add_limits() {
+    void add_cross_encoder() {
+        result_["kind"] = name_of(kind_);
+        const std::size_t layers = layers_in_tensors("layers.");
+        require_as("layers", "num_hidden_layers");
+        if (result_["layers"] != layers) {
+            throw messages::config_conflict("num_hidden_layers", io::to_text(result_["layers"]),
+                                            "the tensors show " + std::to_string(layers) +
+                                                " layers");
+        }
+        take_or("positions_restart", false);
+        take_or("visibility", io::json::array());
+        take_or_note("pair_truncation", "only_second", "the document is cut, the query is not");
+        take_or_note("max_pair_length", usual_length(), "tokens, the configuration gives no limit");
+    }
+
+    /// What ModernBERT's published models were trained with, and BERT's.
+    [[nodiscard]] std::size_t usual_length() const {
+        const std::size_t usual = is_modernbert() ? 1024 : 512;
         const io::json& positions = result_["max_position_embeddings"];
-        const std::size_t longest = positions.is_number_unsigned()
-                                        ? std::min<std::size_t>(512, positions.get<std::size_t>())
-                                        : 512;
-        take_or_note("max_query_length", longest, "tokens, the configuration gives no limit");
-        take_or_note("max_document_length", longest, "tokens, the configuration gives no limit");
+        return positions.is_number_unsigned() ? std::min(usual, positions.get<std::size_t>())
+                                              : usual;
+    }
+
+    [[nodiscard]] std::size_t count_in_result(const char* key) const {
+        const auto found = result_.find(key);
+        return found != result_.end() && found->is_number_unsigned() ? found->get<std::size_t>()
+                                                                     : 0;
+    }
+
+    void add_modernbert() {
+        take_or("classifier_pooling", "cls");
+        add_layer_types();
+        add_rope();
+        if (kind_ == model_kind::mice) {
+            take_as("sliding_window", "ctx_sliding_window", 0U);
+            return;
+        }
+        // Hugging Face's cross-encoder lets a token see half of it on each side.
+        require_as("sliding_window", "local_attention");
+        if (result_["sliding_window"].is_number_unsigned()) {
+            result_["sliding_window"] = count_in_result("sliding_window") / 2;
+        }
+    }
+
+    /// One type for each layer that the model has, from either form of the configuration.
+    void add_layer_types() {
+        const std::size_t layers = kind_ == model_kind::mice
+                                       ? std::max(count_in_result("n_contextualization_layers") +
+                                                      count_in_result("n_interaction_layers"),
+                                                  count_in_result("n_docs_ctx_layers"))
+                                       : count_in_result("layers");
+        detail::check_range("layers", layers, 0, 2 * detail::largest_depth);
+        io::json types = io::json::array();
+        if (const io::json* listed = find("layer_types"); listed != nullptr) {
+            if (!listed->is_array() || listed->size() < layers) {
+                throw errors::bad_option(
+                    "layer_types", "a list for " + std::to_string(layers) + " layers",
+                    listed->is_array() ? std::to_string(listed->size()) : listed->type_name());
+            }
+            types.insert(types.end(), listed->begin(),
+                         listed->begin() + static_cast<std::ptrdiff_t>(layers));
+        } else {
+            const io::json* every = find("global_attn_every_n_layers");
+            if (every == nullptr) {
+                throw messages::missing_key("layer_types");
+            }
+            if (!every->is_number_unsigned() || *every == 0) {
+                throw errors::bad_option("global_attn_every_n_layers", "a whole number above 0",
+                                         io::to_text(*every));
+            }
+            for (std::size_t i = 0; i < layers; ++i) {
+                types.push_back(i % every->get<std::size_t>() == 0 ? "full_attention"
+                                                                   : "sliding_attention");
+            }
+        }
+        result_["layer_types"] = std::move(types);
+    }
+
+    void add_rope() {
+        const io::json* parameters = find("rope_parameters");
+        if (parameters == nullptr) {
+            require("global_rope_theta");
+            if (const io::json* local = find("local_rope_theta"); local == nullptr) {
+                result_["local_rope_theta"] = result_["global_rope_theta"];
+            } else {
+                result_["local_rope_theta"] = *local;
+            }
+            return;
+        }
+        const auto base = [&](const char* type) -> io::json {
+            const auto found = parameters->is_object() ? parameters->find(type) : parameters->end();
+            if (!parameters->is_object() || found == parameters->end() || !found->is_object() ||
+                !found->contains("rope_theta")) {
+                throw messages::missing_key(std::string("rope_parameters.") + type + ".rope_theta");
+            }
+            const io::json kind = found->value("rope_type", io::json("default"));
+            if (kind != "default") {
+                throw messages::not_yet("rope_type " + io::to_text(kind),
+                                        "convert a checkpoint without it");
+            }
+            return found->at("rope_theta");
+        };
+        result_["global_rope_theta"] = base("full_attention");
+        result_["local_rope_theta"] = base("sliding_attention");
+    }
+
+    void add_limits() {
+        const std::size_t longest = usual_length();
+        if (kind_ == model_kind::mice) {
+            take_or_note("max_query_length", longest, "tokens, the configuration gives no limit");
+            take_or_note("max_document_length", longest,
+                         "tokens, the configuration gives no limit");
+            return;
+        }
+        const std::size_t pair = count_in_result("max_pair_length");
+        if (result_["positions_restart"] != true) {
+            take_or("max_query_length", pair > 4 ? pair - 2 : pair);
+            take_or("max_document_length", pair);
+            return;
+        }
+        // Documents may be stored, which is before a query could cut them.
+        take_or_note("max_query_length", std::clamp<std::size_t>(pair / 4, 2, 64),
+                     "tokens, so that stored documents have room");
+        const std::size_t query = count_in_result("max_query_length");
+        take_or("max_document_length", pair >= query ? pair - query + 1 : pair);
     }
 
     checkpoint_config& config_;
     const checkpoint& weights_;
+    model_kind kind_;
     io::json result_ = io::json::object();
 };
 
@@ -168,8 +331,9 @@ void check_interaction_config(const checkpoint_config& source, const model_confi
 
 } // namespace
 
-model_config complete_config(checkpoint_config& config, const checkpoint& weights) {
-    model_config result = config_completion(config, weights).finish();
+model_config complete_config(checkpoint_config& config, const checkpoint& weights,
+                             model_kind kind) {
+    model_config result = config_completion(config, weights, kind).finish();
     check_interaction_config(config, result);
     return result;
 }

@@ -17,6 +17,8 @@
 #include "common/fingerprint.hpp"
 #include "common/tokenizer_files.hpp"
 #include "derive.hpp"
+#include "derive_masks.hpp"
+#include "late_interaction.hpp"
 #include "messages.hpp"
 #include "model_file.hpp"
 #include "select_tensors.hpp"
@@ -127,19 +129,24 @@ io::safetensors::metadata_map make_metadata(const convert_options& options,
     return metadata;
 }
 
-/// Brings the checkpoint into the form of a MICE model of the BERT family, fully checked.
+/// Brings the checkpoint into the form of one of our models, fully checked.
 model_config prepare(const convert_options& options, checkpoint& weights,
                      conversion_report& report) {
+    if (is_late_interaction(options.directory)) {
+        return prepare_late_interaction(options, weights, report);
+    }
     checkpoint_config config = read_config(options.directory);
     apply_flags(config, options.config_flags, options.override_config);
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
-    if (options.derive.empty()) {
-        check_is_mice(weights);
-    } else {
+    check_labels(weights);
+    const bool masks = is_masks(options.derive);
+    if (masks) {
+        report.warnings = derive_masks(weights, config, options.derive);
+    } else if (!options.derive.empty()) {
         report.warnings = derive_mice(weights, config, {options.derive, options.from_layer});
     }
-    model_config result = complete_config(config, weights);
+    model_config result = complete_config(config, weights, kind_of(weights));
     drop_unused(weights, result);
     check_tensors(weights, required_tensors(result));
     report.notes = std::move(config.notes);
@@ -200,8 +207,10 @@ conversion_report convert(const convert_options& options) {
     if (tokens) {
         check_vocabulary(*tokens, report);
     }
-    const stored_weights stored = store_weights(weights, required_tensors(report.config),
-                                                {options.weights, options.keep_f16});
+    const std::vector<tensor_requirement> required = required_tensors(report.config);
+    const weight_format format = chosen_format(weights, required, options.weights);
+    fold_norms(weights, report.config);
+    const stored_weights stored = store_weights(weights, required, {format, options.keep_f16});
     report.format = stored.format;
     report.errors = stored.errors;
     report.parameters = stored.parameters;

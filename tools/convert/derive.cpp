@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <mice/config_json.hpp>
+#include <mice/model_tensors.hpp>
 
 #include "messages.hpp"
 #include "select_tensors.hpp"
@@ -16,8 +17,8 @@
 namespace mice::tools {
 namespace {
 
-constexpr std::array<std::string_view, 3> unused_heads{"cls.", "discriminator_predictions.",
-                                                       "lm_head."};
+constexpr std::array<std::string_view, 4> unused_heads{"cls.", "discriminator_predictions.",
+                                                       "lm_head.", "decoder."};
 
 std::optional<std::size_t> count_of(std::string_view text) {
     std::size_t value = 0;
@@ -40,56 +41,36 @@ void drop_heads(checkpoint& weights) {
     }
 }
 
-/// The configuration of the backbone alone, to know its tensors by: all layers in one stack.
-model_config backbone_config(const checkpoint_config& config, const checkpoint& weights,
-                             std::size_t layers) {
+/// The configuration of the backbone alone, to know its tensors by: that of a cross-encoder.
+model_config backbone_config(const checkpoint_config& config, const checkpoint& weights) {
     checkpoint_config all;
     for (const auto& [key, value] : config.values.items()) {
-        const bool is_option = key.starts_with("n_") || key.starts_with("max_query") ||
-                               key.starts_with("max_document");
+        const bool is_option = key.starts_with("max_") && key != "max_position_embeddings";
         if (!is_option) {
             all.values[key] = value;
         }
     }
-    all.values["n_contextualization_layers"] = layers;
-    all.values["n_interaction_layers"] = 1U;
-    all.values["cross_attn_first"] = false;
-    all.values["bound_bottom_layers"] = true;
-    all.values["cls_cross_attention"] = "full";
-    all.values["use_self_attention"] = true;
-    return complete_config(all, weights);
+    return complete_config(all, weights, model_kind::cross_encoder);
 }
 
 std::string encoder_layer(std::size_t index) {
-    return "encoder.layer." + std::to_string(index) + ".";
+    return "layers." + std::to_string(index) + ".";
 }
 
 /// The backbone's tensors, all of which must be there and no other.
 std::vector<tensor_requirement> backbone_tensors(const model_config& config,
                                                  const checkpoint& weights) {
-    constexpr std::string_view stack = "bottom_layers.";
     std::vector<tensor_requirement> result;
-    for (tensor_requirement need : required_tensors(config)) {
-        const bool head = need.name.starts_with("classifier.");
-        if (need.name.starts_with("top_layers.") || (head && !has_prefix(weights, "classifier."))) {
-            continue;
+    for (tensor_requirement& need : required_tensors(config)) {
+        bool absent = false; // a head, which is then made
+        for (const char* head : {"classifier.", "head."}) {
+            absent = absent || (need.name.starts_with(head) && !has_prefix(weights, head));
         }
-        if (need.name.starts_with(stack)) {
-            need.name = "encoder.layer." + need.name.substr(stack.size());
+        if (!absent) {
+            result.push_back(std::move(need));
         }
-        result.push_back(std::move(need));
     }
     return result;
-}
-
-void check_labels(const checkpoint& weights) {
-    const auto found = weights.tensors.find("classifier.weight");
-    if (found != weights.tensors.end() && found->second.shape.rank() == 2 &&
-        found->second.shape[0] != 1) {
-        throw error(errc::unsupported,
-                    "the cross-encoder has " + std::to_string(found->second.shape[0]) +
-                        " labels; MICE needs one score: take a checkpoint with one label");
-    }
 }
 
 /// Roughly normal numbers from exact arithmetic, so that every machine writes the same bytes.
@@ -121,14 +102,22 @@ void add_made_tensor(checkpoint& weights, const std::string& name, const io::ten
     weights.tensors[name] = {io::dtype::f32, shape, bytes};
 }
 
-void make_classifier(checkpoint& weights, std::size_t width, double deviation) {
+/// Makes the head's tensors that the checkpoint lacks: random matrices, norms that do nothing.
+bool make_head(checkpoint& weights, const model_config& config, double deviation) {
     normal_source source;
-    std::vector<float> values(width);
-    for (float& value : values) {
-        value = source.next(deviation);
+    bool made = false;
+    for (const tensor_requirement& need : required_tensors(config)) {
+        if (weights.tensors.contains(need.name)) {
+            continue;
+        }
+        made = true;
+        std::vector<float> values(*need.shape.elements(), need.name.ends_with("norm.weight"));
+        for (float& value : values) {
+            value = need.shape.rank() == 2 ? source.next(deviation) : value;
+        }
+        add_made_tensor(weights, need.name, need.shape, values);
     }
-    add_made_tensor(weights, "classifier.weight", {1, width}, values);
-    add_made_tensor(weights, "classifier.bias", {1}, {0.0F});
+    return made;
 }
 
 /// Copies (as views) every tensor under `from` to the same name under `to`.
@@ -140,9 +129,24 @@ void copy_layer(const io::safetensors::tensor_map& source, const std::string& fr
     }
 }
 
+/// Copies ModernBERT's self-attention `from`attn.* as a cross-attention; the rows of Wqkv are
+/// queries, keys and values.
+void copy_modernbert_cross(const io::safetensors::tensor_map& source, const std::string& from,
+                           const std::string& to, io::safetensors::tensor_map& target) {
+    const io::tensor_view& all = source.find(from + "attn.Wqkv.weight")->second;
+    const std::size_t width = all.shape[1];
+    const std::size_t bytes = all.bytes.size() / 3;
+    std::size_t part = 0;
+    for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
+        target[to + "crossattention." + name + ".weight"] = {
+            all.type, {width, width}, all.bytes.subspan(bytes * part++, bytes)};
+    }
+    target[to + "crossattention.Wo.weight"] = source.find(from + "attn.Wo.weight")->second;
+}
+
 struct layer_plan {
     std::size_t query, document, interaction, first_interaction;
-    bool bound, self_attention;
+    bool bound, self_attention, modernbert;
 };
 
 void rewrite_tensors(checkpoint& weights, const layer_plan& plan) {
@@ -162,15 +166,18 @@ void rewrite_tensors(checkpoint& weights, const layer_plan& plan) {
         const std::string from = encoder_layer(plan.first_interaction + i);
         const std::string to = "top_layers." + std::to_string(i) + ".";
         copy_layer(weights.tensors, from, to, result);
-        copy_layer(weights.tensors, from + "attention.", to + "crossattention.", result);
+        if (plan.modernbert) {
+            copy_modernbert_cross(weights.tensors, from, to, result);
+        } else {
+            copy_layer(weights.tensors, from + "attention.", to + "crossattention.", result);
+        }
         if (!plan.self_attention) {
-            std::erase_if(result, [drop = to + "attention."](const auto& entry) {
-                return entry.first.starts_with(drop);
-            });
+            std::erase_if(result, [drop = to + (plan.modernbert ? "attn." : "attention.")](
+                                      const auto& entry) { return entry.first.starts_with(drop); });
         }
     }
     for (const auto& [name, view] : weights.tensors) {
-        if (!name.starts_with("encoder.layer.")) {
+        if (!name.starts_with("layers.")) {
             result.emplace(name, view);
         }
     }
@@ -207,6 +214,11 @@ layer_plan make_plan(const checkpoint_config& config, const derivation& how, std
     plan.bound = switch_in(config, "bound_bottom_layers", true);
     plan.self_attention = switch_in(config, "use_self_attention", true);
     plan.first_interaction = how.from_layer.value_or(plan.query);
+    plan.modernbert = config.values.value("model_type", io::json()) == "modernbert";
+    if (plan.modernbert && plan.first_interaction != plan.query) {
+        throw messages::bad_derive(how.text, "an interaction layer of ModernBERT has the positions "
+                                             "of the layer at its place; leave --from-layer out");
+    }
     if (plan.query > layers || plan.document > layers || plan.first_interaction >= layers) {
         throw messages::bad_derive(how.text, "the backbone has only " + std::to_string(layers) +
                                                  " layers; choose a smaller cut");
@@ -223,7 +235,7 @@ layer_plan make_plan(const checkpoint_config& config, const derivation& how, std
 
 /// Options whose weights only training makes.
 void check_derivable(const checkpoint_config& config, const derivation& how) {
-    for (const char* key : {"global_cls_token", "extra_attn_bias"}) {
+    for (const char* key : {"global_cls_token", "extra_attn_bias", "lexical_bias"}) {
         if (switch_in(config, key, false)) {
             throw messages::bad_derive(how.text,
                                        std::string(key) + " needs trained tensors; leave it out");
@@ -281,15 +293,16 @@ std::vector<std::string> derive_mice(checkpoint& weights, checkpoint_config& con
     const layer_plan plan = make_plan(config, how, layers);
     drop_heads(weights);
     check_labels(weights);
-    const model_config backbone = backbone_config(config, weights, layers);
+    const model_config backbone = backbone_config(config, weights);
     check_tensors(weights, backbone_tensors(backbone, weights));
 
     std::vector<std::string> warnings;
-    if (!has_prefix(weights, "classifier.")) {
-        const auto range = config.values.find("initializer_range");
-        const double deviation =
-            range != config.values.end() && range->is_number() ? range->get<double>() : 0.02;
-        make_classifier(weights, backbone.hidden_size, deviation);
+    const auto range = config.values.find("initializer_range");
+    const double deviation =
+        range != config.values.end() && range->is_number() ? range->get<double>() : 0.02;
+    model_config with_mice_head = backbone; // ELECTRA's cross-encoders have another
+    with_mice_head.kind = model_kind::mice;
+    if (make_head(weights, with_mice_head, deviation)) {
         warnings.emplace_back("the checkpoint has no usable classifier: a random one was made, and "
                               "scores mean nothing until the model is fine-tuned");
     } else {

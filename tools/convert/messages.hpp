@@ -73,9 +73,44 @@ namespace mice::tools::messages {
                               "; did you mean " + errors::quoted(nearest) + "?"};
 }
 
+[[nodiscard]] inline error unknown_setting(std::string_view object, std::string_view key,
+                                           const std::optional<std::string>& nearest) {
+    return {errc::config,
+            errors::quoted(object) + " in config.json holds the unknown key " +
+                errors::quoted(key) +
+                (nearest ? "; did you mean " + errors::quoted(*nearest) + "?" : "; remove it")};
+}
+
+[[nodiscard]] inline error no_such_token(std::string_view key, std::string_view token,
+                                         bool has_tokenizer) {
+    return {errc::config,
+            std::string(key) + " is not given, and " +
+                (has_tokenizer ? "the tokenizer has no " + errors::quoted(token)
+                               : "there is no tokenizer to find " + std::string(token) + " in") +
+                "; add the ids to 'colbert' in config.json, or give --tokenizer PATH"};
+}
+
+[[nodiscard]] inline error mice_flag(std::string_view key) {
+    return {errc::invalid_argument, errors::quoted(key) +
+                                        " is an option of MICE models, and the checkpoint is of "
+                                        "late interaction (ColBERT); leave the flag out"};
+}
+
+[[nodiscard]] inline error unnamed_late_interaction() {
+    return {errc::config,
+            "the tensor 'linear.weight' is that of a ColBERT checkpoint, but config.json neither "
+            "holds 'colbert' nor names the architecture HF_ColBERT; add one of them"};
+}
+
 [[nodiscard]] inline error not_yet(std::string_view feature, std::string_view next) {
     return {errc::unsupported, std::string(feature) + " is not supported yet by mice-convert " +
                                    MICE_VERSION_STRING + "; " + std::string(next)};
+}
+
+[[nodiscard]] inline error several_labels(std::size_t labels) {
+    return {errc::unsupported,
+            "the cross-encoder has " + std::to_string(labels) +
+                " labels; mice needs one score: take a checkpoint with one label"};
 }
 
 [[nodiscard]] inline error unknown_tensor(std::string_view name, std::size_t more,

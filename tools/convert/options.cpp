@@ -14,7 +14,7 @@
 namespace mice::tools {
 namespace {
 
-enum class flag_kind { count, boolean, number, cls_cross };
+enum class flag_kind { count, boolean, number, cls_cross, pooling, truncation };
 
 /// A configuration key that may be given as a flag of the same name, with dashes.
 struct config_flag {
@@ -24,7 +24,7 @@ struct config_flag {
     const char* help;
 };
 
-constexpr std::array<config_flag, 13> config_flag_list{{
+constexpr std::array<config_flag, 19> config_flag_list{{
     {"n_contextualization_layers", "--n-contextualization-layers,--query-layers", flag_kind::count,
      "contextualization layers of the query"},
     {"n_docs_ctx_layers", "--n-docs-ctx-layers,--document-layers", flag_kind::count,
@@ -45,6 +45,18 @@ constexpr std::array<config_flag, 13> config_flag_list{{
     {"compress_dim", "--compress-dim", flag_kind::number, "divisor of the interaction width"},
     {"use_self_attention", "--use-self-attention", flag_kind::boolean,
      "self-attention in the interaction layers"},
+    {"lexical_bias", "--lexical-bias", flag_kind::boolean,
+     "ModernBERT: matching ids raise the logits of cross-attention"},
+    {"classifier_pooling", "--classifier-pooling", flag_kind::pooling,
+     "ModernBERT: what the classifier reads, row 0 or the mean"},
+    {"ctx_sliding_window", "--ctx-sliding-window", flag_kind::count,
+     "ModernBERT: tokens that sliding contextualization layers see on each side; 0 = all"},
+    {"max_pair_length", "--max-pair-length", flag_kind::count,
+     "cross-encoder: limit of query and document together, in tokens"},
+    {"pair_truncation", "--pair-truncation", flag_kind::truncation,
+     "cross-encoder: what is cut at that limit"},
+    {"positions_restart", "--positions-restart", flag_kind::boolean,
+     "cross-encoder: the document's positions start at 0 again"},
     {"max_query_length", "--max-query-length", flag_kind::count, "limit in tokens"},
     {"max_document_length", "--max-document-length", flag_kind::count, "limit in tokens"},
 }};
@@ -72,6 +84,10 @@ CLI::Validator checker(flag_kind kind) {
         return CLI::IsMember({"true", "false"});
     case flag_kind::cls_cross:
         return CLI::IsMember({"full", "mean", "mean_skip_last"});
+    case flag_kind::pooling:
+        return CLI::IsMember({"cls", "mean"});
+    case flag_kind::truncation:
+        return CLI::IsMember({"only_second", "longest_first"});
     case flag_kind::count:
         return {[](const std::string& text) {
                     return to_count(text) ? std::string() : "'" + text + "' is not a whole number";
@@ -95,6 +111,8 @@ io::json flag_value(flag_kind kind, const std::string& text) {
     case flag_kind::number:
         return *to_number(text);
     case flag_kind::cls_cross:
+    case flag_kind::pooling:
+    case flag_kind::truncation:
         break;
     }
     return text;
@@ -139,7 +157,8 @@ void add_main_options(CLI::App& app, convert_options& options) {
         ->check(CLI::Range(std::size_t{0}, std::size_t{1000}));
     auto* derive = app.add_option("--derive", options.derive,
                                   "make an untrained MICE model from a backbone or cross-encoder: "
-                                  "l4+3, l3+all");
+                                  "l4+3, l3+all; or a step on the way there from a cross-encoder: "
+                                  "masked:document-alone,query-not-cls,cls-not-document,...");
     app.add_option("--from-layer", options.from_layer,
                    "with --derive: backbone layer that the first interaction layer is taken from")
         ->needs(derive);

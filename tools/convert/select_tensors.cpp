@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "select_tensors.hpp"
 
+#include <cstring>
 #include <set>
 #include <string>
 #include <string_view>
@@ -53,20 +54,28 @@ std::vector<std::string> names_of(std::span<const tensor_requirement> required) 
 
 } // namespace
 
-void check_is_mice(const checkpoint& weights) {
-    if (has_prefix(weights, "top_layers.") || !has_prefix(weights, "encoder.layer.")) {
-        return;
+model_kind kind_of(const checkpoint& weights) {
+    if (has_prefix(weights, "top_layers.") || !has_prefix(weights, "layers.")) {
+        return model_kind::mice;
     }
     if (has_prefix(weights, "linear.")) {
-        throw messages::not_yet("late interaction (a ColBERT checkpoint)",
-                                "convert a MICE checkpoint of the BERT family");
+        throw messages::unnamed_late_interaction();
     }
     if (has_prefix(weights, "classifier.")) {
-        throw messages::not_yet("scoring with a plain cross-encoder",
-                                "--derive l4+3 turns it into a MICE model to fine-tune");
+        return model_kind::cross_encoder;
     }
-    throw error(errc::tensor, "the checkpoint is a plain backbone without interaction layers; "
+    throw error(errc::tensor, "the checkpoint is a plain backbone without a head that scores; "
                               "--derive l4+3 turns it into a MICE model to fine-tune");
+}
+
+void check_labels(const checkpoint& weights) {
+    for (const char* name : {"classifier.weight", "classifier.out_proj.weight"}) {
+        const auto found = weights.tensors.find(name);
+        if (found != weights.tensors.end() && found->second.shape.rank() == 2 &&
+            found->second.shape[0] != 1) {
+            throw messages::several_labels(found->second.shape[0]);
+        }
+    }
 }
 
 void check_tensors(const checkpoint& weights, std::span<const tensor_requirement> required) {
@@ -102,12 +111,38 @@ void drop_unused(checkpoint& weights, const model_config& config) {
     }
     std::size_t dropped = 0;
     for (std::size_t i = 0; i < config.interaction_layers; ++i) {
-        dropped += drop_prefix(weights, "top_layers." + std::to_string(i) + ".attention.");
+        dropped += drop_prefix(weights, "top_layers." + std::to_string(i) +
+                                            (config.is_modernbert() ? ".attn." : ".attention."));
     }
     if (dropped > 0) {
         weights.notes.push_back(
             "dropped " + std::to_string(dropped) +
             " self-attention tensors that use_self_attention = false leaves unused");
+    }
+}
+
+void fold_norms(checkpoint& weights, const model_config& config) {
+    if (!config.is_modernbert() || config.kind != model_kind::mice) {
+        return;
+    }
+    for (std::size_t i = 0; i < config.interaction_layers; ++i) {
+        const std::string layer = "top_layers." + std::to_string(i) + ".";
+        const auto norm = weights.tensors.find(layer + "attn_norm.weight");
+        if (norm == weights.tensors.end()) {
+            continue; // backbone layer 0 has none
+        }
+        const std::vector<float> gains = float_values(norm->second);
+        for (const char* part : {"crossattention.k_proj.weight", "crossattention.v_proj.weight"}) {
+            io::tensor_view& view = weights.tensors.find(layer + part)->second;
+            std::vector<float> values = float_values(view);
+            for (std::size_t j = 0; j < values.size(); ++j) {
+                values[j] *= gains[j % gains.size()];
+            }
+            std::vector<std::byte>& bytes =
+                weights.made.emplace_back(values.size() * sizeof(float));
+            std::memcpy(bytes.data(), values.data(), bytes.size());
+            view = {io::dtype::f32, view.shape, bytes};
+        }
     }
 }
 

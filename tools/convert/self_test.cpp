@@ -89,8 +89,10 @@ std::vector<io::tensor_to_write> self_test::tensors() const {
 self_test make_self_test(const model_config& config, const io::safetensors::tensor_map& stored,
                          const tokenizer* words, std::size_t pairs) {
     const reference_scorer scorer(config, stored);
-    const std::size_t query_limit = std::min(longest_query, config.max_query_length);
-    const std::size_t document_limit = std::min(longest_document, config.max_document_length);
+    const std::size_t query_limit =
+        std::min(longest_query, config.max_query_length - config.marker_tokens());
+    const std::size_t document_limit =
+        std::min(longest_document, config.max_document_length - config.marker_tokens());
     id_source source;
     self_test result;
     for (std::size_t i = 0; i < pairs; ++i) {

@@ -18,26 +18,12 @@
 namespace mice::tools {
 namespace {
 
-weight_format chosen_format(const checkpoint& weights, std::span<const tensor_requirement> required,
-                            weight_format asked) {
-    if (asked != weight_format::as_given) {
-        return asked;
-    }
-    const bool all_half =
-        std::all_of(required.begin(), required.end(), [&weights](const tensor_requirement& need) {
-            return need.role == tensor_role::vector ||
-                   weights.tensors.find(need.name)->second.type == io::dtype::f16;
-        });
-    return all_half ? weight_format::f16 : weight_format::f32;
-}
-
 bool is_kept(const tensor_requirement& need, const std::string& part) {
     return need.role == tensor_role::matrix && need.name.find(part) != std::string::npos;
 }
 
-void check_kept(std::span<const tensor_requirement> required, const storage_options& options,
-                weight_format format) {
-    if (!options.keep_f16.empty() && format != weight_format::int8) {
+void check_kept(std::span<const tensor_requirement> required, const storage_options& options) {
+    if (!options.keep_f16.empty() && options.format != weight_format::int8) {
         throw messages::keep_without_int8();
     }
     for (const std::string& part : options.keep_f16) {
@@ -70,6 +56,9 @@ std::string_view group_of(std::string_view name) {
     }
     if (name.find("bottom_layers.") != std::string_view::npos) {
         return "contextualization layers";
+    }
+    if (name.starts_with("layers.")) {
+        return "layers";
     }
     return name.starts_with("top_layers.") || name.starts_with("exact_match_heads.")
                ? "interaction layers"
@@ -239,13 +228,24 @@ std::string_view format_name(weight_format format) {
     return names[static_cast<std::size_t>(format)];
 }
 
+weight_format chosen_format(const checkpoint& weights, std::span<const tensor_requirement> required,
+                            weight_format asked) {
+    if (asked != weight_format::as_given) {
+        return asked;
+    }
+    const bool all_half =
+        std::all_of(required.begin(), required.end(), [&weights](const tensor_requirement& need) {
+            return need.role == tensor_role::vector ||
+                   weights.tensors.find(need.name)->second.type == io::dtype::f16;
+        });
+    return all_half ? weight_format::f16 : weight_format::f32;
+}
+
 stored_weights store_weights(const checkpoint& weights,
                              std::span<const tensor_requirement> required,
                              const storage_options& options) {
-    storage_options chosen = options;
-    chosen.format = chosen_format(weights, required, options.format);
-    check_kept(required, options, chosen.format);
-    weight_store store(std::move(chosen));
+    check_kept(required, options);
+    weight_store store(options);
     for (const tensor_requirement& need : required) {
         store.add(need, weights.tensors.find(need.name)->second);
     }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <mice/io/safetensors.hpp>
-#include <mice/model_config.hpp>
+#include <mice/model_tensors.hpp>
 
 #include "checkpoint.hpp"
 #include "options.hpp"
@@ -38,13 +38,19 @@ struct stored_weights {
 
 /// What is asked of the stored weights.
 struct storage_options {
-    weight_format format = weight_format::as_given;
+    weight_format format = weight_format::f32;
     std::vector<std::string> keep_f16; ///< with int8: matrices with one of these in their name
 };
 
-/// Checks every value and converts every required tensor. as_given becomes f16 where all matrices
-/// and tables are F16, else f32. Throws errc::tensor for NaN, infinity, or a weight beyond f16, and
-/// errc::invalid_argument for a keep_f16 that fits no matrix.
+/// The format that was asked for; as_given becomes f16 where all matrices and tables are F16, else
+/// f32.
+[[nodiscard]] weight_format chosen_format(const checkpoint& weights,
+                                          std::span<const tensor_requirement> required,
+                                          weight_format asked);
+
+/// Checks every value and converts every required tensor to the format, which is not as_given.
+/// Throws errc::tensor for NaN, infinity, or a weight beyond f16, and errc::invalid_argument for a
+/// keep_f16 that fits no matrix.
 [[nodiscard]] stored_weights store_weights(const checkpoint& weights,
                                            std::span<const tensor_requirement> required,
                                            const storage_options& options);

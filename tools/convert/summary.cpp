@@ -63,6 +63,12 @@ std::string shape_text(const model_config& c) {
 }
 
 std::string layers_text(const model_config& c) {
+    if (c.kind == model_kind::late_interaction) {
+        return std::to_string(c.layers) + ", then vectors of " + std::to_string(c.vector_size);
+    }
+    if (c.kind == model_kind::cross_encoder) {
+        return std::to_string(c.layers);
+    }
     const std::string sides = c.bound_bottom_layers
                                   ? std::to_string(c.query_layers) + " shared"
                                   : std::to_string(c.query_layers) + " query, " +
@@ -70,16 +76,54 @@ std::string layers_text(const model_config& c) {
     return sides + " + " + std::to_string(c.interaction_layers) + " interaction";
 }
 
-std::string options_text(const model_config& c) {
-    std::string text = c.cross_attn_first ? "cross, self, FFN" : "self, cross, FFN";
-    text += "; [CLS] takes " +
-            std::string(cls_cross_names[static_cast<std::size_t>(c.cls_cross_attention)].second);
-    text += "; query sees [CLS]: " + yes_no(!c.mask_query_to_cls);
-    text += "; pooler: " + yes_no(c.pooler);
-    text += c.use_self_attention ? "" : "; no self-attention";
-    text += c.global_cls_token ? "; global row" : "";
-    text += c.extra_attn_bias ? "; exact-match heads" : "";
+std::string late_interaction_text(const model_config& c) {
+    return "MaxSim; markers " + std::to_string(c.query_marker) + " and " +
+           std::to_string(c.document_marker) + "; queries filled with " + std::to_string(c.filler) +
+           ", attended to: " + yes_no(c.attend_to_filler) + "; " +
+           std::to_string(c.skipped.size()) + " ids without a vector";
+}
+
+std::string seen_by(const visible_groups& group) {
+    return std::string(group.cls ? "c" : "") + (group.query ? "q" : "") +
+           (group.document ? "d" : "");
+}
+
+std::string pair_text(const model_config& c) {
+    std::string text = "pairs cut " + std::string(name_in(truncation_names, c.pair_truncation));
+    text += c.positions_restart ? "; positions of the document start at 0" : "";
+    for (const visibility_range& range : c.visibility) {
+        text += "; " + std::to_string(range.layers) + " layers: [CLS] sees " + seen_by(range.cls) +
+                ", query " + seen_by(range.query) + ", document " + seen_by(range.document);
+        text += range.document_window != 0
+                    ? " within " + std::to_string(range.document_window) + " tokens"
+                    : "";
+    }
     return text;
+}
+
+std::string modernbert_text(const model_config& c) {
+    std::string text =
+        "; classifier reads " + std::string(name_in(pooling_names, c.classifier_pooling));
+    text += c.sliding_window != 0 ? "; window " + std::to_string(c.sliding_window) : "; no window";
+    text += c.lexical_bias ? "; lexical bias" : "";
+    return text;
+}
+
+std::string options_text(const model_config& c) {
+    std::string text;
+    if (c.kind == model_kind::mice) {
+        text = c.cross_attn_first ? "cross, self, FFN" : "self, cross, FFN";
+        text += "; [CLS] takes " + std::string(name_in(cls_cross_names, c.cls_cross_attention));
+        text += "; query sees [CLS]: " + yes_no(!c.mask_query_to_cls);
+        text += c.use_self_attention ? "" : "; no self-attention";
+        text += c.global_cls_token ? "; global row" : "";
+        text += c.extra_attn_bias ? "; exact-match heads" : "";
+    } else if (c.kind == model_kind::cross_encoder) {
+        text = pair_text(c);
+    } else {
+        return late_interaction_text(c);
+    }
+    return text + (c.is_modernbert() ? modernbert_text(c) : "; pooler: " + yes_no(c.pooler));
 }
 
 std::string tokenizer_text(const conversion_report& report) {
@@ -94,6 +138,7 @@ std::string summary_text(const convert_options& options, const conversion_report
     const model_config& c = report.config;
     std::string text =
         printable(options.directory.string()) + " -> " + printable(options.output.string()) + "\n";
+    text += row("kind", std::string(title_of(c.kind)));
     text += row("family", c.model_type);
     text += row("shape", shape_text(c));
     text += row("layers", layers_text(c));

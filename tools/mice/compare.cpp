@@ -18,7 +18,6 @@
 #include "mice/compare_models.hpp"
 #include "mice/compare_results.hpp"
 #include "mice/index_commands.hpp"
-#include "mice/model_kind.hpp"
 
 namespace mice::cli {
 namespace {
@@ -71,9 +70,9 @@ comparison described(const std::vector<compared_model>& models, std::size_t base
                      const compare_options& options) {
     comparison all;
     for (const compared_model& each : models) {
-        all.models.push_back({each.name, std::string(kind_of(each.ranker)),
+        all.models.push_back({each.name, std::string(title_of(each.ranker.config().kind)),
                               std::string(name_of(each.computed)), each.file, each.file_bytes,
-                              stores_documents(each.ranker)});
+                              each.ranker.stores_documents()});
     }
     all.baseline = baseline;
     all.threads = threads_for({options.scoring.threads, nullptr}, 1024);

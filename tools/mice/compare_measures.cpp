@@ -15,7 +15,6 @@
 #include "common/progress.hpp"
 #include "common/scratch_folder.hpp"
 #include "mice/list_scorer.hpp"
-#include "mice/model_kind.hpp"
 
 namespace mice::cli {
 namespace {
@@ -176,7 +175,7 @@ void measure_costs(std::span<const compared_model> models, const judged_lists& j
     std::vector<timed_way> ways;
     for (std::size_t m = 0; m < models.size(); ++m) {
         ways.push_back({&models[m], nullptr, {}});
-        if (stores_documents(models[m].ranker)) {
+        if (models[m].ranker.stores_documents()) {
             stored[m] = std::make_unique<stored_sample>(models[m], sample, options);
             ways.push_back({&models[m], &stored[m]->documents(), {}});
             into.models[m].storage = stored[m]->cost();
@@ -212,7 +211,7 @@ scored_lists scores_of(const compared_model& model, const judged_lists& judged,
 
 void check_storable(std::span<const compared_model> models, const index_options& stored) {
     for (const compared_model& each : models) {
-        if (!stores_documents(each.ranker)) {
+        if (!each.ranker.stores_documents()) {
             continue;
         }
         const tools::scratch_folder folder("mice-compare");

@@ -115,6 +115,7 @@ std::string json_text(const std::filesystem::path& path, const reranker& ranker)
     }
     const tools::ordered_json object{
         {"file", path.string()},
+        {"kind", std::string(name_of(ranker.config().kind))},
         {"file_bytes", std::filesystem::file_size(path)},
         {"memory_bytes", ranker.memory_bytes()},
         {"parameters", total_parameters(groups)},
@@ -138,6 +139,7 @@ std::string line(const std::string& name, const std::string& value) {
 std::string plain_text(const std::filesystem::path& path, const reranker& ranker) {
     const std::vector<tensor_group> groups = group_tensors(ranker.file());
     std::string text = tools::printable(path.string()) + "\n";
+    text += line("kind", std::string(title_of(ranker.config().kind)));
     text += line("file size", std::to_string(std::filesystem::file_size(path)) + " bytes");
     text += line("memory for the weights", std::to_string(ranker.memory_bytes()) + " bytes");
     text += line("parameters", std::to_string(total_parameters(groups)));

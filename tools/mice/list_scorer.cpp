@@ -11,7 +11,6 @@
 #include <mice/parallel.hpp>
 
 #include "common/progress.hpp"
-#include "mice/model_kind.hpp"
 
 namespace mice::cli {
 namespace {
@@ -67,7 +66,7 @@ class list_scorer {
     }
 
     scored_lists run() {
-        if (stores_documents(ranker_)) {
+        if (ranker_.stores_documents()) {
             score_documents();
         } else {
             score_texts();
@@ -129,7 +128,7 @@ class list_scorer {
     static constexpr std::uint64_t encoding_weight = 16;
 
     [[nodiscard]] std::uint64_t total_work() const {
-        std::uint64_t work = stores_documents(ranker_) ? documents_.size() * encoding_weight : 0;
+        std::uint64_t work = ranker_.stores_documents() ? documents_.size() * encoding_weight : 0;
         for (const document_pairs& each : documents_) {
             work += each.pairs.size();
         }

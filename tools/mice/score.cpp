@@ -123,7 +123,8 @@ class pair_scorer {
     /// Ids are taken as they are: only the model's positions limit them. Where the text stands
     /// beside them, it must give the same ids: a line that says two things is not scored.
     void check_ids(const side& each, const std::string& key, std::size_t text_limit) const {
-        const std::size_t limit = ranker_.config().max_position_embeddings;
+        const std::size_t markers = ranker_.config().marker_tokens(); // which the model puts in
+        const std::size_t limit = ranker_.config().max_position_embeddings - markers;
         if (each.is_text) {
             return;
         }
@@ -143,7 +144,7 @@ class pair_scorer {
         }
         if (each.text && ranker_.has_tokenizer() &&
             ranker_.text_tokenizer()
-                    .encode(*each.text, {.max_tokens = text_limit,
+                    .encode(*each.text, {.max_tokens = text_limit - markers,
                                          .specials = options_.specials,
                                          .on_invalid = options_.on_invalid})
                     .ids != each.ids) {

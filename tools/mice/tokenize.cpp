@@ -54,8 +54,9 @@ source open_source(const tokenize_options& options) {
     }
     result.model = load_model(model_path(options.model));
     const model_config& config = result.model->config();
-    result.max_tokens =
+    const std::size_t limit =
         options.limit == side::query ? config.max_query_length : config.max_document_length;
+    result.max_tokens = limit - config.marker_tokens();
     return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 
 #include <mice/kernels/elementwise.hpp>
 #include <mice/kernels/gemm.hpp>
@@ -18,6 +19,32 @@ template <class Arch>
     constexpr std::size_t tall = tile_rows<Arch>;
     const std::size_t most = tall * larger(1, floats / (tall * stride));
     return smaller(rows, most);
+}
+
+/// Adds what matching ids are worth to the logits of a row, which are still to be multiplied by
+/// `scale`, and takes what the row does not see out of the softmax.
+template <class Arch>
+void mask_row(float* row, std::size_t tokens, std::size_t position, float match_logit, float scale,
+              const attention_mask& mask) {
+    constexpr float lowest = -std::numeric_limits<float>::infinity();
+    if (mask.matches != nullptr) {
+        add_scaled<Arch>(mask.matches + position * tokens, match_logit / scale, row, tokens);
+    }
+    if (mask.window != 0) {
+        const std::size_t column = mask.first_row_column + position;
+        const std::size_t first = column > mask.window ? column - mask.window : 0;
+        const std::size_t last = smaller(tokens, column + mask.window + 1);
+        if (first > mask.window_first) {
+            fill(row + mask.window_first, first - mask.window_first, lowest);
+        }
+        const std::size_t behind = larger(last, mask.window_first);
+        if (behind < tokens) {
+            fill(row + behind, tokens - behind, lowest);
+        }
+    }
+    if (mask.hidden_first < mask.hidden_last) {
+        fill(row + mask.hidden_first, mask.hidden_last - mask.hidden_first, lowest);
+    }
 }
 
 } // namespace detail
@@ -48,10 +75,14 @@ void attend(rows_in query, std::size_t rows, std::size_t period, const packed_at
                                   in.tokens, nullptr, {scores, stride}, scratch);
         for (std::size_t i = 0; i < count; ++i) {
             float* row = scores + i * stride;
-            const bool is_first = (first + i) % period == 0;
+            const std::size_t position = (first + i) % period;
+            const bool is_first = position == 0;
             if (is_first && mask.average_first_row) {
                 detail::fill(row, in.tokens, 1.0F / static_cast<float>(in.tokens));
             } else {
+                const float match =
+                    mask.matches != nullptr ? mask.match_logits[(first + i) / period] : 0;
+                detail::mask_row<Arch>(row, in.tokens, position, match, scale, mask);
                 softmax<Arch>(row, in.tokens, scale, !is_first && mask.hide_first_column ? 1 : 0);
             }
             if (in.value_scales != nullptr) {

@@ -73,6 +73,87 @@ template <class Arch = default_arch> void multiply(const float* x, float* y, std
     }
 }
 
+/// x[n] = gelu(x[n]) * gate[n]
+template <class Arch = default_arch> void gated_gelu(float* x, const float* gate, std::size_t n) {
+    std::size_t i = 0;
+    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
+        (gelu::apply<Arch>(vec<Arch>::load_unaligned(x + i)) * vec<Arch>::load_unaligned(gate + i))
+            .store_unaligned(x + i);
+    }
+    if (i < n) {
+        alignas(64) float rest[lanes<Arch>] = {};
+        detail::copy(x + i, n - i, rest);
+        gelu::apply<Arch>(vec<Arch>::load_aligned(rest)).store_aligned(rest);
+        for (std::size_t j = 0; i < n; ++i, ++j) {
+            x[i] = rest[j] * gate[i];
+        }
+    }
+}
+
+/// y[n] += factor * x[n]
+template <class Arch = default_arch>
+void add_scaled(const float* x, float factor, float* y, std::size_t n) {
+    std::size_t i = 0;
+    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
+        multiply_add<Arch>(vec<Arch>::load_unaligned(x + i), vec<Arch>(factor),
+                           vec<Arch>::load_unaligned(y + i))
+            .store_unaligned(y + i);
+    }
+    for (; i < n; ++i) {
+        y[i] += factor * x[i];
+    }
+}
+
+/// Turns the pairs (x[i], x[half + i]), i < half, of each of the heads of x[heads, 2 half] by the
+/// angles whose cosine[half] and sine[half] are given: rotary position embedding (RoPE).
+template <class Arch = default_arch>
+void rotate(float* x, std::size_t heads, std::size_t half, const float* cosine, const float* sine) {
+    for (std::size_t head = 0; head < heads; ++head, x += 2 * half) {
+        float* other = x + half;
+        std::size_t i = 0;
+        for (; i + lanes<Arch> <= half; i += lanes<Arch>) {
+            const vec<Arch> a = vec<Arch>::load_unaligned(x + i);
+            const vec<Arch> b = vec<Arch>::load_unaligned(other + i);
+            const vec<Arch> c = vec<Arch>::load_unaligned(cosine + i);
+            const vec<Arch> s = vec<Arch>::load_unaligned(sine + i);
+            (a * c - b * s).store_unaligned(x + i);
+            (b * c + a * s).store_unaligned(other + i);
+        }
+        for (; i < half; ++i) {
+            const float a = x[i];
+            x[i] = a * cosine[i] - other[i] * sine[i];
+            other[i] = other[i] * cosine[i] + a * sine[i];
+        }
+    }
+}
+
+/// maxima[j] = the largest x[i][j] of the m rows of x [m, n], `stride` floats from row to row; m at
+/// least 1, no value NaN.
+template <class Arch = default_arch>
+void column_maxima(const float* x, std::size_t stride, std::size_t m, std::size_t n,
+                   float* maxima) {
+    std::size_t j = 0;
+    for (; j + 2 * lanes<Arch> <= n; j += 2 * lanes<Arch>) { // two chains hide a maximum's latency
+        const float* row = x + j;
+        vec<Arch> left = vec<Arch>::load_unaligned(row);
+        vec<Arch> right = vec<Arch>::load_unaligned(row + lanes<Arch>);
+        for (std::size_t i = 1; i < m; ++i) {
+            row += stride;
+            left = xsimd::max(left, vec<Arch>::load_unaligned(row));
+            right = xsimd::max(right, vec<Arch>::load_unaligned(row + lanes<Arch>));
+        }
+        left.store_unaligned(maxima + j);
+        right.store_unaligned(maxima + j + lanes<Arch>);
+    }
+    for (; j < n; ++j) {
+        float found = x[j];
+        for (std::size_t i = 1; i < m; ++i) {
+            found = x[i * stride + j] > found ? x[i * stride + j] : found;
+        }
+        maxima[j] = found;
+    }
+}
+
 /// The largest magnitude of x[n]: 0 without values, infinity or NaN where one is not finite.
 template <class Arch = default_arch>
 [[nodiscard]] float largest_magnitude(const float* x, std::size_t n) {

@@ -38,10 +38,18 @@ enum class product_kind { f32, bf16, int8 };
 /// What becomes of a product's elements: nothing, the exact GELU, or tanh.
 enum class epilogue { keep, gelu, tanh };
 
-/// What the softmax of an attention block leaves out.
+/// Which columns (keys) the rows (queries) of an attention block see, and what is added to their
+/// logits.
 struct attention_mask {
-    bool hide_first_column = false; ///< rows 1.. do not attend to column 0
-    bool average_first_row = false; ///< row 0 takes the plain mean of the values
+    bool hide_first_column = false;   ///< rows 1.. do not attend to column 0
+    bool average_first_row = false;   ///< row 0 takes the plain mean of the values
+    std::size_t hidden_first = 0;     ///< no row sees the columns from this one ..
+    std::size_t hidden_last = 0;      ///< .. to before this one
+    std::size_t window = 0;           ///< if not 0, a row sees no column further away than this ..
+    std::size_t window_first = 0;     ///< .. but every column before this one
+    std::size_t first_row_column = 0; ///< where row 0 stands among the columns, for the window
+    const float* matches = nullptr;   ///< [period, tokens]: 1 where the ids are the same, else 0
+    const float* match_logits = nullptr; ///< [rows / period] heads: what a match adds to a logit
 };
 
 /// Keys and values packed for a product.
@@ -80,6 +88,11 @@ struct kernel_set {
     void (*pack_byte_rows)(const std::byte* source, std::size_t stride, std::size_t k,
                            std::size_t n, float* packed);
     void (*add)(const float* x, float* y, std::size_t n);
+    void (*gated_gelu)(float* x, const float* gate, std::size_t n);
+    void (*column_maxima)(const float* x, std::size_t stride, std::size_t m, std::size_t n,
+                          float* maxima);
+    void (*rotate)(float* x, std::size_t heads, std::size_t half, const float* cosine,
+                   const float* sine);
     void (*layer_norm)(float* x, std::size_t n, const float* weight, const float* bias,
                        float epsilon);
 

@@ -57,6 +57,9 @@ template <class Arch = default_arch> [[nodiscard]] constexpr kernel_set set_of()
             .pack_bytes = pack_bytes<Arch>,
             .pack_byte_rows = pack_byte_rows<Arch>,
             .add = add<Arch>,
+            .gated_gelu = gated_gelu<Arch>,
+            .column_maxima = column_maxima<Arch>,
+            .rotate = rotate<Arch>,
             .layer_norm = layer_norm<Arch>};
 }
 

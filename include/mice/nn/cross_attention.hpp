@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,27 +25,19 @@ struct cross_query {
         absorbed; ///< [heads, rows, hidden]; empty where the query is too long for it
 };
 
-/// LN(x + Linear_o(attention of x over D)) in either of two exact forms (MICE paper, section 3):
-/// the plain one projects D to keys and values; the absorbed one multiplies W_k into the query and
-/// W_v into the attended mean of D, and never touches a [tokens, hidden] projection. Immutable.
+/// Linear_o(attention of x over D), joined to x, in either of two exact forms (MICE paper, section
+/// 3): the plain one projects D to keys and values; the absorbed one multiplies W_k into the query
+/// and W_v into the attended mean of D, and never touches a [tokens, hidden] projection. Immutable.
 class cross_attention {
   public:
-    /// `layer` of `layers` says which of a document's stored keys and values are this block's.
-    cross_attention(const weights& source, const std::string& name, std::size_t heads,
-                    double epsilon, std::size_t layer = 0, std::size_t layers = 1)
-        : query_(source, {{name + ".self.query"}}),
-          key_value_(source, {{name + ".self.key", name + ".self.value"}}),
-          output_(source, {{name + ".output.dense"}}),
-          norm_(source, name + ".output.LayerNorm", epsilon), heads_(heads), hidden_(query_.out()),
-          head_dim_(hidden_ / heads), layer_(layer), layers_(layers),
-          product_(source.activation_product()), state_product_(source.state_product()),
-          absorbed_product_(std::min(source.product_of(source[name + ".self.key.weight"]),
-                                     source.product_of(source[name + ".self.value.weight"]))),
-          value_bias_(source[name + ".self.value.bias"].floats()) {
-        if (can_absorb(1)) {
-            pack_absorbed(source, name);
-        }
-    }
+    /// Block of interaction layer `index`; says too which of a document's stored keys and values
+    /// are its own.
+    cross_attention(const weights& source, std::size_t index, const model_config& config)
+        : cross_attention(source, cross_tensors("top_layers." + std::to_string(index), config),
+                          index, config) {}
+
+    /// Whether it attends to D itself where other layers attend to its rows normalised.
+    [[nodiscard]] bool attends_to_raw() const noexcept { return attends_to_raw_; }
 
     /// out [tokens, 2 hidden] = the keys, then the values of states [tokens, hidden].
     void key_values(const float* states, std::size_t tokens, float* out, workspace& space) const {
@@ -55,7 +48,8 @@ class cross_attention {
     [[nodiscard]] cross_query prepare(const float* x, std::size_t rows, workspace& space) const {
         cross_query prepared;
         prepared.projected.resize(rows * hidden_);
-        query_.apply({x, hidden_}, rows, {prepared.projected.data(), hidden_}, space);
+        query_.apply(residual_.start(rows_in{x, hidden_}, rows, space), rows,
+                     {prepared.projected.data(), hidden_}, space);
         if (can_absorb(rows)) {
             prepared.absorbed.resize(heads_ * rows * hidden_);
             absorb({prepared.projected.data(), hidden_}, 1, rows, prepared.absorbed.data(), space);
@@ -63,15 +57,24 @@ class cross_attention {
         return prepared;
     }
 
-    /// x: `rows` rows of each document's copy of the query, in place. `prepared` is null where the
-    /// rows differ from document to document.
-    void apply(rows_out x, std::size_t rows, document_batch& documents, const attention_mask& mask,
-               const cross_query* prepared, workspace& space) const {
+    /// What is the same for all documents of a call.
+    struct shared_query {
+        std::size_t rows;              ///< of each document's copy of the query
+        attention_mask mask;           ///< without matches
+        const cross_query* prepared;   ///< null where the rows differ from document to document
+        const std::int32_t* match_ids; ///< [rows], -1 for none; read where the model has lexical
+                                       ///< bias
+    };
+    /// x: the rows of each document's copy of the query, in place.
+    void apply(rows_out x, document_batch& documents, const shared_query& shared,
+               workspace& space) const {
+        const std::size_t rows = shared.rows;
+        const cross_query* prepared = shared.prepared;
         const std::size_t all = documents.size() * rows;
         rows_in query{prepared != nullptr ? prepared->projected.data() : nullptr, hidden_, rows, 0};
         if (prepared == nullptr) {
             const rows_out projected{space.query.reserve(all * hidden_), hidden_};
-            query_.apply(x, all, projected, space);
+            query_.apply(residual_.start(x, all, space), all, projected, space);
             query = projected;
         }
         const rows_out attended{space.attended.reserve(all * hidden_), hidden_};
@@ -83,21 +86,20 @@ class cross_attention {
                 ++last;
             }
             if (last > first) {
-                attend_absorbed(query, rows, documents, {first, last}, mask, prepared, attended,
-                                space);
+                attend_absorbed(query, documents, {first, last}, shared, attended, space);
                 first = last;
             } else {
                 if (documents[first].key_value_codes != nullptr) {
-                    attend_codes(query, rows, documents, first, mask, attended, space);
+                    attend_codes(query, documents, first, shared, attended, space);
                 } else {
-                    attend_plain(query, rows, documents, first, mask, attended, space);
+                    attend_plain(query, documents, first, shared, attended, space);
                 }
                 ++first;
             }
         }
         const rows_out projected{space.projected.reserve(all * hidden_), hidden_};
         output_.apply(attended, all, projected, space);
-        norm_.add_and_apply(projected, x, all);
+        residual_.finish(projected, x, all, hidden_);
     }
 
     /// True where the absorbed form takes fewer multiply-adds: `rows` query rows against `tokens`
@@ -114,6 +116,45 @@ class cross_attention {
     }
 
   private:
+    struct tensors {
+        std::string query, key, value, output;
+        std::optional<std::string> norm;
+    };
+
+    static tensors cross_tensors(const std::string& layer, const model_config& config) {
+        const std::string name = layer + ".crossattention.";
+        if (config.is_modernbert()) {
+            const bool is_first = config.query_layers == 0 && layer == "top_layers.0";
+            return {name + "q_proj", name + "k_proj", name + "v_proj", name + "Wo",
+                    is_first ? std::nullopt : std::optional(layer + ".attn_norm")};
+        }
+        return {name + "self.query", name + "self.key", name + "self.value", name + "output.dense",
+                name + "output.LayerNorm"};
+    }
+
+    cross_attention(const weights& source, const tensors& names, std::size_t index,
+                    const model_config& config)
+        : query_(source, {{names.query}, !config.is_modernbert()}),
+          key_value_(source, {{names.key, names.value}, !config.is_modernbert()}),
+          output_(source, {{names.output}, !config.is_modernbert()}),
+          residual_(source, names.norm, config), heads_(config.interaction_heads()),
+          hidden_(query_.out()), head_dim_(hidden_ / heads_), layer_(index),
+          layers_(config.interaction_layers), attends_to_raw_(!names.norm),
+          product_(source.activation_product()), state_product_(source.state_product()),
+          absorbed_product_(std::min(source.product_of(source[names.key + ".weight"]),
+                                     source.product_of(source[names.value + ".weight"]))),
+          value_bias_(config.is_modernbert() ? std::vector<float>(hidden_)
+                                             : source[names.value + ".bias"].floats()) {
+        if (config.lexical_bias) {
+            match_logits_ = source["top_layers." + std::to_string(index) +
+                                   ".crossattention.lexical_bias_weight"]
+                                .floats();
+        }
+        if (can_absorb(1)) {
+            pack_absorbed(source, names);
+        }
+    }
+
     static constexpr std::size_t least_head_dim = 4;
     static constexpr std::size_t most_columns = 64; // of a panel, in any set of kernels
 
@@ -124,17 +165,17 @@ class cross_attention {
     /// Whether any document is long enough for the absorbed form: the limit of `absorbs`. Narrower
     /// heads would mostly pack zeros.
     [[nodiscard]] bool can_absorb(std::size_t rows) const {
-        return head_dim_ >= least_head_dim && rows * (heads_ - 1) <= hidden_;
+        return !attends_to_raw_ && head_dim_ >= least_head_dim && rows * (heads_ - 1) <= hidden_;
     }
 
-    void pack_absorbed(const weights& source, const std::string& name) {
+    void pack_absorbed(const weights& source, const tensors& names) {
         const kernels::product_set& product = kernels::active()[absorbed_product_];
         key_floats_ = product.packed_floats(head_dim_, hidden_);
         value_floats_ = product.packed_floats(hidden_, head_dim_);
         (void)absorbed_keys_.reserve(heads_ * key_floats_);
         (void)absorbed_values_.reserve(heads_ * value_floats_);
-        const std::vector<float> key = source[name + ".self.key.weight"].floats();
-        const std::vector<float> value = source[name + ".self.value.weight"].floats();
+        const std::vector<float> key = source[names.key + ".weight"].floats();
+        const std::vector<float> value = source[names.value + ".weight"].floats();
         for (std::size_t head = 0; head < heads_; ++head) {
             const std::size_t first = head * head_dim_ * hidden_;
             product.pack(key.data() + first, hidden_, head_dim_, hidden_,
@@ -142,6 +183,25 @@ class cross_attention {
             product.pack_transposed(value.data() + first, hidden_, hidden_, head_dim_,
                                     absorbed_values_.data() + head * value_floats_);
         }
+    }
+
+    /// The mask of document i, with what matching ids are worth.
+    [[nodiscard]] attention_mask mask_of(const document_batch& documents, std::size_t i,
+                                         const shared_query& shared, workspace& space) const {
+        attention_mask mask = shared.mask;
+        if (!match_logits_.empty()) {
+            const document_view& document = documents[i];
+            float* equal = space.equal_ids.reserve(shared.rows * document.tokens);
+            for (std::size_t row = 0; row < shared.rows; ++row) {
+                const std::int32_t id = shared.match_ids[row];
+                for (std::size_t j = 0; j < document.tokens; ++j) {
+                    equal[row * document.tokens + j] = document.ids[j] == id ? 1.0F : 0.0F;
+                }
+            }
+            mask.matches = equal;
+            mask.match_logits = match_logits_.data();
+        }
+        return mask;
     }
 
     /// How many documents' absorbed queries stay together in a typical L2 cache.
@@ -164,9 +224,10 @@ class cross_attention {
         }
     }
 
-    void attend_absorbed(rows_in query, std::size_t rows, document_batch& documents, range run,
-                         const attention_mask& mask, const cross_query* prepared, rows_out attended,
-                         workspace& space) const {
+    void attend_absorbed(rows_in query, document_batch& documents, range run,
+                         const shared_query& shared, rows_out attended, workspace& space) const {
+        const std::size_t rows = shared.rows;
+        const cross_query* prepared = shared.prepared;
         const std::size_t count = run.last - run.first;
         const std::size_t per_document = heads_ * rows * hidden_;
         float* contexts = space.absorbed.reserve(count * per_document);
@@ -178,7 +239,7 @@ class cross_attention {
         for (std::size_t i = 0; i < count; ++i) {
             float* context = contexts + i * per_document;
             const float* absorbed = prepared != nullptr ? prepared->absorbed.data() : context;
-            mix_states(absorbed, rows, documents, run.first + i, mask, context, space);
+            mix_states(absorbed, documents, run.first + i, shared, context, space);
         }
         for (std::size_t head = 0; head < heads_; ++head) {
             const rows_in context{contexts + head * rows * hidden_, hidden_, rows, per_document};
@@ -191,13 +252,13 @@ class cross_attention {
 
     /// out [heads, rows, hidden] = softmax(absorbed D^T / sqrt(head_dim)) D; may be `absorbed`
     /// itself.
-    void mix_states(const float* absorbed, std::size_t rows, document_batch& documents,
-                    std::size_t i, const attention_mask& mask, float* out, workspace& space) const {
+    void mix_states(const float* absorbed, document_batch& documents, std::size_t i,
+                    const shared_query& shared, float* out, workspace& space) const {
         const packed_attention packed{documents.keys(i), hidden_, documents[i].tokens,
                                       documents.values(i), hidden_};
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
-        attend_packed(state_product_, {absorbed, hidden_}, heads_ * rows, rows, packed, scale, mask,
-                      {out, hidden_}, space);
+        attend_packed(state_product_, {absorbed, hidden_}, heads_ * shared.rows, shared.rows,
+                      packed, scale, mask_of(documents, i, shared, space), {out, hidden_}, space);
     }
 
     /// c [m, n] = a [m, k] B + bias, B packed for that product.
@@ -209,8 +270,9 @@ class cross_attention {
                      kernels::epilogue::keep);
     }
 
-    void attend_plain(rows_in query, std::size_t rows, document_batch& documents, std::size_t i,
-                      const attention_mask& mask, rows_out attended, workspace& space) const {
+    void attend_plain(rows_in query, document_batch& documents, std::size_t i,
+                      const shared_query& shared, rows_out attended, workspace& space) const {
+        const std::size_t rows = shared.rows;
         const document_view& document = documents[i];
         const std::size_t floats = document.tokens * 2 * hidden_;
         const float* key_value = nullptr;
@@ -218,7 +280,8 @@ class cross_attention {
             key_value = document.key_values + layer_ * floats;
         } else {
             float* projected = space.key_value.reserve(floats);
-            key_values(documents.states(i), document.tokens, projected, space);
+            key_values(attends_to_raw_ ? documents.states(i) : documents.attended(i),
+                       document.tokens, projected, space);
             key_value = projected;
         }
         attend({{query.row(i * rows), hidden_},
@@ -229,14 +292,15 @@ class cross_attention {
                 heads_,
                 head_dim_,
                 product_},
-               mask, {attended.row(i * rows), hidden_}, space);
+               mask_of(documents, i, shared, space), {attended.row(i * rows), hidden_}, space);
     }
 
     /// As attend_plain with keys and values in 8 bits, which int8_product multiplies as they are. A
     /// key's scale is that of a column of the scores; a value's goes into its weight.
-    void attend_codes(rows_in query, std::size_t rows, const document_batch& documents,
-                      std::size_t i, const attention_mask& mask, rows_out attended,
-                      workspace& space) const {
+    void attend_codes(rows_in query, const document_batch& documents, std::size_t i,
+                      const shared_query& shared, rows_out attended, workspace& space) const {
+        const std::size_t rows = shared.rows;
+        attention_mask mask = mask_of(documents, i, shared, space);
         const kernels::kernel_set& set = kernels::active();
         const std::size_t width = set.panel_columns;
         const std::size_t tokens = documents[i].tokens;
@@ -274,22 +338,25 @@ class cross_attention {
             attend_packed(kernels::product_kind::int8,
                           {query.row(i * rows) + head * head_dim_, hidden_}, rows, rows, packed,
                           scale, mask, {attended.row(i * rows) + head * head_dim_, hidden_}, space);
+            mask.match_logits += mask.matches != nullptr ? 1 : 0;
         }
     }
 
     linear query_;
     linear key_value_; // plain form: keys, then values
     linear output_;
-    layer_norm norm_;
+    residual residual_;
     std::size_t heads_;
     std::size_t hidden_;
     std::size_t head_dim_;
     std::size_t layer_;
     std::size_t layers_;
+    bool attends_to_raw_;
     kernels::product_kind product_;          // of the plain form: f32 or bf16
     kernels::product_kind state_product_;    // with D
     kernels::product_kind absorbed_product_; // with W_k and W_v of the absorbed form
     std::vector<float> value_bias_;          // [hidden]
+    std::vector<float> match_logits_;        // [heads], lexical bias, or empty
     std::size_t key_floats_ = 0;             // floats of one head in absorbed_keys_
     std::size_t value_floats_ = 0;           // floats of one head in absorbed_values_
     buffer absorbed_keys_;                   // per head W_k,h [head_dim, hidden], packed

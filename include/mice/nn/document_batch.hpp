@@ -7,8 +7,7 @@
 #include <span>
 #include <vector>
 
-#include <mice/kernels/active.hpp>
-#include <mice/kernels/buffer.hpp>
+#include <mice/nn/layer_norm.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
@@ -47,39 +46,61 @@ struct document_view {
     std::span<const std::byte> codes{}; ///< for the batch's decoder
 };
 
+/// What a network needs of a batch of documents.
+struct document_packing {
+    std::size_t width = 0; ///< values of a state
+    kernels::product_kind product = kernels::product_kind::f32;
+    const layer_norm* normalise = nullptr; ///< applied to the rows first, or null
+    bool as_rows = false;                  ///< nothing is packed: the network reads states() alone
+};
+
 /// A few documents with their states packed for both products of the absorbed form. D is the same
 /// in every interaction layer, so packing it once serves them all. Codes are decoded one document
 /// at a time, just before they are packed, while the states are in a near cache. For one thread.
 class document_batch {
   public:
-    /// Packs for `product` into `memory`, which must outlive this object, as must the
-    /// decoder and its scratch, which documents with codes need.
-    document_batch(std::span<const document_view> documents, std::size_t hidden,
-                   kernels::buffer& memory, kernels::product_kind product,
-                   const state_decoder* decoder = nullptr, kernels::buffer* scratch = nullptr)
-        : documents_(documents), hidden_(hidden), product_(product), decoder_(decoder),
-          scratch_(scratch), decoded_(documents.size()) {
+    /// Packs into `memory`, which must outlive this object, as must the decoder and its scratch,
+    /// which documents with codes need.
+    document_batch(std::span<const document_view> documents, const document_packing& packing,
+                   kernels::buffer& memory, const state_decoder* decoder = nullptr,
+                   kernels::buffer* scratch = nullptr)
+        : documents_(documents), packing_(packing), decoder_(decoder), scratch_(scratch),
+          decoded_(documents.size()), normalised_(documents.size()) {
         std::size_t floats = 0;
-        std::size_t longest = 0;
+        std::size_t decoded = 0;  // tokens of the longest document with codes
+        std::size_t attended = 0; // and of the longest whose rows are normalised
         for (const document_view& document : documents) {
             offsets_.push_back(floats);
+            if (packing.as_rows) {
+                floats += is_coded(document) ? document.tokens * packing.width : 0;
+                continue;
+            }
             floats += key_floats(document) + value_floats(document);
-            longest = std::max(longest, is_coded(document) ? document.tokens : 0);
+            decoded = std::max(decoded, is_coded(document) ? document.tokens : 0);
+            attended = std::max(attended, packing.normalise != nullptr ? document.tokens : 0);
         }
         packed_.assign(documents.size(), false);
-        memory_ = memory.reserve(floats + longest * hidden);
+        memory_ = memory.reserve(floats + (decoded + attended) * packing.width);
         states_ = memory_ + floats;
+        rows_ = states_ + decoded * packing.width;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return documents_.size(); }
     [[nodiscard]] const document_view& operator[](std::size_t i) const { return documents_[i]; }
 
-    /// D of document i, [tokens, hidden], until the next call for another document. Throws
-    /// errc::format for damaged codes.
+    /// D of document i, [tokens, width], until the next call for another document (with `as_rows`
+    /// as long as this object). Throws errc::format for damaged codes.
     [[nodiscard]] const float* states(std::size_t i) {
         const document_view& document = documents_[i];
         if (!is_coded(document)) {
             return document.states;
+        }
+        if (packing_.as_rows) {
+            if (!packed_[i]) {
+                decoder_->decode(document.codes, document.tokens, memory_ + offsets_[i], *scratch_);
+                packed_[i] = true;
+            }
+            return memory_ + offsets_[i];
         }
         if (decoded_ != i) {
             decoded_ = documents_.size(); // in case it throws
@@ -88,12 +109,26 @@ class document_batch {
         }
         return states_;
     }
-    /// D^T of document i, packed as [hidden, tokens]. Throws as states().
+    /// What attention reads of document i, [tokens, width]: D, its rows normalised where the
+    /// network wants them so. Until the next call for another document. Throws as states().
+    [[nodiscard]] const float* attended(std::size_t i) {
+        if (packing_.normalise == nullptr) {
+            return states(i);
+        }
+        if (normalised_ != i) {
+            const std::size_t tokens = documents_[i].tokens;
+            std::copy_n(states(i), tokens * packing_.width, rows_);
+            packing_.normalise->apply({rows_, packing_.width}, tokens);
+            normalised_ = i;
+        }
+        return rows_;
+    }
+    /// attended(i), transposed and packed as [width, tokens]. Throws as states().
     [[nodiscard]] const float* keys(std::size_t i) {
         pack(i);
         return memory_ + offsets_[i];
     }
-    /// D of document i, packed as [tokens, hidden]. Throws as states().
+    /// attended(i) packed as [tokens, width]. Throws as states().
     [[nodiscard]] const float* values(std::size_t i) {
         pack(i);
         return memory_ + offsets_[i] + key_floats(documents_[i]);
@@ -108,37 +143,38 @@ class document_batch {
         if (document.has_key_values()) {
             return 0;
         }
-        const std::size_t floats = kernels::active()[product_].packed_floats(k, n);
+        const std::size_t floats = kernels::active()[packing_.product].packed_floats(k, n);
         return (floats + 15) / 16 * 16;
     }
     [[nodiscard]] std::size_t key_floats(const document_view& document) const {
-        return packed_floats(document, hidden_, document.tokens);
+        return packed_floats(document, packing_.width, document.tokens);
     }
     [[nodiscard]] std::size_t value_floats(const document_view& document) const {
-        return packed_floats(document, document.tokens, hidden_);
+        return packed_floats(document, document.tokens, packing_.width);
     }
     void pack(std::size_t i) {
         if (packed_[i]) {
             return;
         }
         const std::size_t tokens = documents_[i].tokens;
-        const float* from = states(i);
+        const float* from = attended(i);
+        const std::size_t width = packing_.width;
         float* keys = memory_ + offsets_[i];
-        float* values = keys + key_floats(documents_[i]);
-        const kernels::product_set& product = kernels::active()[product_];
-        product.pack_transposed(from, hidden_, hidden_, tokens, keys);
-        product.pack(from, hidden_, tokens, hidden_, values);
+        const kernels::product_set& product = kernels::active()[packing_.product];
+        product.pack_transposed(from, width, width, tokens, keys);
+        product.pack(from, width, tokens, width, keys + key_floats(documents_[i]));
         packed_[i] = true;
     }
 
     std::span<const document_view> documents_;
-    std::size_t hidden_;
-    kernels::product_kind product_;
+    document_packing packing_;
     const state_decoder* decoder_;
     kernels::buffer* scratch_;
     float* memory_ = nullptr;
-    float* states_ = nullptr; // [tokens, hidden] of document decoded_
+    float* states_ = nullptr; // [tokens, width] of document decoded_
+    float* rows_ = nullptr;   // [tokens, width] of document normalised_
     std::size_t decoded_;     // documents_.size(): none
+    std::size_t normalised_;  // documents_.size(): none
     std::vector<std::size_t> offsets_;
     std::vector<bool> packed_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <mice/nn/cross_attention.hpp>
+#include <mice/nn/feed_forward.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
@@ -67,13 +68,15 @@ inline void match_states(std::span<const std::int32_t> ids, const float* states,
 /// The blocks of one interaction layer; the network decides which rows go through them, and in
 /// which order. Immutable.
 struct interaction_layer {
-    interaction_layer(const weights& source, std::size_t index, const model_config& config)
-        : cross(source, name(index) + ".crossattention", config.interaction_heads(),
-                config.layer_norm_eps, index, config.interaction_layers),
-          feed_forward(source, name(index), config.layer_norm_eps) {
+    interaction_layer(const weights& source, std::size_t index, const model_config& config,
+                      const rotary_tables& tables)
+        : cross(source, index, config), feed_forward(source, name(index), config) {
         if (config.use_self_attention) {
-            self.emplace(source, name(index) + ".attention", config.interaction_heads(),
-                         config.layer_norm_eps);
+            const std::size_t backbone_layer = config.query_layers + index;
+            self.emplace(source, name(index), config,
+                         self_attention::options{config.interaction_heads(),
+                                                 !config.is_modernbert() || backbone_layer > 0,
+                                                 tables.of_layer(backbone_layer)});
         }
         if (config.extra_attn_bias) {
             exact.emplace(source, "exact_match_heads." + std::to_string(index));
@@ -92,35 +95,6 @@ struct interaction_layer {
 
   private:
     static std::string name(std::size_t index) { return "top_layers." + std::to_string(index); }
-};
-
-/// tanh(Linear(row 0)) where the model has a pooler, then the classifier. Immutable.
-class head {
-  public:
-    head(const weights& source, const model_config& config)
-        : classifier_(source, {.names = {"classifier"}, .in_f32 = true}) {
-        if (config.pooler) {
-            pooler_ = linear(source, {.names = {"pooler.dense"}, .in_f32 = true});
-        }
-    }
-
-    /// scores [m] of x [m, hidden].
-    void apply(rows_in x, std::size_t m, float* scores, workspace& space) const {
-        if (pooler_.out() != 0) {
-            const rows_out pooled{space.projected.reserve(m * pooler_.out()), pooler_.out()};
-            pooler_.apply(x, m, pooled, space, kernels::epilogue::tanh);
-            x = pooled;
-        }
-        classifier_.apply(x, m, {scores, 1}, space);
-    }
-
-    [[nodiscard]] std::size_t bytes() const noexcept {
-        return pooler_.bytes() + classifier_.bytes();
-    }
-
-  private:
-    linear pooler_; // absent: out() is 0
-    linear classifier_;
 };
 
 } // namespace nn

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,21 +19,39 @@ using kernels::buffer;
 using kernels::rows_in;
 using kernels::rows_out;
 
+/// Rows of one sequence as queries of the same keys.
+struct attention_part {
+    std::size_t first_row, rows;
+    std::size_t first_key, keys;
+    kernels::attention_mask mask;
+};
+
+/// Where the sequences of an encoder's call lie; the lists keep their memory from call to call.
+struct sequence_lists {
+    std::vector<std::size_t> lengths;  ///< [sequences]
+    std::vector<std::size_t> seconds;  ///< [sequences] first row of a cross-encoder's document
+    std::vector<std::int32_t> ids;     ///< of one pair
+    std::vector<attention_part> parts; ///< of one sequence
+};
+
 /// Scratch memory of one thread in one call; every buffer grows to the largest size that it meets.
 struct workspace {
     buffer gemm;            ///< what the kernels ask for
     buffer query;           ///< [rows, hidden]
+    buffer normed;          ///< [rows, hidden], what a pre-norm block starts from
     buffer key_value;       ///< [rows, 2 hidden]
     buffer attended;        ///< [rows, hidden]
     buffer projected;       ///< [rows, hidden]
-    buffer inner;           ///< [rows, intermediate]
+    buffer inner;           ///< [rows, intermediate], twice that where it is gated
     buffer embedded;        ///< [rows, embedding]
     buffer packed_keys;     ///< one head's keys
     buffer packed_values;   ///< one head's values
     buffer absorbed;        ///< [documents, heads, query rows, hidden]
-    buffer document_states; ///< [rows, hidden] of the documents encoded in this call
+    buffer document_states; ///< [rows, state width] of the documents of a cross-encoder's call
     buffer interaction;     ///< [documents, query rows, hidden]
     buffer matched;         ///< [documents, query rows, hidden], exact matches
+    sequence_lists lists;
+    buffer equal_ids; ///< [query rows, tokens], 1 where the ids are the same
 };
 
 /// y = x W^T + b with W [out, in] packed at load: the constructor defers that work to its source
@@ -45,6 +64,8 @@ class linear {
         std::vector<std::string> names;
         bool with_bias = true;
         bool in_f32 = false; ///< whatever the model computes with
+        std::size_t first_row = 0;
+        std::size_t rows = 0; ///< of each weight from first_row on; 0: all
     };
     linear(const weights& source, const parts& stacked)
         : product_(stacked.in_f32 ? kernels::product_kind::f32 : kernels::product_kind::int8) {
@@ -52,11 +73,12 @@ class linear {
         bool all_int8 = true;
         for (const std::string& name : stacked.names) {
             const weight_view& weight = source[name + ".weight"];
-            rows.push_back(&weight);
+            rows.push_back(
+                {&weight, stacked.first_row, stacked.rows != 0 ? stacked.rows : weight.rows()});
             all_int8 = all_int8 && weight.is_int8();
             product_ = std::min(product_, source.product_of(weight)); // the most precise of all
             in_ = weight.columns();
-            out_ += weight.rows();
+            out_ += rows.back().count;
             if (stacked.with_bias) {
                 const std::vector<float> offsets = source[name + ".bias"].floats();
                 bias_.insert(bias_.end(), offsets.begin(), offsets.end());
@@ -88,7 +110,11 @@ class linear {
     }
 
   private:
-    using matrices = std::vector<const weight_view*>;
+    struct matrix_rows {
+        const weight_view* matrix;
+        std::size_t first, count;
+    };
+    using matrices = std::vector<matrix_rows>;
 
     /// For each panel: add(column, matrix, row) says what each of its columns is, then
     /// pack_panel(columns, out) packs them.
@@ -98,10 +124,10 @@ class linear {
         const std::size_t width = kernels::active().panel_columns;
         const std::size_t floats = kernels::active()[kind].packed_floats(in, width);
         std::size_t columns = 0;
-        for (const weight_view* matrix : all) {
-            for (std::size_t row = 0; row < matrix->rows(); ++row) {
-                add(columns++, *matrix, row);
-                const bool is_last = matrix == all.back() && row + 1 == matrix->rows();
+        for (const matrix_rows& part : all) {
+            for (std::size_t row = 0; row < part.count; ++row) {
+                add(columns++, *part.matrix, part.first + row);
+                const bool is_last = &part == &all.back() && row + 1 == part.count;
                 if (columns == width || is_last) {
                     pack_panel(columns, out);
                     out += floats;
@@ -144,63 +170,6 @@ class linear {
     std::size_t in_ = 0;
     std::size_t out_ = 0;
     kernels::product_kind product_ = kernels::product_kind::f32;
-};
-
-/// LayerNorm over the last dimension. Immutable.
-class layer_norm {
-  public:
-    layer_norm() = default;
-    layer_norm(const weights& source, const std::string& name, double epsilon)
-        : weight_(source[name + ".weight"].floats()), bias_(source[name + ".bias"].floats()),
-          epsilon_(static_cast<float>(epsilon)) {}
-
-    /// Normalises x [m, width] in place.
-    void apply(rows_out x, std::size_t m) const {
-        for (std::size_t i = 0; i < m; ++i) {
-            kernels::active().layer_norm(x.row(i), weight_.size(), weight_.data(), bias_.data(),
-                                         epsilon_);
-        }
-    }
-
-    /// x [m, width] = LayerNorm(x + residual): the end of every block of a post-norm layer.
-    void add_and_apply(rows_in residual, rows_out x, std::size_t m) const {
-        for (std::size_t i = 0; i < m; ++i) {
-            float* row = x.row(i);
-            kernels::active().add(residual.row(i), row, weight_.size());
-            kernels::active().layer_norm(row, weight_.size(), weight_.data(), bias_.data(),
-                                         epsilon_);
-        }
-    }
-
-  private:
-    std::vector<float> weight_; // [width]
-    std::vector<float> bias_;   // [width]
-    float epsilon_ = 0;
-};
-
-/// LN(x + Linear_2(gelu(Linear_1(x)))). Immutable.
-class feed_forward {
-  public:
-    feed_forward(const weights& source, const std::string& layer, double epsilon)
-        : up_(source, {{layer + ".intermediate.dense"}}),
-          down_(source, {{layer + ".output.dense"}}),
-          norm_(source, layer + ".output.LayerNorm", epsilon) {}
-
-    /// x [m, hidden] in place.
-    void apply(rows_out x, std::size_t m, workspace& space) const {
-        const rows_out inner{space.inner.reserve(m * up_.out()), up_.out()};
-        const rows_out projected{space.projected.reserve(m * down_.out()), down_.out()};
-        up_.apply(x, m, inner, space, kernels::epilogue::gelu);
-        down_.apply(inner, m, projected, space);
-        norm_.add_and_apply(projected, x, m);
-    }
-
-    [[nodiscard]] std::size_t bytes() const noexcept { return up_.bytes() + down_.bytes(); }
-
-  private:
-    linear up_;
-    linear down_;
-    layer_norm norm_;
 };
 
 } // namespace nn

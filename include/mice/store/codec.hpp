@@ -75,7 +75,7 @@ class row_selection {
     row_selection() = default;
     /// The options have been validated.
     row_selection(const index_codec& codec, const model& engine)
-        : hidden_(engine.config().interaction_hidden()), pool_(codec.pool) {
+        : hidden_(engine.config().state_width()), pool_(codec.pool) {
         if (codec.drop != dropped_tokens::none) {
             filter_ = token_filter(*engine.text_tokenizer(), codec.drop);
         }
@@ -161,7 +161,7 @@ namespace detail {
 /// What holds the rows of a codec that learns nothing, or null for another name.
 [[nodiscard]] inline std::unique_ptr<const row_codec> make_row_codec(std::string_view name,
                                                                      const model_config& config) {
-    const std::size_t width = config.interaction_hidden();
+    const std::size_t width = config.state_width();
     if (name == "f32") {
         return std::make_unique<f32_codec>(width);
     }
@@ -185,7 +185,7 @@ namespace detail {
 inline void check_quantiser(const std::string& name, std::size_t bytes,
                             const model_config& config) {
     const std::size_t most =
-        std::min<std::size_t>(256, config.interaction_hidden() + token_id_bytes(config.vocab_size));
+        std::min<std::size_t>(256, config.state_width() + token_id_bytes(config.vocab_size));
     constexpr std::size_t least = 8;
     if (bytes < least || bytes > most) {
         throw errors::bad_codec(name, "with this model a token takes 8 to " + std::to_string(most) +
@@ -198,6 +198,10 @@ inline void check_quantiser(const std::string& name, std::size_t bytes,
 inline void validate(const index_codec& codec, const model& engine) {
     constexpr std::size_t most_pooled = 64;
     const model_config& config = engine.config();
+    if (config.kind != model_kind::mice && stores_key_values(codec.name)) {
+        throw errors::bad_codec(codec.name, "only MICE models have keys and values of a document; "
+                                            "use f32, int16, int8, int4 or pqN, such as pq62");
+    }
     if (const auto bytes = quantised_bytes(codec.name)) {
         detail::check_quantiser(codec.name, *bytes, config);
     } else if (detail::make_row_codec(codec.name, config) == nullptr) {
@@ -210,9 +214,22 @@ inline void validate(const index_codec& codec, const model& engine) {
                                                 std::to_string(codec.pool));
     }
     const bool drops = codec.drop != dropped_tokens::none;
-    if (config.extra_attn_bias && (drops || codec.pool != 1 || stores_key_values(codec.name))) {
-        throw errors::bad_codec(codec.name, "the exact-match heads of this model need the state of "
-                                            "every token: no pooling, no dropping, no kv codec");
+    if (config.kind != model_kind::mice && stores_key_values(codec.name)) {
+        throw errors::bad_codec(codec.name, "keys and values are those of MICE models, and this is "
+                                            "a " +
+                                                std::string(name_of(config.kind)));
+    }
+    if (config.extra_attn_bias && stores_key_values(codec.name)) {
+        throw errors::bad_codec(codec.name, "the exact-match heads of this model need the states");
+    }
+    const bool needs_all =
+        config.extra_attn_bias || config.lexical_bias || config.kind == model_kind::cross_encoder;
+    if (needs_all && (drops || codec.pool != 1)) {
+        throw errors::bad_codec(codec.name, "this model needs the state of every token: no pooling "
+                                            "and no dropping");
+    }
+    if (config.state_width() == 0 && quantised_bytes(codec.name)) {
+        throw errors::bad_codec(codec.name, "this model stores no states to quantise");
     }
     if (drops && engine.text_tokenizer() == nullptr) {
         throw errors::bad_codec(codec.name, "tokens are dropped by their text, but this model was "
@@ -237,7 +254,7 @@ inline std::vector<std::byte> train_codec(const index_codec& codec, const model&
         return {};
     }
     validate(codec, engine);
-    const std::size_t hidden = engine.config().interaction_hidden();
+    const std::size_t hidden = engine.config().state_width();
     const detail::row_selection selection(codec, engine);
     document_rows rows;
     std::size_t first = 0;
@@ -254,7 +271,7 @@ inline std::vector<std::byte> train_codec(const index_codec& codec, const model&
 
 inline document_coder::document_coder(const index_codec& codec, const model& engine,
                                       std::span<const std::byte> parameters)
-    : engine_(engine), hidden_(engine.config().interaction_hidden()) {
+    : engine_(engine), hidden_(engine.config().state_width()) {
     validate(codec, engine);
     selection_ = detail::row_selection(codec, engine);
     if (quantised_bytes(codec.name)) {
@@ -273,7 +290,7 @@ inline document_coder::document_coder(const index_codec& codec, const model& eng
 
 inline std::size_t document_coder::bytes(std::size_t rows) const {
     const std::size_t each = units() * rows_->row_bytes();
-    if (rows > static_cast<std::size_t>(-1) / 2 / each) {
+    if (each != 0 && rows > static_cast<std::size_t>(-1) / 2 / each) {
         throw errors::bad_codes(rows_->name(), std::to_string(rows) + " rows are too many");
     }
     return rows * each;
@@ -297,7 +314,7 @@ inline std::size_t document_coder::encode(const float* states, std::span<const s
             throw errors::not_finite("a key or value of a document");
         }
         rows_->encode(projected.data(), nullptr, ids.size() * units(), out.data() + before);
-    } else {
+    } else if (hidden_ != 0) { // a model may keep the ids alone
         rows_->encode(states, ids.data(), ids.size(), out.data() + before);
     }
     return ids.size();
@@ -318,6 +335,9 @@ inline void document_coder::check(std::span<const std::byte> codes, std::size_t 
 inline void document_coder::decode(std::span<const std::byte> codes, std::size_t rows, float* out,
                                    kernels::buffer& scratch) const {
     check_size(codes, rows);
+    if (hidden_ == 0) {
+        return;
+    }
     rows_->decode(codes.data(), rows * units(), out, scratch);
 }
 

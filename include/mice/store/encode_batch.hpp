@@ -26,7 +26,8 @@ struct waiting_document {
     std::string id;
     std::string metadata;
     std::string text;
-    encoding tokens; ///< given, or made of the text
+    encoding tokens;         ///< given, or made of the text; without `skipped` once it is encoded
+    std::size_t skipped = 0; ///< tokens that have no state
     io::hash128 content;
     bool as_ids = false;  ///< put as token ids, or encoded
     bool dropped = false; ///< replaced or erased while it waited
@@ -99,18 +100,19 @@ class batch_encoder {
 
     void encode_piece(std::span<waiting_document* const> documents,
                       const document_coder* coder) const {
-        const std::size_t hidden = engine_.config().interaction_hidden();
+        const std::size_t hidden = engine_.config().state_width();
         std::vector<nn::token_ids> sequences;
         std::size_t rows = 0;
         for (const waiting_document* each : documents) {
             sequences.push_back(each->tokens.ids);
-            rows += each->tokens.ids.size();
+            rows += engine_.states_of(each->tokens.ids);
         }
         const mice::detail::work_memory_pool::lease memory(engine_.work_memories());
         std::vector<float> states(rows * hidden);
         engine_.network().encode_documents(sequences, states.data(), (*memory).space);
         const float* next = states.data();
         for (waiting_document* each : documents) {
+            each->skipped = engine_.drop_skipped(each->tokens.ids);
             const std::size_t values = each->tokens.ids.size() * hidden;
             if (!kernels::all_finite(next, values)) {
                 throw errors::not_finite("the encoding of document " + errors::quoted(each->id));

@@ -157,7 +157,7 @@ class product_quantiser final : public row_codec {
     /// `engine` must outlive this. Throws errc::format for parameters that do not fit.
     product_quantiser(const std::string& name, const model& engine,
                       std::span<const std::byte> parameters)
-        : row_codec(name, engine.config().interaction_hidden()),
+        : row_codec(name, engine.config().state_width()),
           id_bytes_(token_id_bytes(engine.config().vocab_size)),
           learned_(quantiser_parameters::deserialize(
               name, parameters, width(), engine.network().word_embeddings().columns() + 1,

@@ -27,8 +27,11 @@ namespace store {
 [[nodiscard]] inline std::string key_values_fingerprint(const model& engine) {
     io::hasher128 hash;
     for (const auto& [name, view] : engine.file().tensors()) {
-        if (name.find("crossattention.self.key.") != std::string::npos ||
-            name.find("crossattention.self.value.") != std::string::npos) {
+        const bool makes_them = name.find("crossattention.self.key.") != std::string::npos ||
+                                name.find("crossattention.self.value.") != std::string::npos ||
+                                name.find("crossattention.k_proj.") != std::string::npos ||
+                                name.find("crossattention.v_proj.") != std::string::npos;
+        if (makes_them) {
             hash.add_item(name);
             hash.add_item(io::name_of(view.type));
             hash.add_item(view.shape.text());
@@ -40,7 +43,8 @@ namespace store {
 
 /// Whether scoring needs a document's token ids beside its states.
 [[nodiscard]] inline bool needs_token_ids(const model_config& config) {
-    return config.extra_attn_bias;
+    return config.extra_attn_bias || config.lexical_bias ||
+           (config.kind == model_kind::cross_encoder && config.state_width() == 0);
 }
 
 /// A model and what an index has to know of it.

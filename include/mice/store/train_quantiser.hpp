@@ -89,9 +89,17 @@ inline std::vector<float> learn_guess(const token_features& features, const docu
 }
 
 /// L with L L^T = the metric in which a state's error counts: what it does to the keys, and to the
-/// values behind the output projection, of all interaction layers alike.
+/// values behind the output projection, of all interaction layers alike. Other kinds of models have
+/// one of their own, or look at the states themselves.
 inline dense::matrix attention_metric(const model& engine) {
-    const std::size_t width = engine.config().interaction_hidden();
+    const std::size_t width = engine.config().state_width();
+    if (engine.config().kind != model_kind::mice) {
+        dense::matrix identity(width);
+        for (std::size_t i = 0; i < width; ++i) {
+            identity.row(i)[i] = 1;
+        }
+        return identity;
+    }
     const weights source(engine.file(), engine.config());
     dense::matrix metric(width);
     const auto add = [&](const std::vector<float>& map) {
@@ -108,9 +116,13 @@ inline dense::matrix attention_metric(const model& engine) {
     const std::size_t layers = engine.config().interaction_layers;
     for (std::size_t layer = 0; layer < layers; ++layer) {
         const std::string name = "top_layers." + std::to_string(layer) + ".crossattention.";
-        add(source[name + "self.key.weight"].floats());
-        add(product(source[name + "output.dense.weight"].floats(), width,
-                    source[name + "self.value.weight"].floats(), width));
+        const bool modern = engine.config().is_modernbert();
+        const auto matrix = [&](const char* bert, const char* modernbert) {
+            return source[name + (modern ? modernbert : bert)].floats();
+        };
+        add(matrix("self.key.weight", "k_proj.weight"));
+        add(product(matrix("output.dense.weight", "Wo.weight"), width,
+                    matrix("self.value.weight", "v_proj.weight"), width));
     }
     const double ridge = 1e-3 * static_cast<double>(2 * layers) / static_cast<double>(width);
     for (std::size_t i = 0; i < width; ++i) {
@@ -226,7 +238,7 @@ inline std::vector<float> learn_centroids(const std::vector<float>& rows, std::s
 [[nodiscard]] inline quantiser_parameters train_quantiser(const model& engine, std::size_t parts,
                                                           const document_rows& sample,
                                                           const parallel_options& where) {
-    const std::size_t width = engine.config().interaction_hidden();
+    const std::size_t width = engine.config().state_width();
     const std::size_t rows = sample.ids.size();
     const weight_view& words = engine.network().word_embeddings();
     quantiser_parameters learned;

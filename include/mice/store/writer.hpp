@@ -329,7 +329,7 @@ inline void index_writer::append_waiting() {
         const bool with_ids = needs_token_ids(engine_->config());
         built_deletions_.grow(std::uint64_t{builder_->documents()} + 1);
         builder_->add({each.id, each.metadata, each.text, each.content, each.rows,
-                       each.tokens.ids.size(), each.tokens.cut, each.tokens.replaced,
+                       each.tokens.ids.size() + each.skipped, each.tokens.cut, each.tokens.replaced,
                        with_ids ? std::span<const std::int32_t>(each.tokens.ids)
                                 : std::span<const std::int32_t>(),
                        each.codes});

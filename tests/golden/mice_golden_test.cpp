@@ -39,6 +39,24 @@ struct reference_case {
     std::size_t pairs;
 };
 
+/// (x - mean) / deviation of each row, as documents of the ModernBERT family are stored.
+std::vector<float> normalised(std::vector<float> states, std::size_t hidden, double epsilon) {
+    for (std::size_t first = 0; first < states.size(); first += hidden) {
+        double mean = 0;
+        double variance = 0;
+        for (std::size_t i = first; i < first + hidden; ++i) {
+            mean += states[i] / static_cast<double>(hidden);
+        }
+        for (std::size_t i = first; i < first + hidden; ++i) {
+            variance += (states[i] - mean) * (states[i] - mean) / static_cast<double>(hidden);
+        }
+        for (std::size_t i = first; i < first + hidden; ++i) {
+            states[i] = static_cast<float>((states[i] - mean) / std::sqrt(variance + epsilon));
+        }
+    }
+    return states;
+}
+
 /// Compares the states after each interaction layer and the score of one pair.
 void check_interaction(const reference_case& given, std::size_t pair) {
     const mice::model_config& config = given.parts.config;
@@ -52,8 +70,11 @@ void check_interaction(const reference_case& given, std::size_t pair) {
     given.engine->network().encode_documents({&document, 1}, states.data(), space);
 
     const std::string adapted = config.has_adapter() ? "_adapted" : "";
-    CHECK(states_agree(states.data(), golden::floats(given.numbers, name + "D" + adapted).data(),
-                       states.size()));
+    std::vector<float> expected_states = golden::floats(given.numbers, name + "D" + adapted);
+    if (config.normalises_states()) {
+        expected_states = normalised(expected_states, hidden, config.layer_norm_eps);
+    }
+    CHECK(states_agree(states.data(), expected_states.data(), states.size()));
 
     const mice::nn::prepared_query query = given.engine->network().prepare_query(query_ids, space);
     const auto first = golden::floats(given.numbers, name + "Q0" + adapted);
@@ -63,8 +84,7 @@ void check_interaction(const reference_case& given, std::size_t pair) {
 
     mice::kernels::buffer packed;
     const mice::nn::document_view view{states.data(), document_ids.data(), document_ids.size()};
-    mice::nn::document_batch documents({&view, 1}, hidden, packed,
-                                       given.engine->network().state_product());
+    mice::nn::document_batch documents({&view, 1}, given.engine->network().packing(), packed);
     std::size_t layers = 0;
     float score = 0;
     given.engine->network().score(
@@ -86,9 +106,9 @@ void check_interaction(const reference_case& given, std::size_t pair) {
 
 } // namespace
 
-TEST_CASE("every BERT-family reference model matches PyTorch layer by layer") {
-    const auto cases = golden::bert_cases();
-    REQUIRE(cases.size() >= 15);
+TEST_CASE("every MICE reference model matches PyTorch layer by layer") {
+    const auto cases = golden::cases_of("mice");
+    REQUIRE(cases.size() >= 30);
     for (const auto& folder : cases) {
         INFO(folder.filename().string());
         const reference_case given(folder);
@@ -104,7 +124,7 @@ TEST_CASE("a score keeps its bits in every batch, order and number of threads") 
     const mice::precision computed =
         GENERATE(mice::precision::f32, mice::precision::bf16, mice::precision::int8);
     INFO(mice::name_of(computed));
-    for (const auto& folder : golden::bert_cases()) {
+    for (const auto& folder : golden::cases_of("mice")) {
         INFO(folder.filename().string());
         const reference_case given(folder, computed);
         const mice::reranker ranker(given.engine);
@@ -153,7 +173,7 @@ TEST_CASE("scores in bf16 and int8 stay near the reference, and are other scores
     float largest = 0;
     float sum = 0;
     std::size_t count = 0;
-    for (const auto& folder : golden::bert_cases()) {
+    for (const auto& folder : golden::cases_of("mice")) {
         const reference_case given(folder, allowed.computed);
         REQUIRE(given.engine->computed_in() == allowed.computed);
         const mice::reranker ranker(given.engine);
@@ -173,7 +193,8 @@ TEST_CASE("scores in bf16 and int8 stay near the reference, and are other scores
             ++count;
         }
         INFO(folder.filename().string() << ": " << of_model);
-        CHECK(of_model <= allowed.largest);
+        // one family's random layers, without a norm behind them, spread further
+        CHECK(of_model <= allowed.largest * (given.parts.config.is_modernbert() ? 2 : 1));
         CHECK(of_model > 0); // else the option was ignored
         largest = std::max(largest, of_model);
     }

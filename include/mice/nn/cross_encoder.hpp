@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <mice/nn/head.hpp>
+#include <mice/nn/network.hpp>
+#include <mice/nn/visibility.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace nn {
+
+/// A cross-encoder: [CLS] query [SEP] document [SEP] in one sequence, where groups of tokens may be
+/// hidden from another (MICE paper, section 3). Both sides come as [CLS] .. [SEP]; the document's
+/// [CLS] is left out. Where the document sees itself alone in the first layers, and its positions
+/// do not depend on the query, what it becomes there is its state, which may be stored: one state
+/// for each layer that reads it (row 0, the [CLS], is zeros). Immutable.
+class cross_encoder final : public network {
+  public:
+    cross_encoder(const weights& source, const model_config& config)
+        : network(source, config), encoder_(source, "layers", config.layers, config, tables()),
+          head_(source, config), visible_(config),
+          first_layer_(config.stored_states() > 0 ? config.separate_layers() : 0) {}
+
+    [[nodiscard]] document_packing packing() const override {
+        return {.width = config().state_width(), .as_rows = true};
+    }
+    void encode_documents(std::span<const token_ids> documents, float* out,
+                          workspace& space) const override;
+    void key_values(const float*, std::size_t, float*, workspace&) const override {
+        throw errors::not_supported("keys and values of a cross-encoder's documents");
+    }
+    [[nodiscard]] prepared_query prepare_query(token_ids ids, workspace& space) const override;
+    void score(const prepared_query& query, document_batch& documents, float* scores,
+               workspace& space, const layer_observer& observer) const override;
+    [[nodiscard]] std::size_t unread(const prepared_query& query,
+                                     std::size_t document_tokens) const override {
+        const std::size_t tokens = std::max<std::size_t>(document_tokens, 1) - 1;
+        return tokens - kept(query, document_tokens).document;
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept override {
+        return shared_bytes() + encoder_.bytes() + head_.bytes();
+    }
+
+  private:
+    /// Tokens of each side in a pair: of the query with both its markers, of the document with its
+    /// [SEP].
+    struct pair_lengths {
+        std::size_t query, document;
+    };
+    /// A few documents' pairs, one after the other.
+    struct run {
+        std::size_t first, last; ///< documents
+        std::size_t rows;
+    };
+    static constexpr std::size_t rows_at_once = 1024; // a run's at least, for full products
+
+    [[nodiscard]] pair_lengths kept(const prepared_query& query, std::size_t tokens) const {
+        const std::size_t inner = std::max<std::size_t>(query.ids.size(), 2) - 2;
+        const std::size_t text = std::max<std::size_t>(tokens, 2) - 2;
+        const auto cut = detail::truncate_pair(inner, text, config().max_pair_length - 3,
+                                               config().pair_truncation);
+        return {cut.first + 2, cut.second + 1};
+    }
+    [[nodiscard]] bool stores() const { return config().stored_states() > 0; }
+    /// Whether layer `index` reads a stored state instead of the document's rows of the layer
+    /// before.
+    [[nodiscard]] bool reads_stored(std::size_t index) const {
+        return stores() && index < first_layer_ + config().stored_states();
+    }
+    /// Whether layer `index` leaves the document's rows as they are, for a stored state replaces
+    /// them.
+    [[nodiscard]] rows_wanted wanted(std::size_t index) const {
+        return {index + 1 == config().layers && !head_.reads_all_rows() ? std::size_t{1} : 0};
+    }
+
+    /// What the rows of the lists' pairs see in layer `index`; `made` keeps it where it is made for
+    /// this call.
+    [[nodiscard]] const part_maker& parts_of(std::size_t index, const sequence_lists& lists,
+                                             part_maker& made) const {
+        if (visible_.hides_nothing()) {
+            return encoder_.parts(index);
+        }
+        made = visible_.of_pairs(index, lists);
+        return made;
+    }
+
+    /// Puts one pair's rows at x, and where they lie into the lists.
+    void add_pair(const prepared_query& query, document_batch& documents, std::size_t i, float* x,
+                  workspace& space) const;
+    void run_layers(const run& pairs, document_batch& documents, std::size_t query_rows, float* x,
+                    workspace& space, const layer_observer& observer) const;
+    /// Copies the stored states that layer `index` reads over the documents' rows.
+    void place_states(const run& pairs, document_batch& documents, std::size_t index, float* x,
+                      workspace& space) const;
+
+    encoder encoder_;
+    head head_;
+    visibility visible_;
+    std::size_t first_layer_; // that query and document go through together
+};
+
+inline void cross_encoder::encode_documents(std::span<const token_ids> documents, float* out,
+                                            workspace& space) const {
+    if (!stores()) {
+        return;
+    }
+    const std::size_t hidden = config().hidden_size;
+    const std::size_t width = config().state_width();
+    for (const token_ids ids : documents) {
+        std::fill_n(out, width, 0.0F);
+        const std::size_t rows = ids.size() - 1;
+        float* x = space.interaction.reserve(rows * hidden);
+        if (rows > 0) {
+            first().apply({ids.subspan(1), 0}, x, space);
+        }
+        for (std::size_t layer = 0; layer < first_layer_ + config().stored_states(); ++layer) {
+            for (std::size_t t = 0; layer >= first_layer_ && t < rows; ++t) {
+                std::copy_n(x + t * hidden, hidden,
+                            out + (t + 1) * width + (layer - first_layer_) * hidden);
+            }
+            if (rows > 0 && layer + 1 < first_layer_ + config().stored_states()) {
+                encoder_.layers()[layer].apply(x, hidden, {&rows, 1, rows},
+                                               visible_.of_document(layer, encoder_.parts(layer)),
+                                               {}, space);
+            }
+        }
+        out += ids.size() * width;
+    }
+}
+
+inline prepared_query cross_encoder::prepare_query(token_ids ids, workspace& space) const {
+    prepared_query query;
+    query.ids.assign(ids.begin(), ids.end());
+    query.rows = ids.size();
+    if (config().pair_truncation == truncation::only_second &&
+        ids.size() + 2 > config().max_pair_length) {
+        throw errors::bad_id_count(ids.size(), config().max_pair_length - 2);
+    }
+    if (!stores()) {
+        return query;
+    }
+    const std::size_t hidden = config().hidden_size;
+    query.states.resize(query.rows * hidden);
+    first().apply({ids}, query.states.data(), space);
+    space.lists.seconds.assign(1, query.rows);
+    part_maker made;
+    for (std::size_t layer = 0; layer < first_layer_; ++layer) {
+        encoder_.layers()[layer].apply(query.states.data(), hidden, {&query.rows, 1, query.rows},
+                                       parts_of(layer, space.lists, made), {}, space);
+    }
+    return query;
+}
+
+inline void cross_encoder::add_pair(const prepared_query& query, document_batch& documents,
+                                    std::size_t i, float* x, workspace& space) const {
+    const std::size_t hidden = config().hidden_size;
+    const document_view& document = documents[i];
+    const pair_lengths lengths = kept(query, document.tokens);
+    space.lists.lengths.push_back(lengths.query + lengths.document);
+    space.lists.seconds.push_back(lengths.query);
+    if (stores()) {
+        std::copy_n(query.states.data(), lengths.query * hidden, x);
+        return; // the documents' rows come with each layer that reads them
+    }
+    std::vector<std::int32_t>& ids = space.lists.ids;
+    ids.assign(query.ids.begin(),
+               query.ids.begin() + static_cast<std::ptrdiff_t>(lengths.query) - 1);
+    ids.push_back(query.ids.back());
+    ids.insert(ids.end(), document.ids + 1, document.ids + lengths.document);
+    ids.push_back(document.ids[document.tokens - 1]);
+    first().apply({ids, lengths.query, config().positions_restart}, x, space);
+}
+
+inline void cross_encoder::place_states(const run& pairs, document_batch& documents,
+                                        std::size_t index, float* x, workspace& space) const {
+    const std::size_t hidden = config().hidden_size;
+    const std::size_t width = config().state_width();
+    for (std::size_t i = pairs.first; i < pairs.last; ++i) {
+        const std::size_t length = space.lists.lengths[i - pairs.first];
+        const std::size_t second = space.lists.seconds[i - pairs.first];
+        const float* states = documents.states(i) + (index - first_layer_) * hidden;
+        for (std::size_t t = second; t < length; ++t) {
+            std::copy_n(states + (t - second + 1) * width, hidden, x + t * hidden);
+        }
+        x += length * hidden;
+    }
+}
+
+inline void cross_encoder::run_layers(const run& pairs, document_batch& documents,
+                                      std::size_t query_rows, float* x, workspace& space,
+                                      const layer_observer& observer) const {
+    const std::size_t hidden = config().hidden_size;
+    const std::size_t count = pairs.last - pairs.first;
+    const bool restarts = config().positions_restart && config().is_modernbert();
+    const sequence_stack stack{space.lists.lengths.data(), count, pairs.rows,
+                               restarts ? space.lists.seconds.data() : nullptr};
+    part_maker made;
+    for (std::size_t layer = first_layer_; layer < config().layers; ++layer) {
+        if (reads_stored(layer)) {
+            place_states(pairs, documents, layer, x, space);
+        }
+        rows_wanted rows = wanted(layer);
+        if (rows.first == 0 && reads_stored(layer + 1) && layer + 1 < config().layers) {
+            rows.first = query_rows; // the next layer finds the document's rows stored
+        }
+        encoder_.layers()[layer].apply(x, hidden, stack, parts_of(layer, space.lists, made), rows,
+                                       space);
+        if (observer) { // which sees the first pair
+            observer(layer, {x, hidden}, rows.of(stack.lengths[0]));
+        }
+    }
+}
+
+inline void cross_encoder::score(const prepared_query& query, document_batch& documents,
+                                 float* scores, workspace& space,
+                                 const layer_observer& observer) const {
+    const std::size_t hidden = config().hidden_size;
+    for (run pairs{0, 0, 0}; pairs.first < documents.size(); pairs = {pairs.last, pairs.last, 0}) {
+        while (pairs.last < documents.size() && pairs.rows < rows_at_once) {
+            const pair_lengths lengths = kept(query, documents[pairs.last].tokens);
+            pairs.rows += lengths.query + lengths.document;
+            ++pairs.last;
+        }
+        float* x = space.interaction.reserve(pairs.rows * hidden);
+        space.lists.lengths.clear();
+        space.lists.seconds.clear();
+        float* row = x;
+        for (std::size_t i = pairs.first; i < pairs.last; ++i) {
+            add_pair(query, documents, i, row, space);
+            row += space.lists.lengths.back() * hidden;
+        }
+        run_layers(pairs, documents, query.rows, x, space, observer);
+        row = x;
+        for (std::size_t i = pairs.first; i < pairs.last; ++i) {
+            const std::size_t length = space.lists.lengths[i - pairs.first];
+            head_.apply(row, 1, length, length * hidden, scores + i, space);
+            row += length * hidden;
+        }
+    }
+}
+
+} // namespace nn
+MICE_NAMESPACE_END

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catch.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <mice/mice.hpp>
+
+#include "common/reference_scorer.hpp"
+#include "random_model.hpp"
+
+// The engine against the independent implementation in double precision.
+
+namespace {
+
+std::vector<std::int32_t> some_ids(std::size_t count, std::uint64_t seed,
+                                   const mice::model_config& config) {
+    fixtures::random_numbers random(seed);
+    std::vector<std::int32_t> ids{2};
+    while (ids.size() + 1 < count) { // few different ones, so that query and document share some
+        ids.push_back(static_cast<std::int32_t>(5 + random.below(config.vocab_size / 4)));
+    }
+    ids.push_back(3);
+    return ids;
+}
+
+} // namespace
+
+TEST_CASE("every option and kind of model scores as the reference does") {
+    for (const auto& [name, config] : fixtures::every_kind()) {
+        CAPTURE(name);
+        const std::vector<std::byte> file =
+            fixtures::make_model(config, {.with_tokenizer = false}).file();
+        const mice::reranker ranker(file);
+        const mice::tools::reference_scorer reference(config, ranker.file().tensors());
+        for (const std::size_t query_tokens : {2, 7, 16}) {
+            for (const std::size_t tokens : {2, 5, 24, 33}) {
+                CAPTURE(query_tokens, tokens);
+                const auto query = some_ids(query_tokens, query_tokens, config);
+                const auto document = some_ids(tokens, 100 + tokens, config);
+                const mice::document encoded = ranker.encode_ids(document);
+                const mice::document* const one[] = {&encoded};
+                const float score = ranker
+                                        .score(ranker.encode_query_ids(query),
+                                               std::span<const mice::document* const>(one))[0]
+                                        .score;
+                const double expected = reference.score(query, document);
+                CHECK(std::fabs(score - expected) <= 1e-4 * (1 + std::fabs(expected)));
+            }
+        }
+    }
+}
+
+TEST_CASE("the rows of attention that the reference shows sum to one and keep to the masks") {
+    for (const auto& [name, config] : fixtures::every_kind()) {
+        CAPTURE(name);
+        const std::vector<std::byte> file =
+            fixtures::make_model(config, {.with_tokenizer = false}).file();
+        const mice::reranker ranker(file);
+        const mice::tools::reference_scorer reference(config, ranker.file().tensors());
+        const auto query = some_ids(6, 1, config);
+        const auto document = some_ids(11, 2, config);
+        std::size_t rows = 0;
+        (void)reference.score(query, document, [&](const mice::tools::attention_row& each) {
+            ++rows;
+            double sum = 0;
+            for (const double weight : each.weights) {
+                sum += weight;
+            }
+            REQUIRE(sum == Approx(1));
+            const bool of_pair = config.kind == mice::model_kind::cross_encoder;
+            const bool blind = of_pair && !config.visibility.empty() &&
+                               config.visibility.front().blinds_document();
+            if (blind && each.block == "layers.0" && each.row >= query.size()) {
+                for (std::size_t j = 0; j < query.size(); ++j) {
+                    REQUIRE(each.weights[j] == 0);
+                }
+            }
+        });
+        CHECK(rows > 0);
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+
+#include <mice/model_config.hpp>
+
+#include "checkpoint.hpp"
+#include "convert.hpp"
+
+// Checkpoints of late interaction (ColBERT): a BERT or ELECTRA backbone and `linear.weight`.
+namespace mice::tools {
+
+/// Whether the folder's config.json holds `colbert` or names an architecture such as HF_ColBERT.
+[[nodiscard]] bool is_late_interaction(const std::filesystem::path& directory);
+
+/// Reads such a checkpoint and brings it into the form of a model file, fully checked. Its settings
+/// come from `colbert` in config.json, or else from ColBERT's artifact.metadata, and ids that they
+/// do not tell from the tokenizer. Throws mice::error where nothing tells a setting that changes
+/// scores.
+[[nodiscard]] model_config prepare_late_interaction(const convert_options& options,
+                                                    checkpoint& weights, conversion_report& report);
+
+} // namespace mice::tools
