@@ -26,8 +26,8 @@ TEST_CASE("mice prints help, version and usage errors") {
     CHECK_THAT(place.mice("--version").out,
                Contains("mice ") && Contains("text.safetensors") &&
                    Contains(MICE_USE_SENTENCEPIECE ? "sentencepiece: yes" : "sentencepiece: no"));
-    for (const char* name : {"rerank", "score", "tokenize", "eval", "compare", "index", "search",
-                             "inspect", "selftest"}) {
+    for (const char* name : {"rerank", "score", "tokenize", "eval", "compare", "attention", "index",
+                             "search", "inspect", "selftest"}) {
         const result one = place.mice(std::string(name) + " --help");
         CHECK(one.code == 0);
         CHECK_THAT(one.out, Contains(std::string("mice ") + name));

@@ -40,6 +40,7 @@ void add_score_command(CLI::App& app, command& chosen);
 void add_tokenize_command(CLI::App& app, command& chosen);
 void add_eval_command(CLI::App& app, command& chosen);
 void add_compare_command(CLI::App& app, command& chosen);
+void add_attention_command(CLI::App& app, command& chosen);
 void add_index_command(CLI::App& app, command& chosen);
 void add_search_command(CLI::App& app, command& chosen);
 void add_inspect_command(CLI::App& app, command& chosen);

@@ -50,6 +50,7 @@ exit_code run(int argc, char** argv) {
     mice::cli::add_tokenize_command(app, chosen);
     mice::cli::add_eval_command(app, chosen);
     mice::cli::add_compare_command(app, chosen);
+    mice::cli::add_attention_command(app, chosen);
     mice::cli::add_index_command(app, chosen);
     mice::cli::add_search_command(app, chosen);
     mice::cli::add_inspect_command(app, chosen);
