@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 GROUPS = {
     "ce-l12": "cross-encoder, 12 layers",
     "ce-l6": "cross-encoder, 6 layers",
+    "ce-mb22": "ModernBERT cross-encoder, 22 layers",
     "stored": "MICE, states stored",
     "kv": "MICE, keys and values stored",
     "not-stored": "MICE, nothing stored",
@@ -46,13 +47,13 @@ class Case:
         return ("stored" if self.group in ("kv", "not-stored") else self.group) + "/torch-f32"
 
 
-def every_case():
+def every_case(backbone):
     cases = []
 
     def add(group, engine, *precisions):
         cases.extend(Case(group, engine, each) for each in precisions)
 
-    for group in ("ce-l12", "ce-l6"):
+    for group in backbone.cross_encoders:
         add(group, "torch", "f32", "bf16")
         add(group, "onnx", "f32", "int8")
         add(group, "openvino", "f32", "bf16", "int8")
@@ -63,8 +64,9 @@ def every_case():
         if group == "stored":
             cases.extend(Case("kv", "mice", each, codec) for each in ("f32", "bf16", "int8")
                          for codec in ("kv-int16", "kv-int8"))
-    add("colbert", "torch", "f32")
-    add("maxsim", "torch", "f32")
+    if backbone.others:
+        add("colbert", "torch", "f32")
+        add("maxsim", "torch", "f32")
     return cases
 
 

@@ -9,6 +9,8 @@ from typing import Callable
 
 import numpy as np
 
+from backbones import BACKBONES
+
 BATCH_SIZES = (1, 8, 32)
 LARGE_BATCHES = (*BATCH_SIZES, 128)  # for what is little work a document
 
@@ -27,6 +29,7 @@ class Setting:
         self.query = np.array([data["query_ids"]], np.int64)
         self.documents = np.array(data["document_ids"], np.int64)
         self.mask_id = data["mask_id"]
+        self.backbone = BACKBONES[data["backbone"]]
         self.model, self.cache, self.threads = model, Path(cache), threads
 
     def others(self, count):
@@ -38,11 +41,14 @@ class Setting:
         return ids
 
     def joint(self, documents):
-        """[CLS] query [SEP] document [SEP], cut to the 512 positions of a model, as input of a cross-encoder."""
+        """[CLS] query [SEP] document [SEP], cut to a model's positions, as input of a cross-encoder."""
         rows = np.tile(self.query, (len(documents), 1))
         ids = np.concatenate([rows, documents[:, 1:]], 1)
-        if ids.shape[1] > 512:
-            ids = np.concatenate([ids[:, :511], ids[:, -1:]], 1)
+        most = self.backbone.positions
+        if ids.shape[1] > most:
+            ids = np.concatenate([ids[:, :most - 1], ids[:, -1:]], 1)
+        if self.backbone.family == "modernbert":  # which has no token types
+            return {"input_ids": ids}
         types = np.zeros_like(ids)
         types[:, self.query.shape[1]:] = 1
         return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}

@@ -4,6 +4,7 @@ plugin's own precision). Several documents run under the throughput hint, one al
 import numpy as np
 import openvino
 
+from model_file import read_config
 from peer_common import Work, cached, file_hash, parts
 
 SAMPLES = 64  # that NNCF sets the ranges of activations by
@@ -14,20 +15,19 @@ def export(module, example, path):
     openvino.save_model(openvino.convert_model(module, example_input=example), path, compress_to_fp16=False)
 
 
-def export_cross_encoder(group, path):
-    import torch
-    from peer_bert import INPUTS, CrossEncoder
+def export_cross_encoder(backbone, group, path):
+    from peer_models import cross_encoder, example_inputs
 
-    export(CrossEncoder(group), {name: torch.ones(2, 16, dtype=torch.int64) for name in INPUTS}, path)
+    export(cross_encoder(backbone, group), example_inputs(backbone), path)
 
 
 def export_mice(part, model_file, setting, path):
     """part: "encode" ids [batch, tokens] -> states; "stored" query [1, rows, width], documents' states -> scores;
     "not-stored" the same from the documents' ids."""
     import torch
-    from torch_mice import Model, read_model
+    from torch_mice import load
 
-    mice = Model(*read_model(model_file))
+    mice = load(model_file)
     ids = torch.from_numpy(setting.others(3))
     states = torch.randn(*ids.shape, mice.c["hidden_size"])
     query = torch.randn(1, setting.query.shape[1], mice.c["hidden_size"])
@@ -38,7 +38,7 @@ def export_mice(part, model_file, setting, path):
 
     class Scorer(torch.nn.Module):
         def forward(self, query, documents):
-            return mice.interact(query, documents if part == "stored" else mice.encode(documents))
+            return mice.interact(query, documents if part == "stored" else mice.stored(mice.encode(documents)))
 
     with torch.no_grad():
         if part == "encode":
@@ -61,6 +61,14 @@ def one_by_one(inputs, shared=None):
     return [{**(shared or {}), **{key: each[i:i + 1] for key, each in inputs.items()}} for i in range(count)]
 
 
+def as_stored(states, config):
+    """As torch_mice.Model.stored, without PyTorch."""
+    if config["model_type"] != "modernbert":
+        return states
+    spread = np.sqrt(states.var(-1, keepdims=True) + config["layer_norm_eps"])
+    return (states - states.mean(-1, keepdims=True)) / spread
+
+
 class Peer:
     def __init__(self, setting):
         self.setting = setting
@@ -73,8 +81,10 @@ class Peer:
 
     def cross_encoder(self, group, precision):
         inputs = self.setting.joint(self.setting.documents)
-        path = self.exported(group, inputs["input_ids"].shape[1], lambda made: export_cross_encoder(group, made),
-                             precision, lambda: one_by_one(self.setting.joint(self.setting.others(SAMPLES))))
+        backbone = self.setting.backbone
+        path = self.exported(group, (backbone, inputs["input_ids"].shape[1]),
+                             lambda made: export_cross_encoder(backbone, group, made), precision,
+                             lambda: one_by_one(self.setting.joint(self.setting.others(SAMPLES))))
         score = self.scorer(path, precision, inputs)
         return Work(lambda batch, count: score(batch, count, {}))
 
@@ -84,7 +94,9 @@ class Peer:
         other = self.setting.others(SAMPLES)
 
         def documents_of(ids):
-            return ids if part == "not-stored" else np.concatenate([exact(row[None]) for row in ids])
+            if part == "not-stored":
+                return ids
+            return as_stored(np.concatenate([exact(row[None]) for row in ids]), read_config(self.setting.model))
 
         path = self.exported_mice(part, precision, lambda: one_by_one(
             {"documents": documents_of(other)}, {"query": exact(self.setting.query)}))

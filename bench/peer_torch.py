@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 import torch_mice
-from peer_bert import CROSS_ENCODERS, CrossEncoder, query_encoder
 from peer_common import BATCH_SIZES, LARGE_BATCHES, Work, parts
+from peer_models import cross_encoder, query_encoder
 
 PRECISIONS = {"torch-f32": torch.float32, "torch-bf16": torch.bfloat16}
 QUERY_VECTORS, VECTOR_WIDTH = 32, 128  # of ColBERT
@@ -20,14 +20,14 @@ class Peer:
 
     def make(self, name):
         group, engine = name.split("/")
-        if group in CROSS_ENCODERS:
+        if group in self.setting.backbone.cross_encoders:
             return self.cross_encoder(group, PRECISIONS[engine])
         if group in ("stored", "not-stored"):
             return self.mice(group == "stored", PRECISIONS[engine])
         return self.late_interaction(group == "colbert")
 
     def cross_encoder(self, group, dtype):
-        model = CrossEncoder(group).to(dtype)
+        model = cross_encoder(self.setting.backbone, group).to(dtype)
         inputs = [torch.from_numpy(each) for each in self.setting.joint(self.setting.documents).values()]
 
         def run(batch, count):
@@ -36,13 +36,17 @@ class Peer:
         return Work(run)
 
     def mice(self, stored, dtype):
-        model = torch_mice.Model(*torch_mice.read_model(self.setting.model), dtype)
+        model = torch_mice.load(self.setting.model, dtype)
         query, documents = torch.from_numpy(self.setting.query), torch.from_numpy(self.setting.documents)
-        states = torch.cat([model.encode(part) for part in documents.split(32)]) if stored else None
+
+        def states_of(ids):
+            return model.stored(model.encode(ids))
+
+        states = torch.cat([states_of(part) for part in documents.split(32)]) if stored else None
 
         def run(batch, count):
             encoded = model.encode(query)
-            return torch.cat([model.interact(encoded, states[rows] if stored else model.encode(documents[rows]))
+            return torch.cat([model.interact(encoded, states[rows] if stored else states_of(documents[rows]))
                               for rows in parts(count, batch)]).float()
 
         return Work(run, LARGE_BATCHES if stored else BATCH_SIZES)
@@ -52,7 +56,8 @@ class Peer:
         count, tokens = self.setting.documents.shape
         chance = torch.Generator().manual_seed(5)
         vectors = F.normalize(torch.randn(count, tokens, VECTOR_WIDTH, generator=chance), dim=-1)
-        encoder, projection = query_encoder(), torch.nn.Linear(384, VECTOR_WIDTH, bias=False)
+        backbone = self.setting.backbone
+        encoder, projection = query_encoder(backbone), torch.nn.Linear(backbone.width, VECTOR_WIDTH, bias=False)
         filling = np.full((1, QUERY_VECTORS), self.setting.mask_id)
         ids = torch.from_numpy(np.concatenate([self.setting.query, filling], 1)[:, :QUERY_VECTORS])
 

@@ -6,7 +6,6 @@ from statistics import median, pstdev
 from cases import GEMM_PRECISIONS, GEMM_SHAPES, GEMM_THREADS, GROUPS
 
 TOLERANCE = 1e-3  # of f32 scores, in units of their spread
-CROSS_ENCODERS = ("ce-l12", "ce-l6")
 
 
 def time_text(seconds):
@@ -35,8 +34,11 @@ class Row:
 
 
 class Report:
-    def __init__(self, machine, cases, results, failures, rates):
+    """`cross_encoders`: layers by group."""
+
+    def __init__(self, machine, cross_encoders, cases, results, failures, rates):
         self.machine, self.failures, self.rates = machine, failures, rates
+        self.cross_encoders = cross_encoders
         self.rows = [Row(each, results[each.name]) for each in cases if each.name in results]
         self.by_name = {row.case.name: row for row in self.rows}
 
@@ -72,7 +74,7 @@ class Report:
                 f"{m['threads']} threads")
 
     def cases_table(self):
-        best = [self.fastest(group) for group in CROSS_ENCODERS]
+        best = [self.fastest(group) for group in self.cross_encoders]
         rows = []
         for row in self.rows:
             difference = self.difference(row)
@@ -81,13 +83,13 @@ class Report:
                          *(ratio_text(each and each.median, row.median) for each in best),
                          "" if difference is None else f"{difference:.1e}"])
         return table(["task", "engine", "median", "fastest", "slowest", "pairs/s",
-                      "fastest 12-layer cross-encoder / this", "fastest 6-layer cross-encoder / this",
+                      *(f"fastest {layers}-layer cross-encoder / this" for layers in self.cross_encoders.values()),
                       "largest difference from PyTorch f32 / spread"], rows)
 
     def targets_table(self):
-        """mice beside the fastest of what it would replace."""
-        peers = [self.fastest(group) for group in CROSS_ENCODERS]
-        colbert = self.fastest("colbert")
+        """mice beside the fastest of what it would replace; of late interaction where there is any."""
+        peers = [self.fastest(group) for group in self.cross_encoders]
+        colbert = [row for row in [self.fastest("colbert")] if row]
         rows = []
         for group in ("stored", "kv", "not-stored"):
             ours = [row for row in self.rows if row.case.group == group and row.case.engine == "mice"]
@@ -96,12 +98,12 @@ class Report:
             for label, some in (("fastest", ours), ("f32", in_f32)):
                 if some:
                     row = min(some, key=lambda each: each.median)
-                    others = (*peers, openvino, colbert)
+                    others = (*peers, openvino, *colbert)
                     rows.append([GROUPS[group], f"{label}: {row.case.title}", time_text(row.median),
                                  *(ratio_text(each and each.median, row.median) for each in others)])
         names = [GROUPS[group] + (f" ({peer.case.title})" if peer else "")
-                 for group, peer in zip(CROSS_ENCODERS, peers)]
-        names += ["MICE in OpenVINO int8", "ColBERT (PyTorch f32)"]
+                 for group, peer in zip(self.cross_encoders, peers)]
+        names += ["MICE in OpenVINO int8", *("ColBERT (PyTorch f32)" for _ in colbert)]
         return table(["task", "mice", "median", *(f"{each} / this" for each in names)], rows) if rows else ""
 
     def gemm_table(self):

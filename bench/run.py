@@ -5,6 +5,7 @@
     bench/run.py                                       one query of 12 tokens, 100 documents of 128, 2 threads
     bench/run.py --workload 128x512 --query-tokens 32
     bench/run.py --workload 1x128                      the latency of one pair, on one thread
+    bench/run.py --backbone ettin-150m                 ModernBERT, 22 x 768; --cut 8+3 for another MICE of it
     bench/run.py --only 'stored,kv,ce-l12/openvino-*'  globs over GROUP/ENGINE, or over either part; --list names all
     bench/run.py --only gemm                           the matrix product alone
     bench/run.py --quick                               a test of this program: one round, few documents
@@ -33,6 +34,7 @@ import tempfile
 from pathlib import Path
 
 import report
+from backbones import BACKBONES, parse_cut
 from cases import GEMM, GEMM_PRECISIONS, GEMM_SHAPES, GEMM_THREADS, every_case, matches
 from engines import Engine, Failed, environment
 from model_file import vocabulary
@@ -43,7 +45,7 @@ HERE = ROOT / "bench"
 BUILD = ROOT / "build" / "bench"
 CACHE = BUILD / "cache"
 DEFAULT_MODEL = ROOT / "models/mice-minilm-l6x2-int8.safetensors"
-PROGRAMS = ("bench_rerank", "bench_kernels", "mice-convert")
+PROGRAMS = ("bench_rerank", "bench_kernels", "bench_long_documents", "mice-convert")
 
 
 def run(command, **more):
@@ -76,18 +78,19 @@ def install_peers():
     return venv / "bin/python"
 
 
-def make_models(python, given):
-    """Model files of MICE: with f32 weights, and with int8 weights for computing in int8."""
-    if given is not None:
-        return {"f32": given, "int8": given}
-    parts = (HERE / "checkpoint.py", BUILD / "bin/mice-convert")
-    folder = CACHE / ("mice-" + hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()[:12])
+def make_models(python, backbone, cut, window=0):
+    """Model files of MICE: with f32 weights, and with int8 weights for computing in int8. `window`: of ModernBERT's
+    sliding layers while a text is encoded, none where it is 0."""
+    parts = (HERE / "checkpoint.py", HERE / "byte_bpe.py", HERE / "backbones.py", BUILD / "bin/mice-convert")
+    digest = hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()[:12]
+    folder = CACHE / f"mice-{backbone}-{cut}-window{window}-{digest}"
     models = {weights: folder / f"{weights}.safetensors" for weights in ("f32", "int8")}
     if not all(each.exists() for each in models.values()):
-        run([python, HERE / "checkpoint.py", DEFAULT_MODEL, folder / "checkpoint"])
+        run([python, HERE / "checkpoint.py", backbone, folder / "checkpoint", "--cut", cut, "--window", window,
+             "--vocabulary-of", DEFAULT_MODEL])
         for weights, file in models.items():
             run([BUILD / "bin/mice-convert", folder / "checkpoint", "-o", file, "--weights", weights,
-                 "--name", "mice-random-l3x3"])
+                 "--name", f"mice-random-l{cut.replace('+', 'x')}"])
         shutil.rmtree(folder / "checkpoint")
     return models
 
@@ -195,7 +198,8 @@ def describe(python, options):
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {"processor": processor(), "cores": os.cpu_count(), "load": load, "documents": options.documents,
             "tokens": options.tokens, "query_tokens": options.query_tokens, "threads": options.threads,
-            "rounds": options.rounds, "model": options.model.name if options.model else "random l3+3",
+            "rounds": options.rounds, "backbone": options.backbone,
+            "model": options.model.name if options.model else f"random l{options.cut}",
             "versions": json.loads(run([python, "-c", script]))}
 
 
@@ -204,6 +208,8 @@ def parse():
     parser.add_argument("--workload", default="100x128",
                         help="DOCUMENTSxTOKENS, such as 100x128, 1000x128, 128x512, 1x128")
     parser.add_argument("--query-tokens", type=int, default=12, help="with [CLS] and [SEP], such as 5, 12, 32, 64")
+    parser.add_argument("--backbone", choices=BACKBONES, default="minilm", help="the shape of all models")
+    parser.add_argument("--cut", help="MICE's contextualization + interaction layers; 3+3, of ettin-150m 11+3")
     parser.add_argument("--threads", type=int, help="of every engine; 2, or 1 for a single document")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5, help="a case runs at least once and so long in a round")
@@ -218,39 +224,50 @@ def parse():
     options.documents, options.tokens = map(int, options.workload.split("x"))
     if options.quick:
         options.documents, options.rounds, options.seconds = min(8, options.documents), 1, 0.01
-    if not (3 <= options.query_tokens <= 512 and 3 <= options.tokens <= 512):
-        parser.error("queries and documents have 3 to 512 tokens")
+    backbone = BACKBONES[options.backbone]
+    if not (3 <= options.query_tokens <= backbone.positions and 3 <= options.tokens <= backbone.positions):
+        parser.error(f"queries and documents have 3 to {backbone.positions} tokens")
+    options.cut = options.cut or backbone.cut
+    try:
+        parse_cut(options.cut)
+    except ValueError as problem:
+        parser.error(f"--cut: {problem}")
+    options.gemm = matches(GEMM, options.only) and backbone.others
     options.threads = options.threads or (1 if options.documents == 1 else 2)
     return options
 
 
 def main():
     options = parse()
-    cases = [each for each in every_case() if matches(each.name, options.only)]
+    backbone = BACKBONES[options.backbone]
+    cases = [each for each in every_case(backbone) if matches(each.name, options.only)]
     if options.list:
-        print("\n".join([each.name for each in cases] + [GEMM] * matches(GEMM, options.only)))
+        print("\n".join([each.name for each in cases] + [GEMM] * options.gemm))
         return
     say("building, installing the peers")
     build()
     python = install_peers()
-    models = make_models(python, options.model)
+    if options.model:
+        models = {"f32": options.model, "int8": options.model}
+    else:
+        models = make_models(python, options.backbone, options.cut)
     machine = describe(python, options)
     options.out.mkdir(parents=True, exist_ok=True)
-    stem = options.out / (f"{options.documents}x{options.tokens}-query{options.query_tokens}"
+    stem = options.out / (f"{options.backbone}-{options.documents}x{options.tokens}-query{options.query_tokens}"
                           f"-threads{options.threads}")
     with tempfile.TemporaryDirectory(dir=BUILD) as scratch, \
             open(f"{stem}.jsonl", "w", encoding="utf-8") as raw:
         raw.write(json.dumps(machine) + "\n")
         data = Path(scratch) / "input.json"
-        data.write_text(json.dumps(make_input(vocabulary(models["f32"]), options.documents, options.tokens,
-                                              options.query_tokens)), encoding="utf-8")
+        data.write_text(json.dumps(make_input(options.backbone, vocabulary(models["f32"]), options.documents,
+                                              options.tokens, options.query_tokens)), encoding="utf-8")
         engines = Engines(python, models, data, options)
         try:
             results, failures = measure_cases(engines, cases, options, raw)
-            rates = measure_gemm(engines, options, raw) if matches(GEMM, options.only) else {}
+            rates = measure_gemm(engines, options, raw) if options.gemm else {}
         finally:
             engines.close()
-    finished = report.Report(machine, cases, results, failures, rates)
+    finished = report.Report(machine, backbone.cross_encoders, cases, results, failures, rates)
     text = finished.markdown()
     Path(f"{stem}.md").write_text(text, encoding="utf-8")
     print(text)
