@@ -39,8 +39,7 @@ class cross_encoder final : public network {
                workspace& space, const layer_observer& observer) const override;
     [[nodiscard]] std::size_t unread(const prepared_query& query,
                                      std::size_t document_tokens) const override {
-        const std::size_t tokens = std::max<std::size_t>(document_tokens, 1) - 1;
-        return tokens - kept(query, document_tokens).document;
+        return document_tokens - 1 - kept(query, document_tokens).document;
     }
     [[nodiscard]] std::size_t bytes() const noexcept override {
         return shared_bytes() + encoder_.bytes() + head_.bytes();
@@ -59,11 +58,19 @@ class cross_encoder final : public network {
     };
     static constexpr std::size_t rows_at_once = 1024; // a run's at least, for full products
 
+    /// Throws errc::invalid_argument for a side without both markers, and where a stored document,
+    /// whose states know all of it, would have to be cut.
     [[nodiscard]] pair_lengths kept(const prepared_query& query, std::size_t tokens) const {
-        const std::size_t inner = std::max<std::size_t>(query.ids.size(), 2) - 2;
-        const std::size_t text = std::max<std::size_t>(tokens, 2) - 2;
-        const auto cut = detail::truncate_pair(inner, text, config().max_pair_length - 3,
+        const std::size_t inner = query.ids.size();
+        if (inner < 2 || tokens < 2) {
+            throw errors::bad_argument("a cross-encoder's query and document are [CLS] .. [SEP], "
+                                       "at least two tokens each");
+        }
+        const auto cut = detail::truncate_pair(inner - 2, tokens - 2, config().max_pair_length - 3,
                                                config().pair_truncation);
+        if (stores() && cut.first + cut.second != inner + tokens - 4) {
+            throw errors::bad_id_count(inner + tokens - 1, config().max_pair_length);
+        }
         return {cut.first + 2, cut.second + 1};
     }
     [[nodiscard]] bool stores() const { return config().stored_states() > 0; }
@@ -72,8 +79,7 @@ class cross_encoder final : public network {
     [[nodiscard]] bool reads_stored(std::size_t index) const {
         return stores() && index < first_layer_ + config().stored_states();
     }
-    /// Whether layer `index` leaves the document's rows as they are, for a stored state replaces
-    /// them.
+    /// The rows of each pair that layer `index` computes: of the last only what the head reads.
     [[nodiscard]] rows_wanted wanted(std::size_t index) const {
         return {index + 1 == config().layers && !head_.reads_all_rows() ? std::size_t{1} : 0};
     }
