@@ -54,18 +54,9 @@ struct config_file {
 /// The file's object, or nothing where there is no such file.
 std::vector<config_file> read_file(const std::filesystem::path& directory,
                                    const std::string& name) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(directory / name, ignored)) {
-        return {};
-    }
-    const io::mapped_file file(directory / name);
-    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                                file.bytes().size());
-    io::json values = io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
-    if (!values.is_object()) {
-        throw errors::bad_json(name, "it is not an object");
-    }
-    return {{name, std::move(values)}};
+    std::optional<io::json> values = read_object(directory, name);
+    return values ? std::vector<config_file>{{name, std::move(*values)}}
+                  : std::vector<config_file>{};
 }
 
 bool is_known(std::string_view key) {
@@ -201,6 +192,22 @@ void drop_modernbert_options(checkpoint_config& config) {
 }
 
 } // namespace
+
+std::optional<io::json> read_object(const std::filesystem::path& directory,
+                                    const std::string& name) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(directory / name, ignored)) {
+        return std::nullopt;
+    }
+    const io::mapped_file file(directory / name);
+    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                                file.bytes().size());
+    io::json values = io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
+    if (!values.is_object()) {
+        throw errors::bad_json(name, "it is not an object");
+    }
+    return values;
+}
 
 checkpoint_config read_config(const std::filesystem::path& directory) {
     std::vector<config_file> files = read_file(directory, "contextualization_layers/config.json");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,11 @@ struct checkpoint_config {
     std::string interaction_file;              ///< where that came from; empty: there is none
     std::vector<std::string> notes;
 };
+
+/// The JSON object in a file of the directory; nothing where there is no such file. Throws for a
+/// file that holds anything else.
+[[nodiscard]] std::optional<io::json> read_object(const std::filesystem::path& directory,
+                                                  const std::string& name);
 
 /// Reads config.json, contextualization_layers/config.json and interaction_layers/config.json or
 /// head/config.json, whichever there are, and merges them. Throws mice::error where two files

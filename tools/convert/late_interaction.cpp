@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <mice/config_json.hpp>
-#include <mice/io/mapped_file.hpp>
 #include <mice/tokenizer.hpp>
 
 #include "checkpoint_config.hpp"
@@ -44,22 +43,6 @@ constexpr std::array<std::string_view, 14> known_keys{"query_maxlen",
 /// Python's string.punctuation, whose tokens ColBERT gives no vector.
 constexpr std::string_view punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// The file's object; null where there is no such file.
-io::json read_object(const std::filesystem::path& directory, const std::string& name) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(directory / name, ignored)) {
-        return nullptr;
-    }
-    const io::mapped_file file(directory / name);
-    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                                file.bytes().size());
-    io::json values = io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
-    if (!values.is_object()) {
-        throw errors::bad_json(name, "it is not an object");
-    }
-    return values;
-}
-
 bool names_architecture(const io::json& config) {
     const auto found = config.find("architectures");
     return found != config.end() && found->is_array() &&
@@ -73,7 +56,7 @@ bool names_architecture(const io::json& config) {
 class colbert_settings {
   public:
     explicit colbert_settings(const std::filesystem::path& directory) {
-        const io::json config = read_object(directory, "config.json");
+        const io::json config = read_object(directory, "config.json").value_or(nullptr);
         if (const auto own = config.find("colbert"); own != config.end()) {
             if (!own->is_object()) {
                 throw errors::bad_option("colbert", "an object", own->type_name());
@@ -83,7 +66,7 @@ class colbert_settings {
             return;
         }
         origin_ = "artifact.metadata";
-        values_ = read_object(directory, origin_);
+        values_ = read_object(directory, origin_).value_or(nullptr);
         if (values_.is_null()) {
             values_ = io::json::object();
         }
@@ -381,7 +364,7 @@ void add_limits(checkpoint_config& config, const colbert_settings& settings,
 } // namespace
 
 bool is_late_interaction(const std::filesystem::path& directory) {
-    const io::json config = read_object(directory, "config.json");
+    const io::json config = read_object(directory, "config.json").value_or(nullptr);
     return config.is_object() && (config.contains("colbert") || names_architecture(config));
 }
 

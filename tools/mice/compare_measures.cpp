@@ -14,6 +14,7 @@
 
 #include "common/progress.hpp"
 #include "common/scratch_folder.hpp"
+#include "mice/index_commands.hpp"
 #include "mice/list_scorer.hpp"
 
 namespace mice::cli {
@@ -66,14 +67,6 @@ timed_sample sample_of(const judged_lists& judged, std::size_t wanted) {
         }
     }
     return sample;
-}
-
-index_access access_of(const rank_options& options) {
-    index_access access;
-    access.specials = options.specials;
-    access.on_invalid = options.on_invalid;
-    access.threads = options.threads;
-    return access;
 }
 
 /// One model's documents of the sample in an index of their own, which goes when this object does.

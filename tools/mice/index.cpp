@@ -72,6 +72,14 @@ index_options creation_options::for_library() const {
     return options;
 }
 
+index_access access_of(const rank_options& options) {
+    index_access access;
+    access.specials = options.specials;
+    access.on_invalid = options.on_invalid;
+    access.threads = options.threads;
+    return access;
+}
+
 std::string name_of(dropped_tokens drop) {
     for (const auto& [name, value] : drop_names()) {
         if (value == drop) {

@@ -33,15 +33,6 @@ struct add_options {
     bool skip_bad = false;
     bool keep_text = false;
     bool json = false;
-
-    [[nodiscard]] index_access access() const {
-        const rank_options library = scoring.for_library();
-        index_access result;
-        result.specials = library.specials;
-        result.on_invalid = library.on_invalid;
-        result.threads = library.threads;
-        return result;
-    }
 };
 
 /// Puts documents into an index and commits now and then, so that little is lost by a stop.
@@ -168,13 +159,13 @@ class document_adder {
 index open_for_adding(const add_options& options, const reranker& ranker) {
     if (options.create) {
         return index::open_or_create(options.folder, ranker, options.creation.for_library(),
-                                     options.access());
+                                     access_of(options.scoring.for_library()));
     }
     if (!index::exists(options.folder)) {
         throw error(errc::io, "there is no index in " + errors::quoted(options.folder) +
                                   "; make one with 'mice index create', or add --create");
     }
-    return index::open(options.folder, ranker, options.access());
+    return index::open(options.folder, ranker, access_of(options.scoring.for_library()));
 }
 
 /// A file that is not there is better noticed before hours of work than after them.

@@ -37,6 +37,8 @@ struct creation_options {
     [[nodiscard]] index_options for_library() const;
 };
 
+/// How an index treats the texts that are put into it, as the library's calls do.
+[[nodiscard]] index_access access_of(const rank_options& options);
 /// "none", "punctuation" or "stop-words".
 [[nodiscard]] std::string name_of(dropped_tokens drop);
 /// A codec as people read it: "int8, pooled by 2, without stop-words".

@@ -216,11 +216,7 @@ namespace text::detail {
     spec.split = static_cast<bpe_split>(read.choice("split", bpe_split_names));
     spec.add_prefix_space = read.flag("add_prefix_space");
     spec.pairs = static_cast<pair_form>(read.choice("pairs", pair_form_names));
-    spec.unk_token = read.string("unk_token");
-    spec.cls_token = read.string("cls_token");
-    spec.sep_token = read.string("sep_token");
-    spec.pad_token = read.string("pad_token");
-    spec.mask_token = read.string("mask_token");
+    read_special_tokens(read, spec);
     spec.added_tokens = read_added_tokens(read);
     read.finish();
     spec.validate();

@@ -189,11 +189,7 @@ namespace text::detail {
     const std::size_t pieces = read.number("vocabulary_size", token_table::max_tokens);
     spec.ids = static_cast<piece_ids>(read.choice("ids", piece_ids_names));
     spec.pairs = static_cast<pair_form>(read.choice("pairs", pair_form_names));
-    spec.unk_token = read.string("unk_token");
-    spec.cls_token = read.string("cls_token");
-    spec.sep_token = read.string("sep_token");
-    spec.pad_token = read.string("pad_token");
-    spec.mask_token = read.string("mask_token");
+    read_special_tokens(read, spec);
     spec.added_tokens = read_added_tokens(read);
     read.finish();
     const sentencepiece_model checked = checked_model(spec);

@@ -244,6 +244,15 @@ joined_vocabulary(std::span<const std::string> vocabulary) {
     return tokens;
 }
 
+/// The special tokens that every kind of tokenizer names.
+template <class Spec> void read_special_tokens(metadata_reader& read, Spec& spec) {
+    spec.unk_token = read.string("unk_token");
+    spec.cls_token = read.string("cls_token");
+    spec.sep_token = read.string("sep_token");
+    spec.pad_token = read.string("pad_token");
+    spec.mask_token = read.string("mask_token");
+}
+
 [[nodiscard]] inline added_token added_from(const io::json& object) {
     metadata_reader read(object, "an added token in 'mice.tokenizer'");
     added_token token;

@@ -120,11 +120,7 @@ namespace text::detail {
         spec.strip_accents = strip.get<bool>();
     else if (!strip.is_null())
         throw read.wrong("strip_accents", "true, false or null");
-    spec.unk_token = read.string("unk_token");
-    spec.cls_token = read.string("cls_token");
-    spec.sep_token = read.string("sep_token");
-    spec.pad_token = read.string("pad_token");
-    spec.mask_token = read.string("mask_token");
+    read_special_tokens(read, spec);
     spec.continuing_subword_prefix = read.string("continuing_subword_prefix");
     spec.max_input_chars_per_word = read.number("max_input_chars_per_word", max_word_chars);
     spec.added_tokens = read_added_tokens(read);
