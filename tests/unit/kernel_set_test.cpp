@@ -2,7 +2,10 @@
 #include "../support/catch.hpp"
 #include "../support/random_numbers.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <initializer_list>
 #include <string>
@@ -135,7 +138,8 @@ TEST_CASE("every set gives int8 products of the same integers") {
     }
 }
 
-TEST_CASE("every set attends right: masks, values with scales, longer documents than a block") {
+TEST_CASE("every set attends right: masks, scales of values, a packed query, longer documents than "
+          "a block") {
     for (const kernels::kernel_set* set : every_set()) {
         for (const product_kind kind : every_product) {
             for (const std::size_t tokens : {1, 5, 130, 1100}) {
@@ -155,15 +159,24 @@ TEST_CASE("every set attends right: masks, values with scales, longer documents 
                 buffer packed_values(product.packed_floats(tokens, width));
                 product.pack_transposed(keys.data(), width, width, tokens, packed_keys.data());
                 product.pack(values.data(), width, tokens, width, packed_values.data());
-                const kernels::packed_attention in{packed_keys.data(),   width, tokens,
-                                                   packed_values.data(), width, scales.data()};
+                kernels::packed_attention in{packed_keys.data(),   width, tokens,
+                                             packed_values.data(), width, scales.data()};
                 buffer scratch(product.attention_scratch(rows, in));
-                std::vector<float> out(rows * width);
                 const bool hide = tokens > 1;
-                product.attend({q.data(), width}, rows, period, in, 0.3F,
-                               {.hide_first_column = hide, .average_first_row = true},
-                               {out.data(), width}, scratch.data());
+                const auto attend = [&](const float* query) {
+                    std::vector<float> out(rows * width);
+                    product.attend({query, width}, rows, period, in, 0.3F,
+                                   {.hide_first_column = hide, .average_first_row = true},
+                                   {out.data(), width}, scratch.data());
+                    return out;
+                };
+                const std::vector<float> out = attend(q.data());
                 INFO(set->name << ", product " << static_cast<int>(kind) << ", tokens " << tokens);
+                buffer packed_query(product.packed_row_floats(rows, width));
+                product.pack_rows({q.data(), width}, rows, width, packed_query.data());
+                in.packed_query = packed_query.data();
+                const std::vector<float> other(rows * width, 1e30F); // is not read
+                CHECK(attend(other.data()) == out);
                 for (std::size_t i = 0; i < rows; ++i) {
                     const bool first = i % period == 0;
                     std::vector<double> weight(tokens);
@@ -190,7 +203,7 @@ TEST_CASE("every set attends right: masks, values with scales, longer documents 
     }
 }
 
-TEST_CASE("every set's epilogues, normalisation and packing of bytes") {
+TEST_CASE("every set's epilogues and normalisation") {
     for (const kernels::kernel_set* set : every_set()) {
         CAPTURE(set->name);
         fixtures::random_numbers random(4);
@@ -224,48 +237,118 @@ TEST_CASE("every set's epilogues, normalisation and packing of bytes") {
             mean += double{row[j]} - bias[j];
         }
         REQUIRE(std::fabs(mean / static_cast<double>(n)) < 1e-6);
+    }
+}
 
-        // bytes packed as columns and as rows stand for the same matrix
-        std::vector<std::byte> bytes(k * n); // [n, k]
-        for (std::byte& each : bytes) {
-            each = static_cast<std::byte>(random.below(255) - 127);
-        }
-        std::vector<std::byte> turned(k * n); // [k, n]
-        std::vector<float> floats(n * k);
-        for (std::size_t j = 0; j < n; ++j) {
-            for (std::size_t i = 0; i < k; ++i) {
-                turned[i * n + j] = bytes[j * k + i];
-                floats[j * k + i] = static_cast<float>(static_cast<std::int8_t>(bytes[j * k + i]));
+namespace {
+
+/// Integers of -127 to 127, the first one 127: rows that int8_product packs as they are.
+std::vector<std::byte> codes_of(fixtures::random_numbers& random, std::size_t n) {
+    std::vector<std::byte> codes(n);
+    for (std::byte& each : codes) {
+        each = static_cast<std::byte>(random.below(255) - 127);
+    }
+    codes[0] = std::byte{127};
+    return codes;
+}
+
+int value_of(std::byte code) {
+    return static_cast<std::int8_t>(code);
+}
+
+/// row [k] times B [k, n] as a set multiplies in int8.
+std::vector<float> multiply_row(const kernels::kernel_set& set, const std::vector<std::byte>& row,
+                                const float* packed, std::size_t n) {
+    const std::size_t k = row.size();
+    std::vector<float> a(k);
+    std::transform(row.begin(), row.end(), a.begin(),
+                   [](std::byte code) { return static_cast<float>(value_of(code)); });
+    buffer scratch(set.int8.gemm_scratch(1, k));
+    std::vector<float> c(n);
+    set.int8.gemm({a.data(), k}, 1, packed, k, n, nullptr, {c.data(), n}, scratch.data(),
+                  kernels::epilogue::keep);
+    return c;
+}
+
+} // namespace
+
+TEST_CASE("every set multiplies bytes that are packed as columns exactly") {
+    for (const kernels::kernel_set* set : every_set()) {
+        fixtures::random_numbers random(5);
+        for (const std::size_t k : {1, 4, 15, 21, 64}) {
+            for (const std::size_t n : {1, 3, 4, 17, 35, 64}) {
+                CAPTURE(set->name, k, n);
+                const std::vector<std::byte> row = codes_of(random, k);
+                const std::vector<std::byte> columns = codes_of(random, n * k);
+                const std::vector<float> steps = random.floats(n);
+                buffer packed(set->int8.packed_floats(k, n));
+                for (std::size_t first = 0; first < n; first += set->panel_columns) {
+                    std::vector<const void*> pointers;
+                    for (std::size_t j = first; j < std::min(n, first + set->panel_columns); ++j) {
+                        pointers.push_back(columns.data() + j * k);
+                    }
+                    set->pack_bytes(pointers, steps.data() + first, k,
+                                    packed.data() + set->int8.packed_floats(k, first));
+                }
+                const std::vector<float> c = multiply_row(*set, row, packed.data(), n);
+                for (std::size_t j = 0; j < n; ++j) {
+                    int sum = 0;
+                    for (std::size_t i = 0; i < k; ++i) {
+                        sum += value_of(row[i]) * value_of(columns[j * k + i]);
+                    }
+                    REQUIRE(c[j] == static_cast<float>(sum) * steps[j]);
+                }
             }
         }
-        buffer columns(set->int8.packed_floats(k, n));
-        buffer rows(set->int8.packed_floats(k, n));
-        for (std::size_t first = 0; first < n; first += set->panel_columns) {
-            std::vector<const void*> pointers;
-            for (std::size_t j = first; j < std::min(n, first + set->panel_columns); ++j) {
-                pointers.push_back(bytes.data() + j * k);
+    }
+}
+
+TEST_CASE("every set multiplies stored keys and values of all heads exactly") {
+    for (const kernels::kernel_set* set : every_set()) {
+        fixtures::random_numbers random(6);
+        for (const std::size_t heads : {1, 3}) {
+            for (const std::size_t head_dim : {1, 4, 15, 16, 32, 70}) {
+                for (const std::size_t tokens : {1, 3, 4, 18, 33, 64, 70}) {
+                    CAPTURE(set->name, heads, head_dim, tokens);
+                    const std::size_t stride = heads * head_dim + random.below(3);
+                    const std::vector<std::byte> codes =
+                        codes_of(random, (tokens - 1) * stride + heads * head_dim);
+                    const kernels::head_codes all{codes.data(), stride, tokens, heads, head_dim};
+                    const auto code = [&](std::size_t token, std::size_t head, std::size_t i) {
+                        return value_of(codes[token * stride + head * head_dim + i]);
+                    };
+                    const std::vector<float> steps = random.floats(heads * tokens);
+                    const std::size_t key_floats = set->int8.packed_floats(head_dim, tokens);
+                    const std::size_t value_floats = set->int8.packed_floats(tokens, head_dim);
+                    buffer keys(heads * key_floats);
+                    buffer values(heads * value_floats);
+                    set->pack_key_codes(all, steps.data(), keys.data());
+                    set->pack_value_codes(all, values.data());
+                    const std::vector<std::byte> query = codes_of(random, head_dim);
+                    const std::vector<std::byte> weights = codes_of(random, tokens);
+                    for (std::size_t head = 0; head < heads; ++head) {
+                        const std::vector<float> scores =
+                            multiply_row(*set, query, keys.data() + head * key_floats, tokens);
+                        for (std::size_t token = 0; token < tokens; ++token) {
+                            int sum = 0;
+                            for (std::size_t i = 0; i < head_dim; ++i) {
+                                sum += value_of(query[i]) * code(token, head, i);
+                            }
+                            REQUIRE(scores[token] ==
+                                    static_cast<float>(sum) * steps[head * tokens + token]);
+                        }
+                        const std::vector<float> mixed = multiply_row(
+                            *set, weights, values.data() + head * value_floats, head_dim);
+                        for (std::size_t i = 0; i < head_dim; ++i) {
+                            int sum = 0;
+                            for (std::size_t token = 0; token < tokens; ++token) {
+                                sum += value_of(weights[token]) * code(token, head, i);
+                            }
+                            REQUIRE(mixed[i] == static_cast<float>(sum));
+                        }
+                    }
+                }
             }
-            set->pack_bytes(pointers, ones.data(), k,
-                            columns.data() + set->int8.packed_floats(k, first));
-        }
-        set->pack_byte_rows(turned.data(), n, k, n, rows.data());
-        buffer scratch(set->int8.gemm_scratch(1, k));
-        const auto product_with = [&](const buffer& packed) {
-            std::vector<float> c(n);
-            set->int8.gemm({a.data(), k}, 1, packed.data(), k, n, nullptr, {c.data(), n},
-                           scratch.data(), kernels::epilogue::keep);
-            return c;
-        };
-        const std::vector<float> from_columns = product_with(columns);
-        CHECK(from_columns == product_with(rows));
-        for (std::size_t j = 0; j < n; ++j) {
-            double exact = 0;
-            double size = 0;
-            for (std::size_t i = 0; i < k; ++i) {
-                exact += double{a[i]} * floats[j * k + i];
-                size += std::fabs(floats[j * k + i]);
-            }
-            REQUIRE(std::fabs(from_columns[j] - exact) <= size * 0.01);
         }
     }
 }

@@ -4,6 +4,9 @@
 #include "../support/index_fixture.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -30,27 +33,39 @@ TEST_CASE("a call that is repeated allocates its results, and no scratch memory"
     for (const std::size_t threads : {1, 2}) {
         CAPTURE(threads);
         const mice::rank_options options{.threads = threads};
-        const auto call = [&] {
+        const auto call = [&](const auto& query) {
             allocations::reset();
-            const mice::ranking made = model.ranker.rank("the old river mill", documents, options);
+            const mice::ranking made = model.ranker.rank(query, documents, options);
             const allocations::counts counted = allocations::since_reset();
             REQUIRE(made.size() == texts.size());
             return counted;
         };
-        model.ranker.release_work_memory();
-        const allocations::counts first = call();
         // Two threads need not meet at once: of many calls most find their memory there.
-        allocations::counts again = call();
-        for (int i = 0; i < 20; ++i) {
-            const allocations::counts next = call();
-            again.bytes = std::min(again.bytes, next.bytes);
-            again.largest = std::min(again.largest, next.largest);
-        }
+        const auto least = [&](const auto& query) {
+            allocations::counts found = call(query);
+            for (int i = 0; i < 20; ++i) {
+                const allocations::counts next = call(query);
+                found.bytes = std::min(found.bytes, next.bytes);
+                found.largest = std::min(found.largest, next.largest);
+            }
+            return found;
+        };
+        const std::string_view text = "the old river mill";
+        model.ranker.release_work_memory();
+        const allocations::counts first = call(text);
         // hits of the call, of the query and sorted ones; a few small vectors for each piece of
         // work
-        CHECK(again.bytes < 40 * 4 * sizeof(mice::hit) + 48 * 1024);
-        CHECK(again.largest < 16 * 1024);
-        CHECK(first.bytes > 4 * again.bytes);
+        const std::size_t most = 40 * 4 * sizeof(mice::hit) + 48 * 1024;
+        allocations::reset();
+        const mice::query encoded = model.ranker.encode_query(text);
+        const allocations::counts of_query = allocations::since_reset();
+        const allocations::counts with_query = least(encoded);
+        CHECK(with_query.bytes < most);
+        CHECK(with_query.largest < 16 * 1024);
+        const allocations::counts with_text = least(text);
+        CHECK(with_text.bytes < most + of_query.bytes);
+        CHECK(with_text.largest <= std::max<std::size_t>(16 * 1024, of_query.largest));
+        CHECK(first.bytes > 3 * with_text.bytes);
     }
 }
 

@@ -60,8 +60,8 @@ template <template <class> class Product, class Arch = default_arch>
 }
 
 /// out [rows, value_width] = softmax(scale * query [rows, width] keys) values, where row i stands
-/// at position i % period of the query; `scratch` holds attention_scratch(rows, in) floats. out may
-/// be the query itself.
+/// at position i % period of the query, which is not read where `in` has it packed; `scratch` holds
+/// attention_scratch(rows, in) floats. out may be the query itself.
 template <template <class> class Product, class Arch = default_arch>
 void attend(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
             float scale, const attention_mask& mask, rows_out out, float* scratch) {
@@ -71,8 +71,14 @@ void attend(rows_in query, std::size_t rows, std::size_t period, const packed_at
     scratch += round_up(block * stride, 16);
     for (std::size_t first = 0; first < rows; first += block) {
         const std::size_t count = detail::smaller(block, rows - first);
-        gemm<keep, Product, Arch>({query.row(first), query.stride}, count, in.keys, in.width,
-                                  in.tokens, nullptr, {scores, stride}, scratch);
+        if (in.packed_query != nullptr) {
+            detail::panels<Product<Arch>, Arch, keep>(
+                in.packed_query + packed_row_floats<Product, Arch>(first, in.width), in.keys,
+                in.width, in.tokens, nullptr, {scores, stride}, 0, count);
+        } else {
+            gemm<keep, Product, Arch>({query.row(first), query.stride}, count, in.keys, in.width,
+                                      in.tokens, nullptr, {scores, stride}, scratch);
+        }
         for (std::size_t i = 0; i < count; ++i) {
             float* row = scores + i * stride;
             const std::size_t position = (first + i) % period;

@@ -13,19 +13,19 @@
 MICE_NAMESPACE_BEGIN
 namespace kernels {
 
-/// IEEE binary16 to float; exact, subnormals, infinities and NaN included.
+/// IEEE binary16 to float; exact, subnormals, infinities and NaN included. Without jumps, so that a
+/// loop over it becomes vector code.
 [[nodiscard]] constexpr float half_to_float(std::uint16_t half) {
     const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
     const std::uint32_t magnitude = half & 0x7fffU;
-    if (magnitude >= 0x7c00U) {
-        return std::bit_cast<float>(sign | 0x7f800000U | (magnitude & 0x3ffU) << 13);
-    }
-    if (magnitude >= 0x0400U) {
-        return std::bit_cast<float>(sign | ((magnitude << 13) + 0x38000000U));
-    }
     // A subnormal is its integer value times 2^-24, which float holds exactly.
-    const float value = static_cast<float>(magnitude) * 0x1p-24F;
-    return sign != 0 ? -value : value;
+    const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F;
+    const std::uint32_t is_subnormal = 0U - static_cast<std::uint32_t>(magnitude < 0x0400U);
+    const std::uint32_t is_not_finite = 0U - static_cast<std::uint32_t>(magnitude >= 0x7c00U);
+    const std::uint32_t others = (magnitude << 13) + 0x38000000U + (is_not_finite & 0x38000000U);
+    const std::uint32_t bits =
+        (is_subnormal & std::bit_cast<std::uint32_t>(subnormal)) | (~is_subnormal & others);
+    return std::bit_cast<float>(sign | bits);
 }
 
 /// float to IEEE binary16, to nearest, ties to even; too large a value becomes infinity.
@@ -89,6 +89,33 @@ template <class Step> void for_blocks(std::size_t n, Step step) {
 }
 
 } // namespace detail
+
+/// out[n] = IEEE halves, at any address, as floats.
+inline void halves_to_floats(const std::byte* halves, std::size_t n, float* out) {
+    detail::for_blocks(n, [&](std::size_t first, auto count) {
+        std::uint16_t block[detail::conversion_block] = {};
+        float floats[detail::conversion_block];
+        std::memcpy(block, halves + first * sizeof block[0], count * sizeof block[0]);
+        for (std::size_t i = 0; i < detail::conversion_block; ++i) {
+            floats[i] = half_to_float(block[i]);
+        }
+        std::memcpy(out + first, floats, count * sizeof floats[0]);
+    });
+}
+
+/// The largest of n IEEE halves' bits, at any address; halves that are not negative are ordered as
+/// their bits are.
+[[nodiscard]] inline std::uint16_t largest_half_bits(const std::byte* halves, std::size_t n) {
+    std::uint16_t largest = 0;
+    detail::for_blocks(n, [&](std::size_t first, auto count) {
+        std::uint16_t block[detail::conversion_block] = {};
+        std::memcpy(block, halves + first * sizeof block[0], count * sizeof block[0]);
+        for (std::size_t i = 0; i < detail::conversion_block; ++i) {
+            largest = std::max(largest, block[i]);
+        }
+    });
+    return largest;
+}
 
 /// True where all of x[n] are finite.
 [[nodiscard]] inline bool all_finite(const float* x, std::size_t n) {

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <mice/kernels/product.hpp>
+#include <mice/kernels/put_columns.hpp>
 #include <mice/kernels/set.hpp>
 #include <mice/kernels/simd.hpp>
 
@@ -21,53 +22,6 @@ namespace kernels {
 
 /// Rows of A that one register tile holds.
 template <class Arch> inline constexpr std::size_t tile_rows = many_registers<Arch> ? 12 : 6;
-
-namespace detail {
-/// Word i of columns[j] goes to out[i * width + j], xored with `flipped`; `words` words of each
-/// column.
-inline void put_columns(std::span<const void* const> columns, std::size_t words, std::size_t width,
-                        std::uint32_t flipped, float* out) {
-    std::size_t j = 0;
-    const auto put = [&](std::size_t column, std::size_t first) {
-        for (std::size_t i = first; i < words; ++i) {
-            std::uint32_t word = 0;
-            std::memcpy(&word, static_cast<const std::byte*>(columns[column]) + 4 * i, sizeof word);
-            put_word(out + i * width + column, word ^ flipped);
-        }
-    };
-#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
-    // Four words of four columns at a time, turned in registers that every processor has.
-    typedef std::uint32_t quad __attribute__((vector_size(16)));
-    for (; j + 4 <= columns.size(); j += 4) {
-        std::size_t i = 0;
-        for (; i + 4 <= words; i += 4) {
-            quad c[4];
-            for (std::size_t k = 0; k < 4; ++k) {
-                std::memcpy(&c[k], static_cast<const std::byte*>(columns[j + k]) + 4 * i, 16);
-                c[k] ^= flipped;
-            }
-            const quad low01 = __builtin_shufflevector(c[0], c[1], 0, 4, 1, 5);
-            const quad high01 = __builtin_shufflevector(c[0], c[1], 2, 6, 3, 7);
-            const quad low23 = __builtin_shufflevector(c[2], c[3], 0, 4, 1, 5);
-            const quad high23 = __builtin_shufflevector(c[2], c[3], 2, 6, 3, 7);
-            const quad rows[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
-                                  __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-                                  __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-                                  __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-            for (std::size_t k = 0; k < 4; ++k) {
-                std::memcpy(out + (i + k) * width + j, &rows[k], sizeof rows[k]);
-            }
-        }
-        for (std::size_t k = 0; k < 4; ++k) {
-            put(j + k, i);
-        }
-    }
-#endif
-    for (; j < columns.size(); ++j) {
-        put(j, 0);
-    }
-}
-} // namespace detail
 
 /// Floats that B [k, n] takes when packed: panels of panel_columns, each [words of k,
 /// panel_columns] and the columns' extras, the last one filled with zeros. The packed memory starts
@@ -136,60 +90,6 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
         for (std::size_t j = 0; j < columns; ++j) {
             product::finish_column(*scales[j], packed + words * width + j);
         }
-    }
-}
-
-/// Packs a panel for int8_product from columns of k integers that are bytes already, at most
-/// panel_columns of them; `steps` says what 1 stands for in each.
-template <class Arch = default_arch>
-void pack_bytes(std::span<const void* const> columns, const float* steps, std::size_t k,
-                float* packed) {
-    using product = int8_product<Arch>;
-    constexpr std::size_t width = panel_columns<Arch>;
-    const std::size_t words = words_of<product>(k);
-    if (columns.size() < width) {
-        detail::fill(packed, (words + 1) * width, 0.0F);
-    }
-    detail::put_columns(columns, k / 4, width, product::column_offset, packed);
-    if (k % 4 != 0) {
-        for (std::size_t j = 0; j < columns.size(); ++j) {
-            std::uint32_t word = 0;
-            std::memcpy(&word, static_cast<const std::byte*>(columns[j]) + k / 4 * 4, k % 4);
-            detail::put_word(packed + k / 4 * width + j, word ^ product::column_offset);
-        }
-    }
-    detail::copy(steps, columns.size(), packed + words * width);
-}
-
-/// Packs B [k, n] for int8_product from integers that are bytes already, given as source[k][n],
-/// `stride` bytes from row to row; 1 stands for 1 in every column.
-template <class Arch = default_arch>
-void pack_byte_rows(const std::byte* source, std::size_t stride, std::size_t k, std::size_t n,
-                    float* packed) {
-    using product = int8_product<Arch>;
-    constexpr std::size_t width = panel_columns<Arch>;
-    for (std::size_t first = 0; first < n; first += width) {
-        const std::size_t columns = detail::smaller(width, n - first);
-        for (std::size_t i = 0; i < k; i += 4, packed += width) {
-            std::uint32_t words[width];
-            detail::fill(words, width, product::column_offset);
-            for (std::size_t byte = 0; byte < detail::smaller(4, k - i); ++byte) {
-                std::uint8_t row[width];
-                const std::byte* from = source + (i + byte) * stride + first;
-                if (columns == width) {
-                    std::memcpy(row, from, width);
-                } else {
-                    detail::fill(row, width, std::uint8_t{0});
-                    std::memcpy(row, from, columns);
-                }
-                for (std::size_t j = 0; j < width; ++j) {
-                    words[j] ^= static_cast<std::uint32_t>(row[j]) << (8 * byte);
-                }
-            }
-            std::memcpy(packed, words, sizeof words);
-        }
-        detail::fill(packed, width, 1.0F);
-        packed += width;
     }
 }
 
@@ -320,6 +220,30 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
     }
 }
 
+/// All panels of C for such rows; packed: B.
+template <class Product, class Arch, class Epilogue>
+void panels(const float* tiles, const float* packed, std::size_t k, std::size_t n,
+            const float* bias, rows_out c, std::size_t first, std::size_t last) {
+    constexpr std::size_t width = panel_columns<Arch>;
+    const std::size_t words = words_of<Product>(k);
+    for (std::size_t column = 0; column < n; column += width) {
+        panel<Product, Arch, Epilogue>(tiles, tile_floats<Product, Arch>(k),
+                                       packed + column * (words + Product::panel_extras), words,
+                                       bias, smaller(width, n - column), c, first, last, column);
+    }
+}
+
+/// Packs rows `first` .. `last` - 1 of A as consecutive tiles.
+template <class Product, class Arch>
+void pack_tiles(rows_in a, std::size_t first, std::size_t last, std::size_t k, float* tiles) {
+    constexpr std::size_t tall = tile_rows<Arch>;
+    for (std::size_t row = first; row < last; ++row) {
+        const std::size_t i = row - first;
+        pack_row<Product, Arch>(a.row(row), k, tiles + i / tall * tile_floats<Product, Arch>(k),
+                                i % tall);
+    }
+}
+
 /// Tiles of A packed at a time: as many as keep their words within half a typical L2 cache.
 template <class Arch> [[nodiscard]] constexpr std::size_t block_tiles(std::size_t words) {
     constexpr std::size_t floats = 65536;
@@ -332,6 +256,18 @@ template <class Arch> [[nodiscard]] constexpr std::size_t tiles_of(std::size_t r
 }
 
 } // namespace detail
+
+/// Floats that A [m, k] takes when packed as the left operand.
+template <template <class> class Product = f32_product, class Arch = default_arch>
+[[nodiscard]] constexpr std::size_t packed_row_floats(std::size_t m, std::size_t k) {
+    return detail::tiles_of<Arch>(m) * detail::tile_floats<Product<Arch>, Arch>(k);
+}
+
+/// Packs A [m, k] as the left operand of several products, as packed_attention takes it.
+template <template <class> class Product = f32_product, class Arch = default_arch>
+void pack_rows(rows_in a, std::size_t m, std::size_t k, float* packed) {
+    detail::pack_tiles<Product<Arch>, Arch>(a, 0, m, k, packed);
+}
 
 /// Floats of scratch that gemm needs for m rows of length k.
 template <template <class> class Product = f32_product, class Arch = default_arch>
@@ -349,22 +285,11 @@ template <class Epilogue = keep, template <class> class Product = f32_product,
 void gemm(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
           const float* bias, rows_out c, float* scratch) {
     using product = Product<Arch>;
-    constexpr std::size_t width = panel_columns<Arch>;
-    constexpr std::size_t tall = tile_rows<Arch>;
-    const std::size_t words = words_of<product>(k);
-    const std::size_t floats = detail::tile_floats<product, Arch>(k);
-    const std::size_t block = detail::block_tiles<Arch>(words) * tall;
+    const std::size_t block = detail::block_tiles<Arch>(words_of<product>(k)) * tile_rows<Arch>;
     for (std::size_t first = 0; first < m; first += block) {
         const std::size_t last = detail::smaller(m, first + block);
-        for (std::size_t row = first; row < last; ++row) {
-            const std::size_t i = row - first;
-            detail::pack_row<product, Arch>(a.row(row), k, scratch + i / tall * floats, i % tall);
-        }
-        for (std::size_t column = 0; column < n; column += width) {
-            detail::panel<product, Arch, Epilogue>(
-                scratch, floats, packed + column * (words + product::panel_extras), words, bias,
-                detail::smaller(width, n - column), c, first, last, column);
-        }
+        detail::pack_tiles<product, Arch>(a, first, last, k, scratch);
+        detail::panels<product, Arch, Epilogue>(scratch, packed, k, n, bias, c, first, last);
     }
 }
 

@@ -185,26 +185,16 @@ template <class Arch> struct int8_product {
             detail::fill(out, words_of<int8_product>(count), 0.0F);
             return;
         }
-        std::size_t i = 0;
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
         if constexpr (lanes<Arch> == 16) {
-            i = pack_blocks(x, count, out, whole);
+            const std::size_t done = pack_blocks(x, count, out, whole);
+            if (done < count) {
+                pack_lanes(x + done, count - done, out + done / 4, whole);
+            }
+            return;
         }
 #endif
-        const vec<Arch> inverse(whole.inverse);
-        for (; i < count; i += lanes<Arch>) {
-            const std::size_t n = detail::smaller(lanes<Arch>, count - i);
-            alignas(64) float next[lanes<Arch>] = {};
-            detail::copy(x + i, n, next);
-            std::int32_t numbers[lanes<Arch>];
-            put_integers(vec<Arch>::load_aligned(next) * inverse, numbers);
-            std::int8_t bytes[lanes<Arch>];
-            for (std::size_t j = 0; j < lanes<Arch>; ++j) {
-                bytes[j] = static_cast<std::int8_t>(numbers[j]);
-                whole.sum += numbers[j];
-            }
-            std::memcpy(out + i / 4, bytes, words_of<int8_product>(n) * sizeof(float));
-        }
+        pack_lanes(x, count, out, whole);
     }
     static void finish_row(const scale& whole, float* out) {
         out[0] = whole.step;
@@ -265,6 +255,25 @@ template <class Arch> struct int8_product {
     }
 
   private:
+    /// As pack, any number of values, and an inverse that is not 0.
+    MICE_NOINLINE static void pack_lanes(const float* x, std::size_t count, float* out,
+                                         scale& whole) {
+        const vec<Arch> inverse(whole.inverse);
+        for (std::size_t i = 0; i < count; i += lanes<Arch>) {
+            const std::size_t n = detail::smaller(lanes<Arch>, count - i);
+            alignas(64) float next[lanes<Arch>] = {};
+            detail::copy(x + i, n, next);
+            std::int32_t numbers[lanes<Arch>];
+            put_integers(vec<Arch>::load_aligned(next) * inverse, numbers);
+            std::int8_t bytes[lanes<Arch>];
+            for (std::size_t j = 0; j < lanes<Arch>; ++j) {
+                bytes[j] = static_cast<std::int8_t>(numbers[j]);
+                whole.sum += numbers[j];
+            }
+            std::memcpy(out + i / 4, bytes, words_of<int8_product>(n) * sizeof(float));
+        }
+    }
+
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
     /// As pack, blocks of 64 values; how many it has packed.
     static std::size_t pack_blocks(const float* x, std::size_t count, float* out, scale& whole) {

@@ -52,7 +52,7 @@ struct attention_mask {
     const float* match_logits = nullptr; ///< [rows / period] heads: what a match adds to a logit
 };
 
-/// Keys and values packed for a product.
+/// Keys and values packed for a product, and perhaps the query.
 struct packed_attention {
     const float* keys; ///< [width, tokens]
     std::size_t width;
@@ -60,6 +60,17 @@ struct packed_attention {
     const float* values; ///< [tokens, value_width]
     std::size_t value_width;
     const float* value_scales = nullptr; ///< [tokens], a factor of each value; null: 1
+    const float* packed_query = nullptr; ///< [rows, width], as pack_rows made it, or null
+};
+
+/// Keys or values of several heads as signed bytes: those of head h at token i start at base + i *
+/// stride + h * head_dim.
+struct head_codes {
+    const std::byte* base;
+    std::size_t stride; ///< in bytes
+    std::size_t tokens;
+    std::size_t heads;
+    std::size_t head_dim;
 };
 
 /// The kernels of one product; gemm.hpp and attention.hpp describe them.
@@ -69,6 +80,8 @@ struct product_set {
                  float* packed);
     void (*pack_transposed)(const float* source, std::size_t stride, std::size_t k, std::size_t n,
                             float* packed);
+    std::size_t (*packed_row_floats)(std::size_t m, std::size_t k);
+    void (*pack_rows)(rows_in a, std::size_t m, std::size_t k, float* packed);
     std::size_t (*gemm_scratch)(std::size_t m, std::size_t k);
     void (*gemm)(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
                  const float* bias, rows_out c, float* scratch, epilogue end);
@@ -77,7 +90,8 @@ struct product_set {
                    float scale, const attention_mask& mask, rows_out out, float* scratch);
 };
 
-/// The kernels of one instruction set. Packed operands belong to the set that packed them.
+/// The kernels of one instruction set; pack_bytes.hpp and elementwise.hpp describe them. Packed
+/// operands belong to the set that packed them.
 struct kernel_set {
     const char* name;          ///< of the instruction set
     product_kind fastest;      ///< that it has instructions for
@@ -85,8 +99,8 @@ struct kernel_set {
     product_set f32, bf16, int8;
     void (*pack_bytes)(std::span<const void* const> columns, const float* steps, std::size_t k,
                        float* packed);
-    void (*pack_byte_rows)(const std::byte* source, std::size_t stride, std::size_t k,
-                           std::size_t n, float* packed);
+    void (*pack_key_codes)(const head_codes& keys, const float* steps, float* packed);
+    void (*pack_value_codes)(const head_codes& values, float* packed);
     void (*add)(const float* x, float* y, std::size_t n);
     void (*gated_gelu)(float* x, const float* gate, std::size_t n);
     void (*column_maxima)(const float* x, std::size_t stride, std::size_t m, std::size_t n,

@@ -5,6 +5,7 @@
 #include <span>
 
 #include <mice/kernels/attention.hpp>
+#include <mice/kernels/pack_bytes.hpp>
 #include <mice/kernels/set.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -28,6 +29,8 @@ template <template <class> class Product, class Arch> constexpr product_set prod
     return {.packed_floats = packed_floats<Product, Arch>,
             .pack = pack<Product, Arch>,
             .pack_transposed = pack_transposed<Product, Arch>,
+            .packed_row_floats = packed_row_floats<Product, Arch>,
+            .pack_rows = pack_rows<Product, Arch>,
             .gemm_scratch = gemm_scratch<Product, Arch>,
             .gemm = gemm_with<Product, Arch>,
             .attention_scratch = attention_scratch<Product, Arch>,
@@ -55,7 +58,8 @@ template <class Arch = default_arch> [[nodiscard]] constexpr kernel_set set_of()
             .bf16 = detail::products_of<bf16_product, Arch>(),
             .int8 = detail::products_of<int8_product, Arch>(),
             .pack_bytes = pack_bytes<Arch>,
-            .pack_byte_rows = pack_byte_rows<Arch>,
+            .pack_key_codes = pack_key_codes<Arch>,
+            .pack_value_codes = pack_value_codes<Arch>,
             .add = add<Arch>,
             .gated_gelu = gated_gelu<Arch>,
             .column_maxima = column_maxima<Arch>,

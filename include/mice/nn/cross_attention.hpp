@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +20,8 @@ namespace nn {
 /// A query's side of one cross-attention block, computed once for all documents.
 struct cross_query {
     std::vector<float> projected; ///< [rows, hidden]
-    std::vector<float>
-        absorbed; ///< [heads, rows, hidden]; empty where the query is too long for it
+    /// [heads * rows, hidden], packed for the product with D; empty where the query is too long.
+    std::vector<float> absorbed;
 };
 
 /// Linear_o(attention of x over D), joined to x, in either of two exact forms (MICE paper, section
@@ -51,8 +50,12 @@ class cross_attention {
         query_.apply(residual_.start(rows_in{x, hidden_}, rows, space), rows,
                      {prepared.projected.data(), hidden_}, space);
         if (can_absorb(rows)) {
-            prepared.absorbed.resize(heads_ * rows * hidden_);
-            absorb({prepared.projected.data(), hidden_}, 1, rows, prepared.absorbed.data(), space);
+            const kernels::product_set& product = kernels::active()[state_product_];
+            float* absorbed = space.absorbed.reserve(heads_ * rows * hidden_);
+            absorb({prepared.projected.data(), hidden_}, 1, rows, absorbed, space);
+            prepared.absorbed.resize(product.packed_row_floats(heads_ * rows, hidden_));
+            product.pack_rows({absorbed, hidden_}, heads_ * rows, hidden_,
+                              prepared.absorbed.data());
         }
         return prepared;
     }
@@ -156,7 +159,6 @@ class cross_attention {
     }
 
     static constexpr std::size_t least_head_dim = 4;
-    static constexpr std::size_t most_columns = 64; // of a panel, in any set of kernels
 
     struct range {
         std::size_t first, last;
@@ -206,7 +208,7 @@ class cross_attention {
 
     /// How many documents' absorbed queries stay together in a typical L2 cache.
     [[nodiscard]] std::size_t documents_at_once(std::size_t rows) const {
-        constexpr std::size_t floats = 131072;
+        constexpr std::size_t floats = 65536;
         return std::max<std::size_t>(1, floats / (heads_ * rows * hidden_));
     }
 
@@ -238,8 +240,7 @@ class cross_attention {
         }
         for (std::size_t i = 0; i < count; ++i) {
             float* context = contexts + i * per_document;
-            const float* absorbed = prepared != nullptr ? prepared->absorbed.data() : context;
-            mix_states(absorbed, documents, run.first + i, shared, context, space);
+            mix_states(documents, run.first + i, shared, context, space);
         }
         for (std::size_t head = 0; head < heads_; ++head) {
             const rows_in context{contexts + head * rows * hidden_, hidden_, rows, per_document};
@@ -250,15 +251,18 @@ class cross_attention {
         }
     }
 
-    /// out [heads, rows, hidden] = softmax(absorbed D^T / sqrt(head_dim)) D; may be `absorbed`
-    /// itself.
-    void mix_states(const float* absorbed, document_batch& documents, std::size_t i,
-                    const shared_query& shared, float* out, workspace& space) const {
-        const packed_attention packed{documents.keys(i), hidden_, documents[i].tokens,
-                                      documents.values(i), hidden_};
+    /// x [heads, rows, hidden] = softmax(x D^T / sqrt(head_dim)) D, with the prepared query instead
+    /// of x where there is one.
+    void mix_states(document_batch& documents, std::size_t i, const shared_query& shared, float* x,
+                    workspace& space) const {
+        packed_attention packed{documents.keys(i), hidden_, documents[i].tokens,
+                                documents.values(i), hidden_};
+        if (shared.prepared != nullptr) {
+            packed.packed_query = shared.prepared->absorbed.data();
+        }
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
-        attend_packed(state_product_, {absorbed, hidden_}, heads_ * shared.rows, shared.rows,
-                      packed, scale, mask_of(documents, i, shared, space), {out, hidden_}, space);
+        attend_packed(state_product_, {x, hidden_}, heads_ * shared.rows, shared.rows, packed,
+                      scale, mask_of(documents, i, shared, space), {x, hidden_}, space);
     }
 
     /// c [m, n] = a [m, k] B + bias, B packed for that product.
@@ -302,44 +306,44 @@ class cross_attention {
         const std::size_t rows = shared.rows;
         attention_mask mask = mask_of(documents, i, shared, space);
         const kernels::kernel_set& set = kernels::active();
-        const std::size_t width = set.panel_columns;
         const std::size_t tokens = documents[i].tokens;
-        const std::size_t both = 2 * hidden_;
-        const std::byte* codes = documents[i].key_value_codes + layer_ * tokens * both;
-        const std::byte* halves = documents[i].key_value_codes + layers_ * tokens * both +
-                                  layer_ * tokens * 2 * heads_ * sizeof(std::uint16_t);
-        const auto scale_at = [&](std::size_t token, std::size_t which, std::size_t head) {
-            std::uint16_t half = 0;
-            std::memcpy(&half, halves + ((token * 2 + which) * heads_ + head) * sizeof half,
-                        sizeof half);
-            return kernels::half_to_float(half);
-        };
-        const std::size_t panel = set.int8.packed_floats(head_dim_, width);
-        float* keys = space.packed_keys.reserve(set.int8.packed_floats(head_dim_, tokens));
-        float* values = space.packed_values.reserve(set.int8.packed_floats(tokens, head_dim_));
-        float* value_scales = space.key_value.reserve(tokens);
-        const packed_attention packed{keys, head_dim_, tokens, values, head_dim_, value_scales};
+        const std::size_t row = 2 * hidden_;
+        const std::byte* codes = documents[i].key_value_codes + layer_ * tokens * row;
+        const float* scales = code_scales(documents[i], space);
+        const float* value_scales = scales + heads_ * tokens;
+        const std::size_t key_floats = set.int8.packed_floats(head_dim_, tokens);
+        const std::size_t value_floats = set.int8.packed_floats(tokens, head_dim_);
+        float* keys = space.packed_keys.reserve(heads_ * key_floats);
+        float* values = space.packed_values.reserve(heads_ * value_floats);
+        set.pack_key_codes({codes, row, tokens, heads_, head_dim_}, scales, keys);
+        set.pack_value_codes({codes + hidden_, row, tokens, heads_, head_dim_}, values);
         const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
         for (std::size_t head = 0; head < heads_; ++head) {
-            const std::byte* first = codes + head * head_dim_;
-            for (std::size_t token = 0; token < tokens; token += width) {
-                std::array<const void*, most_columns> columns{};
-                std::array<float, most_columns> steps{};
-                const std::size_t count = std::min(width, tokens - token);
-                for (std::size_t j = 0; j < count; ++j) {
-                    columns[j] = first + (token + j) * both;
-                    steps[j] = scale_at(token + j, 0, head);
-                    value_scales[token + j] = scale_at(token + j, 1, head);
-                }
-                set.pack_bytes({columns.data(), count}, steps.data(), head_dim_,
-                               keys + token / width * panel);
-            }
-            set.pack_byte_rows(first + hidden_, both, tokens, head_dim_, values);
+            const packed_attention packed{
+                keys + head * key_floats,     head_dim_, tokens,
+                values + head * value_floats, head_dim_, value_scales + head * tokens};
             attend_packed(kernels::product_kind::int8,
                           {query.row(i * rows) + head * head_dim_, hidden_}, rows, rows, packed,
                           scale, mask, {attended.row(i * rows) + head * head_dim_, hidden_}, space);
             mask.match_logits += mask.matches != nullptr ? 1 : 0;
         }
+    }
+
+    /// [key, value][heads][tokens]: what 1 stands for in this layer's codes.
+    [[nodiscard]] const float* code_scales(const document_view& document, workspace& space) const {
+        const std::size_t tokens = document.tokens;
+        const std::size_t both = 2 * heads_; // of keys and of values
+        const std::byte* halves = document.key_value_codes + layers_ * tokens * 2 * hidden_ +
+                                  layer_ * tokens * both * sizeof(std::uint16_t);
+        float* scales = space.key_value.reserve(2 * both * tokens);
+        float* of_tokens = scales + both * tokens;
+        kernels::halves_to_floats(halves, both * tokens, of_tokens);
+        for (std::size_t j = 0; j < both; ++j) {
+            for (std::size_t token = 0; token < tokens; ++token) {
+                scales[j * tokens + token] = of_tokens[token * both + j];
+            }
+        }
+        return scales;
     }
 
     linear query_;

@@ -57,15 +57,9 @@ class head_codec final : public row_codec {
 
     /// Throws errc::format unless the scales of `count` rows' codes are finite and not negative.
     void check(const std::byte* codes, std::size_t count) const {
-        constexpr std::uint16_t infinity = 0x7c00;
-        bool good = true;
+        constexpr std::uint16_t infinity = 0x7c00; // a sign is the highest bit
         const std::byte* scales = codes + count * width();
-        for (std::size_t i = 0; i < count * heads(); ++i) {
-            std::uint16_t half = 0;
-            std::memcpy(&half, scales + i * sizeof half, sizeof half);
-            good = good && half < infinity; // the sign is the highest bit
-        }
-        if (!good) {
+        if (kernels::largest_half_bits(scales, count * heads()) >= infinity) {
             throw errors::bad_codes(name(), "the scale of a head is not a positive number");
         }
     }
