@@ -10,10 +10,10 @@
 
 namespace {
 
-struct reference_case {
-    explicit reference_case(const std::filesystem::path& folder,
-                            mice::precision computed = mice::precision::f32,
-                            const std::function<void(mice::model_config&)>& change = {})
+struct late_interaction_case {
+    explicit late_interaction_case(const std::filesystem::path& folder,
+                                   mice::precision computed = mice::precision::f32,
+                                   const std::function<void(mice::model_config&)>& change = {})
         : parts(folder), bytes(golden::read_bytes(folder / "golden.safetensors")), numbers(bytes),
           pairs(std::stoul(numbers.metadata().at("pairs"))), filler(parts.config.filler) {
         if (change) {
@@ -88,7 +88,7 @@ TEST_CASE("late interaction matches PyTorch vector by vector") {
     REQUIRE(cases.size() == 2);
     for (const auto& folder : cases) {
         INFO(folder.filename().string());
-        const reference_case given(folder);
+        const late_interaction_case given(folder);
         const mice::reranker ranker(given.engine);
         REQUIRE(given.pairs == 6);
         bool fewer = false;
@@ -125,7 +125,7 @@ TEST_CASE("every option of late interaction changes the scores") {
     for (const auto& folder : golden::cases_of("colbert")) {
         INFO(folder.filename().string());
         const auto deviation = [&](const std::function<void(config&)>& change) {
-            return reference_case(folder, mice::precision::f32, change).largest_deviation();
+            return late_interaction_case(folder, mice::precision::f32, change).largest_deviation();
         };
         CHECK(deviation({}) <= 1e-4F);
         CHECK(deviation([](config& c) { c.attend_to_filler = !c.attend_to_filler; }) > 1e-2F);
@@ -142,7 +142,7 @@ TEST_CASE("a late-interaction score keeps its bits in every batch, order and num
         GENERATE(mice::precision::f32, mice::precision::bf16, mice::precision::int8);
     INFO(mice::name_of(computed));
     for (const auto& folder : golden::cases_of("colbert")) {
-        const reference_case given(folder, computed);
+        const late_interaction_case given(folder, computed);
         const mice::reranker ranker(given.engine);
         std::vector<mice::document> documents;
         for (std::size_t pair = 0; pair < given.pairs; ++pair) {
@@ -183,7 +183,7 @@ TEST_CASE("late interaction in bf16 and int8 stays near the reference, and is an
     const limits allowed =
         GENERATE(limits{mice::precision::bf16, 0.1F}, limits{mice::precision::int8, 0.2F});
     for (const auto& folder : golden::cases_of("colbert")) {
-        const float off = reference_case(folder, allowed.computed).largest_deviation();
+        const float off = late_interaction_case(folder, allowed.computed).largest_deviation();
         INFO(mice::name_of(allowed.computed) << " " << folder.filename().string() << ": " << off);
         CHECK(off <= allowed.largest);
         CHECK(off > 0);

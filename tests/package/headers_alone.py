@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every public header compiles alone, and twice in one file. Argument: the compiler."""
+"""Every public header compiles alone, and twice in one file. Arguments: the compiler; --together compiles all headers as one
+file, for a second compiler with the same standard library, which finds the same includes missing."""
 
 import concurrent.futures
 import os
@@ -9,7 +10,7 @@ import sys
 
 from common import INCLUDE, WARNINGS, fail, headers, skip
 
-compiler = sys.argv[1]
+compiler, together = sys.argv[1], "--together" in sys.argv[2:]
 if shutil.which(compiler) is None:
     skip(f"{compiler} is not installed")
 
@@ -19,10 +20,11 @@ def compile_text(source, *flags):
     return subprocess.run(command, input=source, capture_output=True, text=True)
 
 
-def complaints(header):
-    adapter = ["-DMICE_USE_SENTENCEPIECE=1"] if header == ADAPTER else []
-    done = compile_text(f"#include <{header}>\n#include <{header}>\n", *adapter)
-    return "" if done.returncode == 0 else f"{header}\n{done.stderr}\n"
+def complaints(group):
+    adapter = ["-DMICE_USE_SENTENCEPIECE=1"] if ADAPTER in group else []
+    text = "".join(f"#include <{header}>\n" for header in group)
+    done = compile_text(text + text, *adapter)
+    return "" if done.returncode == 0 else f"{' '.join(group)}\n{done.stderr}\n"
 
 
 # The one header that needs a library. Without what it is told by CMake's target it says so.
@@ -35,7 +37,7 @@ if compile_text("#include <sentencepiece_processor.h>\n").returncode != 0:
     tested.remove(ADAPTER)
 
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    found = "".join(pool.map(complaints, tested))
+    found = "".join(pool.map(complaints, [tested] if together else [[header] for header in tested]))
 if found:
     fail(found)
-print(f"{len(tested)} headers compile alone with {compiler}")
+print(f"{len(tested)} headers compile {'together' if together else 'alone'} with {compiler}")

@@ -30,6 +30,9 @@ struct model_in_memory {
     mice::reranker ranker{std::span<const std::byte>(bytes)};
 };
 
+/// A query that some of the passages answer.
+inline constexpr std::string_view question = "the old river mill";
+
 /// A few words that the small tokenizer knows, the same for the same number.
 inline std::string passage(std::uint64_t number) {
     static const std::vector<std::string> words{"river", "old",   "mill", "stone", "the",  "bridge",

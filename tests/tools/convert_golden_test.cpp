@@ -35,15 +35,6 @@ json index_entry(const std::string& name) {
     return *found;
 }
 
-std::vector<std::int32_t> ids_of(const mice::io::safetensors& file, const std::string& name) {
-    const mice::io::tensor_view& view = *file.find(name);
-    std::vector<std::int32_t> ids(view.elements());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        ids[i] = view.at<std::int32_t>(i);
-    }
-    return ids;
-}
-
 double largest_difference(const mice::tools::reference_matrix& states,
                           const mice::io::tensor_view& golden) {
     REQUIRE(states.values.size() == golden.elements());

@@ -18,15 +18,6 @@ using mice::io::json;
 
 namespace {
 
-std::vector<std::int32_t> ids_of(const mice::io::safetensors& file, const std::string& name) {
-    const mice::io::tensor_view& view = *file.find(name);
-    std::vector<std::int32_t> ids(view.elements());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        ids[i] = view.at<std::int32_t>(i);
-    }
-    return ids;
-}
-
 /// As callers give ids: without marker and fillers.
 std::vector<std::int32_t> given_ids(std::vector<std::int32_t> ids) {
     ids.erase(ids.begin() + 1);

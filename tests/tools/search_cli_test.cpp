@@ -16,7 +16,8 @@ using namespace fixtures;
 namespace {
 
 /// An index of the workplace's collection with exact states.
-void make_index(const workplace& place, const std::string& options = "--codec f32 --keep-text") {
+void make_searchable(const workplace& place,
+                     const std::string& options = "--codec f32 --keep-text") {
     const result made = place.mice("index add i corpus.jsonl --create " + options);
     INFO(made.err);
     REQUIRE(made.code == 0);
@@ -36,7 +37,7 @@ std::map<std::string, double> scores(const std::string& line) {
 
 TEST_CASE("search ranks the candidates of BM25 as rerank ranks their texts") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     const result got = place.mice("search i 'w5 w6' --json");
     INFO(got.err);
     REQUIRE(got.code == 0);
@@ -57,7 +58,7 @@ TEST_CASE("search ranks the candidates of BM25 as rerank ranks their texts") {
 
 TEST_CASE("search ranks all documents, or those of a file") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     const auto texts = scores(place.mice("rerank 'w5 w6' corpus.jsonl --json").out);
     CHECK(scores(place.mice("search i 'w5 w6' --all --json").out) == texts);
     place.write("ids", "d3\nd1\nunknown\n");
@@ -76,7 +77,7 @@ TEST_CASE("search ranks all documents, or those of a file") {
 
 TEST_CASE("search prints a table that shows what the index keeps") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     const result table = place.mice("search i w13");
     CHECK(table.code == 0);
     CHECK_THAT(table.out, StartsWith("rank") && Contains("d4") && Contains("w13 w14 w6"));
@@ -89,7 +90,7 @@ TEST_CASE("search prints a table that shows what the index keeps") {
 
 TEST_CASE("search answers a file of queries with a TREC run") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     const result run = place.mice("search i --queries queries.jsonl --tag T");
     INFO(run.err);
     REQUIRE(run.code == 0);
@@ -107,7 +108,7 @@ TEST_CASE("search answers a file of queries with a TREC run") {
 
 TEST_CASE("search re-ranks a run as rerank does with the texts") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     const result from_texts =
         place.mice("rerank --run a.trec --corpus corpus.jsonl --queries queries.jsonl --trec");
     REQUIRE(from_texts.code == 0);
@@ -124,7 +125,7 @@ TEST_CASE("search re-ranks a run as rerank does with the texts") {
 
 TEST_CASE("search stops at its timeout and says so") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     const result stopped = place.mice("search i w5 --all --json --timeout 0.000001");
     CHECK(stopped.code == 3);
     CHECK(json::parse(stopped.out)["complete"] == false);
@@ -134,7 +135,7 @@ TEST_CASE("search stops at its timeout and says so") {
 
 TEST_CASE("search says what is wrong") {
     const workplace place;
-    make_index(place);
+    make_searchable(place);
     check_failure(place.mice("search"), 64, "INDEX");
     check_failure(place.mice("search i"), 64, "QUERY");
     check_failure(place.mice("search i w5 --queries queries.jsonl"), 64, "--queries");

@@ -11,10 +11,12 @@
 #include "../support/sentencepiece_file.hpp"
 #include "catch.hpp"
 #include "temporary_folder.hpp"
+#include "tokenizer_checks.hpp"
 #include "wordpiece_folder.hpp"
 
 #include "common/tokenizer_files.hpp"
 
+using fixtures::contains;
 using fixtures::sentencepiece_file;
 using mice::errc;
 using mice::pair_form;
@@ -22,7 +24,7 @@ using mice::piece_ids;
 using mice::sentencepiece_spec;
 using mice::io::json;
 using mice::tools::read_tokenizer;
-using ids = std::vector<std::int32_t>;
+using id_list = std::vector<std::int32_t>;
 
 namespace {
 
@@ -57,15 +59,9 @@ class model_folder {
     }
     /// The message of the error that reading raises, "" if there is none.
     [[nodiscard]] std::string problem(errc code) const {
-        try {
-            (void)read();
-        } catch (const mice::error& raised) {
-            INFO(raised.what());
-            CHECK(raised.code() == code);
-            CHECK(std::string(raised.what()).find(folder_.path().string()) != std::string::npos);
-            return raised.what();
-        }
-        return "";
+        const std::string message = fixtures::problem(code, [this] { (void)read(); });
+        CHECK((message.empty() || contains(message, folder_.path().string())));
+        return message;
     }
     [[nodiscard]] const std::filesystem::path& path() const { return folder_.path(); }
 
@@ -108,10 +104,6 @@ json converted() {
                {{"<s>", {{"id", "<s>"}, {"ids", {0}}, {"tokens", {"<s>"}}}},
                 {"</s>", {{"id", "</s>"}, {"ids", {2}}, {"tokens", {"</s>"}}}}}}}},
             {"model", {{"type", "Unigram"}, {"unk_id", 3}, {"vocab", vocabulary}}}};
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
 }
 
 void check_is_xlmr(const sentencepiece_spec& spec, std::int32_t mask) {
@@ -159,10 +151,10 @@ TEST_CASE("A folder with a sentencepiece model gives the same ids as the referen
     for (const auto& line : test::golden_lines(name + "/golden.jsonl")) {
         INFO(line.dump());
         CHECK(tokenizer->encode(line.at("text").get<std::string>()).ids ==
-              line.at("ids_xlmr").get<ids>());
+              line.at("ids_xlmr").get<id_list>());
     }
     CHECK(tokenizer->encode("<mask>", {.specials = mice::special_tokens::parse}).ids ==
-          ids{0, 1501, 2});
+          id_list{0, 1501, 2});
 }
 #endif
 

@@ -12,13 +12,16 @@
 #include "byte_bpe_folder.hpp"
 #include "catch.hpp"
 #include "temporary_folder.hpp"
+#include "tokenizer_checks.hpp"
 
 #include "common/tokenizer_files.hpp"
 
+using fixtures::contains;
+using fixtures::problem;
 using mice::errc;
 using mice::io::json;
 using mice::tools::read_tokenizer;
-using ids = std::vector<std::int32_t>;
+using id_list = std::vector<std::int32_t>;
 
 namespace {
 
@@ -78,17 +81,6 @@ mice::byte_bpe_spec read_byte_bpe(const json& root) {
 }
 
 /// The message of the error that reading this tokenizer.json raises, "" if there is none.
-std::string problem(errc code, const std::function<void()>& step) {
-    try {
-        step();
-    } catch (const mice::error& raised) {
-        INFO(raised.what());
-        CHECK(raised.code() == code);
-        return raised.what();
-    }
-    return "";
-}
-
 std::string json_problem(errc code, const json& root) {
     const temporary_folder folder;
     const auto path = folder.write("tokenizer.json", root.dump());
@@ -107,10 +99,6 @@ std::string vocab_problem(errc code, std::string_view vocabulary, std::string_vi
     return message;
 }
 
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
-
 constexpr std::string_view plain = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n";
 
 } // namespace
@@ -124,10 +112,10 @@ TEST_CASE("A folder's tokenizer.json and its vocab.txt give the same ids as the 
             INFO(line.dump());
             const auto text = line.at("text").get<std::string>();
             const mice::encode_options parse{.specials = mice::special_tokens::parse};
-            CHECK(from_folder->encode(text).ids == line.at("ids_plain").get<ids>());
-            CHECK(from_folder->encode(text, parse).ids == line.at("ids").get<ids>());
-            CHECK(from_text->encode(text).ids == line.at("ids_plain").get<ids>());
-            CHECK(from_text->encode(text, parse).ids == line.at("ids").get<ids>());
+            CHECK(from_folder->encode(text).ids == line.at("ids_plain").get<id_list>());
+            CHECK(from_folder->encode(text, parse).ids == line.at("ids").get<id_list>());
+            CHECK(from_text->encode(text).ids == line.at("ids_plain").get<id_list>());
+            CHECK(from_text->encode(text, parse).ids == line.at("ids").get<id_list>());
         }
     }
 }
@@ -149,9 +137,9 @@ TEST_CASE("A byte-level BPE folder gives the same ids as the reference") {
     for (const auto& line : test::golden_lines(name + "/golden.jsonl")) {
         INFO(line.dump());
         const auto text = line.at("text").get<std::string>();
-        CHECK(tokenizer->encode(text).ids == line.at("ids_plain").get<ids>());
+        CHECK(tokenizer->encode(text).ids == line.at("ids_plain").get<id_list>());
         CHECK(tokenizer->encode(text, {.specials = mice::special_tokens::parse}).ids ==
-              line.at("ids").get<ids>());
+              line.at("ids").get<id_list>());
     }
 }
 

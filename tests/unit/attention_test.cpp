@@ -18,7 +18,7 @@ namespace nn = mice::nn;
 
 constexpr std::size_t hidden = 32;
 constexpr std::size_t heads = 4;
-constexpr double epsilon = 1e-12;
+constexpr double norm_epsilon = 1e-12;
 
 Matrix matrix_of(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
     using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -47,8 +47,8 @@ struct weight_source {
             const double mean = x.row(i).mean();
             const Vector centred = x.row(i).array() - mean;
             const double variance = centred.squaredNorm() / static_cast<double>(x.cols());
-            y.row(i) =
-                (centred.array() / std::sqrt(variance + epsilon)) * weight.array() + bias.array();
+            y.row(i) = (centred.array() / std::sqrt(variance + norm_epsilon)) * weight.array() +
+                       bias.array();
         }
         return y;
     }

@@ -13,10 +13,14 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "tokenizer_checks.hpp"
 
 #include <mice/store/token_filter.hpp>
 #include <mice/tokenizer.hpp>
 
+using fixtures::contains;
+using fixtures::problem;
+using fixtures::with;
 using mice::added_token;
 using mice::byte_bpe_spec;
 using mice::errc;
@@ -47,7 +51,7 @@ std::int32_t id_of(const byte_bpe_spec& spec, const std::string& token) {
 }
 
 /// [CLS] 0, [SEP] 1, the bytes from 2, then what the merges make; texts are plain bytes.
-byte_bpe_spec spec_of(const pairs& merges) {
+byte_bpe_spec bpe_of(const pairs& merges) {
     byte_bpe_spec spec;
     spec.vocabulary = {"[CLS]", "[SEP]"};
     for (std::size_t byte = 0; byte < 256; ++byte)
@@ -78,25 +82,10 @@ words split(std::string_view text) {
     return result;
 }
 
-std::string problem(errc code, const std::function<void()>& step) {
-    try {
-        step();
-    } catch (const mice::error& raised) {
-        INFO(raised.what());
-        CHECK(raised.code() == code);
-        return raised.what();
-    }
-    return "";
-}
-
 std::string invalid(const byte_bpe_spec& spec) {
     const auto message = problem(errc::tokenizer, [&spec] { spec.validate(); });
     CHECK(message == problem(errc::tokenizer, [&spec] { (void)mice::make_tokenizer(spec); }));
     return message;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
 }
 
 /// \u0120, which stands for a space.
@@ -209,16 +198,16 @@ TEST_CASE("Random texts are split as by a backtracking matcher, without losing a
 }
 
 TEST_CASE("The lowest rank is merged first, and the leftmost of equals") {
-    CHECK(tokens_of(spec_of({}), "abc") == words{"a", "b", "c"});
-    CHECK(tokens_of(spec_of({{"b", "c"}, {"a", "b"}}), "abc") == words{"a", "bc"});
-    CHECK(tokens_of(spec_of({{"a", "b"}, {"b", "c"}}), "abc") == words{"ab", "c"});
-    CHECK(tokens_of(spec_of({{"a", "a"}}), "aaaaa") == words{"aa", "aa", "a"});
-    CHECK(tokens_of(spec_of({{"a", "b"}, {"ab", "c"}, {" ", "abc"}}), "abc abc") ==
+    CHECK(tokens_of(bpe_of({}), "abc") == words{"a", "b", "c"});
+    CHECK(tokens_of(bpe_of({{"b", "c"}, {"a", "b"}}), "abc") == words{"a", "bc"});
+    CHECK(tokens_of(bpe_of({{"a", "b"}, {"b", "c"}}), "abc") == words{"ab", "c"});
+    CHECK(tokens_of(bpe_of({{"a", "a"}}), "aaaaa") == words{"aa", "aa", "a"});
+    CHECK(tokens_of(bpe_of({{"a", "b"}, {"ab", "c"}, {" ", "abc"}}), "abc abc") ==
           words{"abc", space + "abc"});
     // No merge reaches from one word into the next.
-    CHECK(tokens_of(spec_of({{"a", " "}, {" ", "b"}}), "a b") == words{"a", space + "b"});
+    CHECK(tokens_of(bpe_of({{"a", " "}, {" ", "b"}}), "a b") == words{"a", space + "b"});
     // A whole word is a token only where merges lead to it.
-    auto spec = spec_of({});
+    auto spec = bpe_of({});
     spec.vocabulary.emplace_back("abc");
     CHECK(tokens_of(spec, "abc") == words{"a", "b", "c"});
 }
@@ -266,7 +255,7 @@ TEST_CASE("Random merges of random words are those of the definition") {
             }
         }
         std::shuffle(merges.begin(), merges.end(), random);
-        byte_bpe_spec spec = spec_of({});
+        byte_bpe_spec spec = bpe_of({});
         std::sort(known.begin(), known.end());
         known.erase(std::unique(known.begin(), known.end()), known.end());
         for (const std::string& token : known)
@@ -292,7 +281,7 @@ TEST_CASE("Random merges of random words are those of the definition") {
 }
 
 TEST_CASE("Every byte has a token and every text has ids") {
-    const auto spec = spec_of({});
+    const auto spec = bpe_of({});
     std::string text;
     for (char32_t code = 0; code < 0x400; ++code)
         mice::text::append_utf8(text, code);
@@ -306,7 +295,7 @@ TEST_CASE("Every byte has a token and every text has ids") {
 }
 
 TEST_CASE("NFC comes before the split, where the spec has it") {
-    auto spec = spec_of({{"\xC3", "\xA9"}});
+    auto spec = bpe_of({{"\xC3", "\xA9"}});
     const std::string composed = alphabet("\xC3\xA9");
     CHECK(tokens_of(spec, "e\xCC\x81") == words{composed});
     CHECK(tokens_of(spec, "\xC3\xA9") == words{composed});
@@ -316,14 +305,14 @@ TEST_CASE("NFC comes before the split, where the spec has it") {
 }
 
 TEST_CASE("Splitting can be left out") {
-    auto spec = spec_of({{"a", " "}, {"a ", "b"}});
+    auto spec = bpe_of({{"a", " "}, {"a ", "b"}});
     CHECK(tokens_of(spec, "a b") == words{"a", space, "b"});
     spec.split = mice::bpe_split::none;
     CHECK(tokens_of(spec, "a b") == words{"a" + space + "b"});
 }
 
 TEST_CASE("A prefix space stands before a text and behind added tokens, once") {
-    auto spec = spec_of({{" ", "a"}});
+    auto spec = bpe_of({{" ", "a"}});
     spec.added_tokens = {{.id = 500, .content = "<x>"}};
     CHECK(tokens_of(spec, "a<x>a") == words{"a", "<x>", "a"});
     spec.add_prefix_space = true;
@@ -335,7 +324,7 @@ TEST_CASE("A prefix space stands before a text and behind added tokens, once") {
 }
 
 TEST_CASE("Special tokens in a text are plain bytes unless they are parsed, in byte-level BPE") {
-    auto spec = spec_of({{"S", "E"}});
+    auto spec = bpe_of({{"S", "E"}});
     spec.mask_token = "[MASK]";
     spec.added_tokens = {{.id = 1, .content = "[SEP]", .special = true},
                          {.id = 600, .content = "[MASK]", .special = true, .lstrip = true}};
@@ -352,7 +341,7 @@ TEST_CASE("Special tokens in a text are plain bytes unless they are parsed, in b
 }
 
 TEST_CASE("Added tokens of byte-level BPE are cut out before the split") {
-    auto spec = spec_of({});
+    auto spec = bpe_of({});
     spec.added_tokens = {{.id = 500, .content = "  "},
                          {.id = 501, .content = "   "},
                          {.id = 502, .content = "\xC3\xA9!", .normalized = true},
@@ -367,7 +356,7 @@ TEST_CASE("Added tokens of byte-level BPE are cut out before the split") {
 }
 
 TEST_CASE("A limit keeps [SEP] and counts the rest, and invalid bytes are replaced or refused") {
-    const auto spec = spec_of({{"a", "b"}});
+    const auto spec = bpe_of({{"a", "b"}});
     const auto tokenizer = mice::make_tokenizer(spec);
     const auto cut = tokenizer->encode("abababab", {.max_tokens = 4});
     CHECK(cut.ids == std::vector<std::int32_t>{0, 258, 258, 1});
@@ -384,7 +373,7 @@ TEST_CASE("A limit keeps [SEP] and counts the rest, and invalid bytes are replac
 }
 
 TEST_CASE("RoBERTa's form of pairs has two separators and one type") {
-    auto spec = spec_of({});
+    auto spec = bpe_of({});
     const auto ids = [&spec](std::size_t limit) {
         return mice::make_tokenizer(spec)->encode_pair("a", "bc", {.max_tokens = limit});
     };
@@ -400,7 +389,7 @@ TEST_CASE("RoBERTa's form of pairs has two separators and one type") {
 }
 
 TEST_CASE("Pieces are bytes, begin words behind a space and are no marks when they are parts") {
-    auto spec = spec_of({{" ", "o"}, {" o", "f"}, {" ", ","}, {"\xE2", "\x80"}, {"o", "f"}});
+    auto spec = bpe_of({{" ", "o"}, {" o", "f"}, {" ", ","}, {"\xE2", "\x80"}, {"o", "f"}});
     spec.vocabulary.emplace_back("not of it");
     spec.added_tokens = {{.id = 700, .content = ", ,"}};
     const auto tokenizer = mice::make_tokenizer(spec);
@@ -438,7 +427,7 @@ TEST_CASE("Hostile words take n log n steps") {
     pairs doubling;
     for (std::string token = "a"; token.size() <= 256; token += token)
         doubling.emplace_back(token, token);
-    const auto spec = spec_of(doubling);
+    const auto spec = bpe_of(doubling);
     const auto tokenizer = mice::make_tokenizer(spec);
     const auto encoding = tokenizer->encode(std::string(1 << 20, 'a'), {.max_tokens = 5});
     CHECK(encoding.ids.size() == 5);
@@ -446,7 +435,7 @@ TEST_CASE("Hostile words take n log n steps") {
     pairs growing; // one token eats the word from the left
     for (std::string token = "b"; token.size() < 300; token += 'a')
         growing.emplace_back(token, "a");
-    CHECK(mice::make_tokenizer(spec_of(growing))
+    CHECK(mice::make_tokenizer(bpe_of(growing))
               ->encode("b" + std::string(1'000'000, 'a'))
               .ids.size() == 1'000'001 - 299 + 2);
     for (const std::string_view unit : {" ", "\n", "'", "'s", " '", "\xCC\x81", "\xE1\x85\xA1"}) {
@@ -459,11 +448,11 @@ TEST_CASE("Hostile words take n log n steps") {
 
 TEST_CASE("Merges that cannot work are refused by name") {
     const auto with = [](mice::token_merge merge) {
-        auto spec = spec_of({{"a", "b"}});
+        auto spec = bpe_of({{"a", "b"}});
         spec.merges.push_back(merge);
         return invalid(spec);
     };
-    const auto spec = spec_of({{"a", "b"}});
+    const auto spec = bpe_of({{"a", "b"}});
     const std::int32_t a = id_of(spec, "a"), b = id_of(spec, "b"), ab = id_of(spec, "ab");
     CHECK(invalid(spec) == "");
     CHECK(contains(with({a, b}), "appears twice"));
@@ -483,7 +472,7 @@ TEST_CASE("Merges that cannot work are refused by name") {
 
 TEST_CASE("A vocabulary of byte-level BPE that cannot work is refused by name") {
     const auto changed = [](const std::function<void(byte_bpe_spec&)>& change) {
-        auto spec = spec_of({{"a", "b"}});
+        auto spec = bpe_of({{"a", "b"}});
         change(spec);
         return invalid(spec);
     };
@@ -512,7 +501,7 @@ TEST_CASE("A vocabulary of byte-level BPE that cannot work is refused by name") 
 }
 
 TEST_CASE("No text may make a special token of byte-level BPE") {
-    auto spec = spec_of({{"a", "b"}, {"ab", "c"}});
+    auto spec = bpe_of({{"a", "b"}, {"ab", "c"}});
     CHECK(invalid(spec) == "");
     spec.sep_token = "abc";
     CHECK(contains(invalid(spec), "'abc' is the result of a merge"));
@@ -529,8 +518,8 @@ TEST_CASE("No text may make a special token of byte-level BPE") {
 
 namespace {
 
-byte_bpe_spec every_field() {
-    auto spec = spec_of({{"a", "b"}, {" ", "ab"}});
+byte_bpe_spec every_bpe_field() {
+    auto spec = bpe_of({{"a", "b"}, {" ", "ab"}});
     spec.vocabulary.insert(spec.vocabulary.end(), {"[UNK]", "", "[PAD]", "[MASK]"});
     spec.normalizer = mice::bpe_normalizer::none;
     spec.split = mice::bpe_split::none;
@@ -564,16 +553,10 @@ std::string read_problem(errc code, const byte_bpe_spec& spec, const std::string
     return read_problem(code, spec, metadata, mice::merge_bytes(spec));
 }
 
-std::string with(const std::string& metadata, const char* key, const mice::io::json& value) {
-    auto object = mice::io::parse_json(metadata, "test");
-    object[key] = value;
-    return mice::io::to_text(object);
-}
-
 } // namespace
 
 TEST_CASE("A byte-level BPE spec survives the model file") {
-    for (const auto& spec : {every_field(), spec_of({}), spec_of({{"a", "a"}})}) {
+    for (const auto& spec : {every_bpe_field(), bpe_of({}), bpe_of({{"a", "a"}})}) {
         const auto back = read_back(spec);
         CHECK(back.vocabulary == spec.vocabulary);
         CHECK(back.merges == spec.merges);
@@ -589,12 +572,12 @@ TEST_CASE("A byte-level BPE spec survives the model file") {
         REQUIRE(back.added_tokens.size() == spec.added_tokens.size());
         CHECK(mice::to_metadata(back) == mice::to_metadata(spec));
     }
-    CHECK(mice::merge_bytes(spec_of({{"a", "b"}})) ==
+    CHECK(mice::merge_bytes(bpe_of({{"a", "b"}})) ==
           std::vector<std::byte>{std::byte{2 + 97}, {}, {}, {}, std::byte{2 + 98}, {}, {}, {}});
 }
 
 TEST_CASE("Every damaged key of byte-level BPE's metadata is refused by name") {
-    const auto spec = every_field();
+    const auto spec = every_bpe_field();
     const auto metadata = mice::to_metadata(spec);
     const auto object = mice::io::parse_json(metadata, "test");
     CHECK(object.size() == 13);
@@ -626,7 +609,7 @@ TEST_CASE("Every damaged key of byte-level BPE's metadata is refused by name") {
 }
 
 TEST_CASE("A merges tensor that does not fit is refused") {
-    const auto spec = spec_of({{"a", "b"}, {"ab", "c"}});
+    const auto spec = bpe_of({{"a", "b"}, {"ab", "c"}});
     const auto metadata = mice::to_metadata(spec);
     const auto whole = mice::merge_bytes(spec);
     CHECK(read_problem(errc::tokenizer, spec, metadata, whole) == "");

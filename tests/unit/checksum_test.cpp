@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
-
-#include <cstddef>
-#include <span>
-#include <string_view>
+#include "../support/random_model.hpp"
 
 #include <mice/io/checksum.hpp>
 
-namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-    return std::as_bytes(std::span(text));
-}
-
-} // namespace
+using fixtures::bytes_of;
 
 TEST_CASE("checksums are those of XXH3 with seed 0") {
     using namespace mice::io;

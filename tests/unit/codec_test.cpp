@@ -12,7 +12,7 @@ using fixtures::model_in_memory;
 using fixtures::put_passages;
 using mice::store::document_coder;
 
-constexpr const char* question = "the old river mill";
+using fixtures::question;
 
 mice::index_options stored_as(const std::string& name, std::size_t pool = 1,
                               mice::dropped_tokens drop = mice::dropped_tokens::none) {

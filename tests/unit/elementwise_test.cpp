@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/kernel_sizes.hpp"
 #include "../support/random_numbers.hpp"
 
 #include <algorithm>
@@ -17,10 +18,10 @@ using sizes = std::initializer_list<std::size_t>;
 
 namespace kernels = mice::kernels;
 
-constexpr std::size_t lanes = kernels::lanes<kernels::default_arch>;
+using fixtures::lanes;
+using fixtures::untouched;
 constexpr std::size_t most = 4 * lanes + 1;
 constexpr double epsilon = std::numeric_limits<float>::epsilon();
-constexpr float untouched = 12345.5F;
 
 /// softmax in double precision; columns before `first` are 0.
 std::vector<double> softmax_of(const std::vector<float>& x, double scale, std::size_t first) {

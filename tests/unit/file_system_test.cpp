@@ -6,12 +6,9 @@
 
 namespace {
 
+using fixtures::bytes_of;
 using fixtures::catch_error;
 using fixtures::files_in;
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-    return std::as_bytes(std::span(text));
-}
 
 } // namespace
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/kernel_sizes.hpp"
 #include "../support/random_numbers.hpp"
 
 #include <algorithm>
@@ -25,18 +26,18 @@ namespace kernels = mice::kernels;
 using kernels::rows_in;
 using kernels::rows_out;
 
-constexpr std::size_t lanes = kernels::lanes<kernels::default_arch>;
-constexpr std::size_t panel = kernels::panel_columns<kernels::default_arch>;
-constexpr std::size_t tile = kernels::tile_rows<kernels::default_arch>;
-constexpr float untouched = 12345.5F;
+using fixtures::lanes;
+using fixtures::panel;
+using fixtures::tile;
+using fixtures::untouched;
 
 /// A product's operands and its result in double precision.
-struct problem {
+struct operands {
     std::size_t m, k, n;
     std::vector<float> a, b, bias;     // [m, k], [k, n], [n]
     std::vector<double> result, bound; // [m, n]: value, and how far a float result may be from it
 
-    problem(std::size_t rows, std::size_t inner, std::size_t columns, std::uint64_t seed)
+    operands(std::size_t rows, std::size_t inner, std::size_t columns, std::uint64_t seed)
         : m(rows), k(inner), n(columns) {
         fixtures::random_numbers random(seed);
         a = random.floats(m * k);
@@ -83,7 +84,7 @@ struct problem {
     }
 };
 
-std::size_t far_from_reference(const problem& given, const std::vector<float>& actual) {
+std::size_t far_from_reference(const operands& given, const std::vector<float>& actual) {
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < given.result.size(); ++i) {
         wrong += !(std::fabs(actual[i] - given.result[i]) <= given.bound[i]);
@@ -114,7 +115,7 @@ TEST_CASE("products of every size around tiles and panels are right, each row in
     constexpr std::size_t most_rows = 2 * tile + 1;
     constexpr std::size_t most_columns = 2 * panel + 1;
     for (std::size_t k = 0; k <= 2 * lanes + 1; ++k) {
-        const problem given(most_rows, k, most_columns, k + 1);
+        const operands given(most_rows, k, most_columns, k + 1);
         const std::vector<float> whole = given.multiply(most_rows, most_columns, most_columns);
         REQUIRE(far_from_reference(given, whole) == 0);
         // every height at some widths, every width at some heights
@@ -277,7 +278,7 @@ TEST_CASE("int8 products of extreme rows") {
 }
 
 TEST_CASE("a product of long rows goes through several blocks of rows") {
-    const problem given(3 * tile + 1, 6001, panel + 3, 5);
+    const operands given(3 * tile + 1, 6001, panel + 3, 5);
     REQUIRE(kernels::gemm_scratch<>(given.m, given.k) < given.m * given.k);
     const std::vector<float> whole = given.multiply(given.m, given.n, given.n);
     CHECK(far_from_reference(given, whole) == 0);
@@ -286,7 +287,7 @@ TEST_CASE("a product of long rows goes through several blocks of rows") {
 }
 
 TEST_CASE("operands of a product may stand at any float") {
-    const problem given(tile + 2, lanes + 3, panel + 5, 6);
+    const operands given(tile + 2, lanes + 3, panel + 5, 6);
     const std::vector<float> whole = given.multiply(given.m, given.n, given.n);
     const kernels::buffer right = given.packed(given.n);
     for (std::size_t shift = 0; shift < 2 * lanes; ++shift) {
@@ -310,7 +311,7 @@ TEST_CASE("operands of a product may stand at any float") {
 
 TEST_CASE("rows of a product may lie in groups, be repeated, and stand apart") {
     const std::size_t group = 3;
-    const problem given(group, lanes + 1, panel + 1, 7);
+    const operands given(group, lanes + 1, panel + 1, 7);
     const std::vector<float> whole = given.multiply(group, given.n, given.n);
     const kernels::buffer right = given.packed(given.n);
     const std::size_t groups = tile; // so that tiles begin inside a group
@@ -373,7 +374,7 @@ TEST_CASE("a transposed source packs to the same bits as a plain one") {
 }
 
 TEST_CASE("an epilogue is applied to every element, a missing bias is zero") {
-    const problem given(tile + 1, 9, panel + 3, 9);
+    const operands given(tile + 1, 9, panel + 3, 9);
     const kernels::buffer right = given.packed(given.n);
     std::vector<float> scratch(kernels::gemm_scratch<>(given.m, given.k));
     std::vector<float> plain(given.m * given.n);

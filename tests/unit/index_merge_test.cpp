@@ -15,7 +15,7 @@ using fixtures::model_in_memory;
 using fixtures::passage;
 using fixtures::put_passages;
 
-constexpr const char* question = "the old river mill";
+using fixtures::question;
 
 std::vector<std::pair<std::string, float>> candidates_of(const mice::index& index) {
     std::vector<std::pair<std::string, float>> found;

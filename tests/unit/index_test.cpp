@@ -16,7 +16,7 @@ using fixtures::model_in_memory;
 using fixtures::passage;
 using fixtures::put_passages;
 
-constexpr const char* question = "the old river mill";
+using fixtures::question;
 
 mice::index_options with_codec(const std::string& name) {
     mice::index_options options;

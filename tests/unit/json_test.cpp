@@ -12,7 +12,7 @@ namespace io = mice::io;
 namespace {
 
 /// The message of the error that parsing raises, "" if there is none.
-std::string problem(const std::string& text, const io::json_limits& limits = {}) {
+std::string parse_problem(const std::string& text, const io::json_limits& limits = {}) {
     try {
         (void)io::parse_json(text, "the text", limits);
     } catch (const error& raised) {
@@ -43,32 +43,34 @@ TEST_CASE("Text that is not JSON is refused") {
     for (const char* text : {"", "{", "[1,]", "{\"a\":1}x", "{'a':1}", "nul", "[1e999]", "\"\xFF\"",
                              "[\"\\ud800\"]", "{\"a\"}", "// x\n1"}) {
         INFO(text);
-        CHECK(problem(text).find("the text is not usable JSON") == 0);
+        CHECK(parse_problem(text).find("the text is not usable JSON") == 0);
     }
 }
 
 TEST_CASE("A parse error does not quote a huge text") {
-    CHECK(problem("[\"" + std::string(1000000, 'x')).size() < 300);
+    CHECK(parse_problem("[\"" + std::string(1000000, 'x')).size() < 300);
 }
 
 TEST_CASE("Two equal keys in one object are refused") {
-    CHECK(problem(R"({"a":1,"b":{"a":2}})") == "");
-    CHECK(problem(R"({"a":1,"b":2,"a":1})").find("'a' appears twice") != std::string::npos);
-    CHECK(problem(R"([{"x":{"k":1,"\u006b":2}}])").find("'k' appears twice") != std::string::npos);
+    CHECK(parse_problem(R"({"a":1,"b":{"a":2}})") == "");
+    CHECK(parse_problem(R"({"a":1,"b":2,"a":1})").find("'a' appears twice") != std::string::npos);
+    CHECK(parse_problem(R"([{"x":{"k":1,"\u006b":2}}])").find("'k' appears twice") !=
+          std::string::npos);
 }
 
 TEST_CASE("Nesting is limited") {
     const auto nested = [](std::size_t depth) {
         return std::string(depth, '[') + std::string(depth, ']');
     };
-    CHECK(problem(nested(16)) == "");
-    CHECK(problem(nested(17)).find("deeper than 16") != std::string::npos);
-    CHECK(problem(std::string(10000000, '[')).find("deeper") != std::string::npos);
+    CHECK(parse_problem(nested(16)) == "");
+    CHECK(parse_problem(nested(17)).find("deeper than 16") != std::string::npos);
+    CHECK(parse_problem(std::string(10000000, '[')).find("deeper") != std::string::npos);
 }
 
 TEST_CASE("Length and number of values are limited") {
-    CHECK(problem("[1,2]", {.max_bytes = 4}).find("5 bytes") != std::string::npos);
-    CHECK(problem("[1,2]", {.max_bytes = 5}) == "");
-    CHECK(problem("[1,2]", {.max_values = 2}).find("more than 2 values") != std::string::npos);
-    CHECK(problem("[1,2]", {.max_values = 3}) == "");
+    CHECK(parse_problem("[1,2]", {.max_bytes = 4}).find("5 bytes") != std::string::npos);
+    CHECK(parse_problem("[1,2]", {.max_bytes = 5}) == "");
+    CHECK(parse_problem("[1,2]", {.max_values = 2}).find("more than 2 values") !=
+          std::string::npos);
+    CHECK(parse_problem("[1,2]", {.max_values = 3}) == "");
 }

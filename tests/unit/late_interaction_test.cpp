@@ -17,10 +17,10 @@ using fixtures::hit_bits;
 using fixtures::late_interaction_config;
 using fixtures::model_in_memory;
 
-constexpr std::string_view question = "the old river mill";
+using fixtures::question;
 
 /// Texts with and without marks, which have no vector, and one of nothing else.
-std::vector<std::string> texts() {
+std::vector<std::string> sample_texts() {
     return {"the river, the mill!",
             "old stone bridge",
             "!?!",
@@ -133,7 +133,7 @@ TEST_CASE("texts get the marker, ids do too, and skipped tokens are counted but 
     const model_in_memory model(late_interaction_config());
     const mice::tokenizer& words = model.ranker.text_tokenizer();
     REQUIRE(model.ranker.stores_documents());
-    for (const std::string& text : texts()) {
+    for (const std::string& text : sample_texts()) {
         INFO(text);
         const std::vector<std::int32_t> plain = words.encode(text).ids;
         const mice::document made = model.ranker.encode(text);
@@ -183,7 +183,7 @@ TEST_CASE("limits count the marker, and what is cut is counted exactly") {
 
 TEST_CASE("a stored document remembers what was skipped") {
     const model_in_memory model(late_interaction_config());
-    const mice::document made = model.ranker.encode(texts()[0]);
+    const mice::document made = model.ranker.encode(sample_texts()[0]);
     REQUIRE(made.tokens() == made.rows() + 2);
     const mice::document back = mice::document::deserialize(made.serialize());
     CHECK(back.tokens() == made.tokens());
@@ -193,7 +193,7 @@ TEST_CASE("a stored document remembers what was skipped") {
           made.tokens());
 
     // Documents that skip nothing are the same bytes as before the key was there.
-    const std::vector<std::byte> whole = model.ranker.encode(texts()[1]).serialize();
+    const std::vector<std::byte> whole = model.ranker.encode(sample_texts()[1]).serialize();
     CHECK(mice::io::safetensors(whole).find_metadata("mice.tokens_skipped") == nullptr);
     for (const char* hostile : {"", "-1", "x", "4294967296", "99999999999999999999"}) {
         const mice::io::safetensors file(whole);
@@ -212,7 +212,7 @@ TEST_CASE("a stored document remembers what was skipped") {
 
 TEST_CASE("an index of vectors ranks as the documents in memory, in every codec") {
     const model_in_memory model(late_interaction_config());
-    const std::vector<std::string> given = texts();
+    const std::vector<std::string> given = sample_texts();
     const mice::ranking direct = model.ranker.score(question, given);
     struct codec_limit {
         const char* name;
@@ -269,11 +269,11 @@ TEST_CASE("an index of vectors pools and drops, and has no keys and values") {
     mice::index index = mice::index::create(
         folder.path() / "pooled", model.ranker,
         {.codec = {.name = "int8", .pool = 2, .drop = mice::dropped_tokens::stop_words}});
-    for (const std::string& text : texts()) {
+    for (const std::string& text : sample_texts()) {
         index.put("id" + text.substr(0, 5), text);
     }
     index.commit();
-    CHECK(index.rank(question).size() == texts().size());
+    CHECK(index.rank(question).size() == sample_texts().size());
     CHECK(index.stats().rows * 3 < index.stats().tokens * 2);
     for (const char* codec : {"kv-int16", "kv-int8"}) {
         const caught_error caught = catch_error([&] {
@@ -334,7 +334,7 @@ TEST_CASE("hostile late-interaction configurations are refused by the key") {
 TEST_CASE("scoring vectors allocates nothing once it has run") {
     const model_in_memory model(late_interaction_config());
     const mice::nn::network& network = model.ranker.shared_model()->network();
-    const std::vector<mice::document> documents = model.ranker.encode_all(texts());
+    const std::vector<mice::document> documents = model.ranker.encode_all(sample_texts());
     std::vector<mice::nn::document_view> views;
     for (const mice::document& each : documents) {
         views.push_back({each.states().data(), each.ids().data(), each.rows()});

@@ -15,7 +15,7 @@ using fixtures::model_in_memory;
 using fixtures::put_passages;
 namespace dense = mice::store::dense;
 
-constexpr const char* question = "the old river mill";
+using fixtures::question;
 
 mice::index_options quantised(const std::string& name, std::size_t pool = 1) {
     mice::index_options options;

@@ -14,12 +14,16 @@
 
 #include "../support/sentencepiece_file.hpp"
 #include "catch.hpp"
+#include "tokenizer_checks.hpp"
 #include "wordpiece_folder.hpp"
 
 #include <mice/tokenizer.hpp>
 
+using fixtures::contains;
 using fixtures::message;
+using fixtures::problem;
 using fixtures::sentencepiece_file;
+using fixtures::with;
 using mice::errc;
 using mice::piece_ids;
 using mice::sentencepiece_spec;
@@ -27,33 +31,17 @@ using mice::text::piece_kind;
 
 namespace {
 
-/// The message of the error that a step raises, "" if there is none.
-std::string problem(errc code, const std::function<void()>& step) {
-    try {
-        step();
-    } catch (const mice::error& raised) {
-        INFO(raised.what());
-        CHECK(raised.code() == code);
-        return raised.what();
-    }
-    return "";
-}
-
-std::string problem(errc code, const sentencepiece_spec& spec) {
+std::string spec_problem(errc code, const sentencepiece_spec& spec) {
     return problem(code, [&spec] { spec.validate(); });
 }
 
-std::string problem(const sentencepiece_file& file) {
-    return problem(errc::tokenizer, file.spec());
+std::string file_problem(const sentencepiece_file& file) {
+    return spec_problem(errc::tokenizer, file.spec());
 }
 
 /// Of a whole model file, byte by byte.
 std::string file_problem(errc code, std::string_view bytes) {
-    return problem(code, sentencepiece_file::spec_of(bytes));
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
+    return spec_problem(code, sentencepiece_file::spec_of(bytes));
 }
 
 sentencepiece_file letters() {
@@ -106,7 +94,7 @@ class charsmap {
 std::string charsmap_problem(const std::string& bytes) {
     sentencepiece_file file = letters();
     file.charsmap = bytes;
-    return problem(file);
+    return file_problem(file);
 }
 
 constexpr std::string_view one_replacement("b\0", 2);
@@ -232,39 +220,39 @@ TEST_CASE("What a sentencepiece model has and mice has not is named") {
     for (const auto& [type, name] : types) {
         sentencepiece_file file = letters();
         file.type = type;
-        CHECK(contains(problem(errc::unsupported, file.spec()), name));
+        CHECK(contains(spec_problem(errc::unsupported, file.spec()), name));
     }
     for (const int type : {0, 7})
-        CHECK(contains(problem(errc::unsupported, letters().add("c", 0, type).spec()),
+        CHECK(contains(spec_problem(errc::unsupported, letters().add("c", 0, type).spec()),
                        "a piece of type " + std::to_string(type)));
 }
 
 TEST_CASE("Unusable pieces are refused by name") {
     using file = sentencepiece_file;
     const float infinity = std::numeric_limits<float>::infinity();
-    CHECK(problem(letters()) == "");
-    CHECK(contains(problem(letters().add("")), "piece 5 has 0 bytes"));
-    CHECK(problem(letters().add(std::string(256, 'x'))) == "");
-    CHECK(contains(problem(letters().add(std::string(257, 'x'))), "piece 5 has 257 bytes"));
-    CHECK(contains(problem(letters().add("\xff")), "piece 5 is not valid UTF-8"));
-    CHECK(contains(problem(letters().add(std::string("x\0y", 3))), "piece 5 contains a NUL"));
+    CHECK(file_problem(letters()) == "");
+    CHECK(contains(file_problem(letters().add("")), "piece 5 has 0 bytes"));
+    CHECK(file_problem(letters().add(std::string(256, 'x'))) == "");
+    CHECK(contains(file_problem(letters().add(std::string(257, 'x'))), "piece 5 has 257 bytes"));
+    CHECK(contains(file_problem(letters().add("\xff")), "piece 5 is not valid UTF-8"));
+    CHECK(contains(file_problem(letters().add(std::string("x\0y", 3))), "piece 5 contains a NUL"));
     for (const float score : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()})
-        CHECK(contains(problem(letters().add("c", score)), "piece 5 has a score"));
-    CHECK(contains(problem(letters().add("a")), "'a' has two ids, 3 and 5"));
-    CHECK(contains(problem(letters().add("<s>")), "'<s>' is an ordinary piece"));
-    CHECK(contains(problem(letters().add("<u>", 0, file::unknown)), "2 unknown pieces"));
+        CHECK(contains(file_problem(letters().add("c", score)), "piece 5 has a score"));
+    CHECK(contains(file_problem(letters().add("a")), "'a' has two ids, 3 and 5"));
+    CHECK(contains(file_problem(letters().add("<s>")), "'<s>' is an ordinary piece"));
+    CHECK(contains(file_problem(letters().add("<u>", 0, file::unknown)), "2 unknown pieces"));
     file without = letters();
     without.pieces[0].type = file::control;
-    CHECK(contains(problem(without), "0 unknown pieces"));
-    CHECK(contains(problem(letters().add("<0x41>", 0, file::byte)), "bytes are switched off"));
+    CHECK(contains(file_problem(without), "0 unknown pieces"));
+    CHECK(contains(file_problem(letters().add("<0x41>", 0, file::byte)), "bytes are switched off"));
     file bytes = letters().add_bytes();
-    CHECK(problem(bytes) == "");
+    CHECK(file_problem(bytes) == "");
     bytes.pieces.back().text = "<0xff>";
-    CHECK(contains(problem(bytes), "'<0xff>' names no byte"));
+    CHECK(contains(file_problem(bytes), "'<0xff>' names no byte"));
     bytes.pieces.back().text = "<0x00>";
-    CHECK(contains(problem(bytes), "pieces for 255 of the 256 bytes"));
+    CHECK(contains(file_problem(bytes), "pieces for 255 of the 256 bytes"));
     bytes.pieces.pop_back();
-    CHECK(contains(problem(bytes), "pieces for 255 of the 256 bytes"));
+    CHECK(contains(file_problem(bytes), "pieces for 255 of the 256 bytes"));
 }
 
 TEST_CASE("Up to 64 user-defined pieces may begin with each other") {
@@ -272,9 +260,9 @@ TEST_CASE("Up to 64 user-defined pieces may begin with each other") {
     for (std::size_t length = 1; length <= 64; ++length)
         file.add(std::string(length, 'x'), 0, sentencepiece_file::user_defined)
             .add(std::string(length, 'y') + '!', 0, sentencepiece_file::user_defined);
-    CHECK(problem(file) == "");
+    CHECK(file_problem(file) == "");
     file.add(std::string(65, 'x'), 0, sentencepiece_file::user_defined);
-    CHECK(contains(problem(file), "more than 64 user-defined pieces"));
+    CHECK(contains(file_problem(file), "more than 64 user-defined pieces"));
 }
 
 TEST_CASE("Normalization rules are checked wherever a text could lead") {
@@ -331,32 +319,33 @@ TEST_CASE("The rules of a real sentencepiece model pass the check") {
 TEST_CASE("No text may make a special token of a sentencepiece tokenizer") {
     sentencepiece_spec spec = letters().add("[SEP]").spec();
     spec.sep_token = "[SEP]";
-    CHECK(contains(problem(errc::tokenizer, spec), "'[SEP]' is an ordinary piece"));
+    CHECK(contains(spec_problem(errc::tokenizer, spec), "'[SEP]' is an ordinary piece"));
     for (const int type : {sentencepiece_file::user_defined, sentencepiece_file::control}) {
         spec = letters().add("[SEP]", 0, type).spec();
         spec.sep_token = "[SEP]";
-        CHECK(problem(errc::tokenizer, spec) == "");
+        CHECK(spec_problem(errc::tokenizer, spec) == "");
     }
     spec = letters().add("[X]").spec();
     spec.added_tokens = {{.id = 5, .content = "[X]", .special = true}};
-    CHECK(contains(problem(errc::tokenizer, spec), "'[X]' is an ordinary piece"));
+    CHECK(contains(spec_problem(errc::tokenizer, spec), "'[X]' is an ordinary piece"));
     spec.added_tokens[0].special = false;
-    CHECK(problem(errc::tokenizer, spec) == "");
+    CHECK(spec_problem(errc::tokenizer, spec) == "");
     spec.added_tokens = {{.id = 1, .content = "<s>"}};
-    CHECK(contains(problem(errc::tokenizer, spec), "'<s>' is an added token that is not special"));
+    CHECK(contains(spec_problem(errc::tokenizer, spec),
+                   "'<s>' is an added token that is not special"));
     spec.added_tokens.clear();
     spec.sep_token = "<unk>";
-    CHECK(contains(problem(errc::tokenizer, spec), "'<unk>' is another special token"));
+    CHECK(contains(spec_problem(errc::tokenizer, spec), "'<unk>' is another special token"));
     // BPE takes a piece of one character from the text as it stands.
     sentencepiece_file file = letters().add("\xe4\xb8\xad", 0, sentencepiece_file::control);
-    CHECK(problem(file) == "");
+    CHECK(file_problem(file) == "");
     file.type = 2;
-    CHECK(contains(problem(file), "is a single character"));
+    CHECK(contains(file_problem(file), "is a single character"));
     file.pieces.back().type = sentencepiece_file::user_defined;
-    CHECK(problem(file) == "");
+    CHECK(file_problem(file) == "");
     spec = file.spec();
     spec.sep_token = "\xe4\xb8\xad";
-    CHECK(contains(problem(errc::tokenizer, spec), "is a single character"));
+    CHECK(contains(spec_problem(errc::tokenizer, spec), "is a single character"));
 }
 
 TEST_CASE("Special and added tokens must fit the sentencepiece model") {
@@ -364,7 +353,7 @@ TEST_CASE("Special and added tokens must fit the sentencepiece model") {
                             errc code = errc::tokenizer) {
         sentencepiece_spec spec = letters().spec();
         change(spec);
-        return problem(code, spec);
+        return spec_problem(code, spec);
     };
     CHECK(
         contains(changed([](auto& s) { s.unk_token = "[UNK]"; }), "the unknown token is '[UNK]'"));
@@ -387,7 +376,7 @@ TEST_CASE("XLM-R's ids need the pieces of XLM-R") {
     const auto changed = [](const std::function<void(sentencepiece_spec&)>& change) {
         sentencepiece_spec spec = fixtures::small_xlmr();
         change(spec);
-        return problem(errc::tokenizer, spec);
+        return spec_problem(errc::tokenizer, spec);
     };
     CHECK(changed([](auto&) {}) == "");
     CHECK(contains(changed([](auto& s) { s.pad_token.clear(); }), "padding token"));
@@ -405,26 +394,16 @@ TEST_CASE("XLM-R's ids need the pieces of XLM-R") {
         sentencepiece_spec spec = file.spec();
         spec.ids = piece_ids::xlmr;
         spec.pad_token = "<pad>";
-        CHECK(contains(problem(errc::tokenizer, spec), "piece " + std::to_string(id) + " is"));
+        CHECK(contains(spec_problem(errc::tokenizer, spec), "piece " + std::to_string(id) + " is"));
         file.pieces.resize(id);
         spec.model = sentencepiece_file(file).spec().model;
-        CHECK_FALSE(problem(errc::tokenizer, spec).empty());
+        CHECK_FALSE(spec_problem(errc::tokenizer, spec).empty());
     }
     sentencepiece_spec spec = letters().add("<pad>", 0, sentencepiece_file::control).spec();
     spec.ids = piece_ids::xlmr;
     spec.pad_token = "<pad>";
-    CHECK(contains(problem(errc::tokenizer, spec), "'<pad>' has two ids"));
+    CHECK(contains(spec_problem(errc::tokenizer, spec), "'<pad>' has two ids"));
 }
-
-namespace {
-
-std::string with(const std::string& metadata, const char* key, const mice::io::json& value) {
-    auto object = mice::io::parse_json(metadata, "test");
-    object[key] = value;
-    return mice::io::to_text(object);
-}
-
-} // namespace
 
 TEST_CASE("A sentencepiece spec survives the model file") {
     for (const auto& spec : {fixtures::small_xlmr(), fixtures::small_sentencepiece()}) {

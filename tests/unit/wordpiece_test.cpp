@@ -11,10 +11,14 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "tokenizer_checks.hpp"
 
 #include <mice/tokenizer.hpp>
 
 using namespace std::string_literals;
+using fixtures::contains;
+using fixtures::problem;
+using fixtures::with;
 using mice::added_token;
 using mice::encode_options;
 using mice::errc;
@@ -25,7 +29,7 @@ using words = std::vector<std::string>;
 namespace {
 
 /// [UNK] 0, [CLS] 1, [SEP] 2, then `tokens` from 3.
-wordpiece_spec spec_of(const words& tokens) {
+wordpiece_spec wordpiece_of(const words& tokens) {
     wordpiece_spec spec;
     spec.vocabulary = {"[UNK]", "[CLS]", "[SEP]"};
     spec.vocabulary.insert(spec.vocabulary.end(), tokens.begin(), tokens.end());
@@ -43,50 +47,36 @@ words tokens_of(const wordpiece_spec& spec, std::string_view text,
     return result;
 }
 
-/// The message of the mice::error that `step` raises with this code; "" if it raises none.
-std::string problem(errc code, const std::function<void()>& step) {
-    try {
-        step();
-    } catch (const mice::error& raised) {
-        CHECK(raised.code() == code);
-        return raised.what();
-    }
-    return "";
-}
-
 std::string invalid(const wordpiece_spec& spec) {
     return problem(errc::tokenizer, [&spec] { spec.validate(); });
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
 }
 
 } // namespace
 
 TEST_CASE("Words are cut greedily into the longest pieces") {
-    const auto spec = spec_of({"un", "##aff", "##able", "##a", "##ff", "unaffable", "una", "x"});
+    const auto spec =
+        wordpiece_of({"un", "##aff", "##able", "##a", "##ff", "unaffable", "una", "x"});
     CHECK(tokens_of(spec, "unaffable") == words{"unaffable"});
     CHECK(tokens_of(spec, "unaffablex") == words{"[UNK]"});
     CHECK(tokens_of(spec, "unaff") == words{"una", "##ff"});
 }
 
 TEST_CASE("One piece that is not known makes the whole word unknown") {
-    const auto spec = spec_of({"a", "##b"});
+    const auto spec = wordpiece_of({"a", "##b"});
     CHECK(tokens_of(spec, "ab a abc ca b") == words{"a", "##b", "a", "[UNK]", "[UNK]", "[UNK]"});
 }
 
 TEST_CASE("Pieces end at code points, not at bytes") {
     // é and è share their first byte.
-    auto spec = spec_of({"\xC3", "x", "##\xA9", "\xC3\xA8"});
+    auto spec = wordpiece_of({"\xC3", "x", "##\xA9", "\xC3\xA8"});
     CHECK(contains(invalid(spec), "token 3 is not valid UTF-8"));
-    spec = spec_of({"\xC3\xA8", "##x"});
+    spec = wordpiece_of({"\xC3\xA8", "##x"});
     spec.strip_accents = false;
     CHECK(tokens_of(spec, "\xC3\xA8x \xC3\xA9x") == words{"\xC3\xA8", "##x", "[UNK]"});
 }
 
 TEST_CASE("The prefix of continuing pieces is read from the spec") {
-    auto spec = spec_of({"a", "##b", "@@b", "b"});
+    auto spec = wordpiece_of({"a", "##b", "@@b", "b"});
     CHECK(tokens_of(spec, "ab") == words{"a", "##b"});
     spec.continuing_subword_prefix = "@@";
     CHECK(tokens_of(spec, "ab") == words{"a", "@@b"});
@@ -95,7 +85,7 @@ TEST_CASE("The prefix of continuing pieces is read from the spec") {
 }
 
 TEST_CASE("Words longer than the limit are unknown") {
-    auto spec = spec_of({"a", "##a", "\xC3\xA9", "##\xC3\xA9"});
+    auto spec = wordpiece_of({"a", "##a", "\xC3\xA9", "##\xC3\xA9"});
     spec.strip_accents = false;
     spec.max_input_chars_per_word = 3;
     CHECK(tokens_of(spec, "aaa aaaa") == words{"a", "##a", "##a", "[UNK]"});
@@ -106,7 +96,7 @@ TEST_CASE("Words longer than the limit are unknown") {
 }
 
 TEST_CASE("clean_text drops control characters and unifies white space") {
-    auto spec = spec_of({"a", "b", "ab"});
+    auto spec = wordpiece_of({"a", "b", "ab"});
     CHECK(tokens_of(spec, "a\x01\x0B\xEF\xBF\xBD\xE2\x80\x8B"
                           "b") == words{"ab"});
     CHECK(tokens_of(spec, "a\0b"s) == words{"ab"});
@@ -122,7 +112,7 @@ TEST_CASE("clean_text drops control characters and unifies white space") {
 }
 
 TEST_CASE("handle_chinese_chars puts spaces around ideographs") {
-    auto spec = spec_of({"\xE6\xB1\x89", "\xE5\xAD\x97", "a", "##\xE6\xB1\x89"});
+    auto spec = wordpiece_of({"\xE6\xB1\x89", "\xE5\xAD\x97", "a", "##\xE6\xB1\x89"});
     CHECK(tokens_of(spec, "a\xE6\xB1\x89\xE5\xAD\x97") ==
           words{"a", "\xE6\xB1\x89", "\xE5\xAD\x97"});
     spec.handle_chinese_chars = false;
@@ -131,7 +121,7 @@ TEST_CASE("handle_chinese_chars puts spaces around ideographs") {
 }
 
 TEST_CASE("lowercase maps every code point fully and without context") {
-    auto spec = spec_of({"abc", "ABC", "i\xCC\x87", "\xCF\x83"});
+    auto spec = wordpiece_of({"abc", "ABC", "i\xCC\x87", "\xCF\x83"});
     spec.strip_accents = false;
     CHECK(tokens_of(spec, "ABC") == words{"abc"});
     CHECK(tokens_of(spec, "\xC4\xB0") == words{"i\xCC\x87"});                     // U+0130
@@ -142,7 +132,7 @@ TEST_CASE("lowercase maps every code point fully and without context") {
 }
 
 TEST_CASE("strip_accents follows lowercase unless it is set") {
-    auto spec = spec_of({"e", "\xC3\xA9", "E"});
+    auto spec = wordpiece_of({"e", "\xC3\xA9", "E"});
     const std::string accented = "\xC3\xA9";
     CHECK(tokens_of(spec, accented) == words{"e"});
     spec.strip_accents = false;
@@ -159,8 +149,8 @@ TEST_CASE("strip_accents follows lowercase unless it is set") {
 
 TEST_CASE("Marks that stay after stripping come in canonical order") {
     // U+302F (class 224) and U+1B44 (class 9) are spacing marks: kept, but moved.
-    const auto spec = spec_of({"a\xE1\xAD\x84\xE3\x80\xAF", "a\xE3\x80\xAF"
-                                                            "e"});
+    const auto spec = wordpiece_of({"a\xE1\xAD\x84\xE3\x80\xAF", "a\xE3\x80\xAF"
+                                                                 "e"});
     CHECK(tokens_of(spec, "a\xE3\x80\xAF\xE1\xAD\x84") == words{"a\xE1\xAD\x84\xE3\x80\xAF"});
     // They stay before the letter that follows, also when it is decomposed.
     CHECK(tokens_of(spec, "a\xE3\x80\xAF"
@@ -173,13 +163,13 @@ TEST_CASE("Marks that stay after stripping come in canonical order") {
 }
 
 TEST_CASE("Punctuation stands alone") {
-    const auto spec = spec_of({"a", ".", ",", "$", "\xE3\x80\x82", "_"});
+    const auto spec = wordpiece_of({"a", ".", ",", "$", "\xE3\x80\x82", "_"});
     CHECK(tokens_of(spec, "a.,a$_a\xE3\x80\x82") ==
           words{"a", ".", ",", "a", "$", "_", "a", "\xE3\x80\x82"});
 }
 
 TEST_CASE("The other special tokens have the names of the spec") {
-    auto spec = spec_of({"<unk>", "<s>", "</s>", "a"});
+    auto spec = wordpiece_of({"<unk>", "<s>", "</s>", "a"});
     spec.unk_token = "<unk>";
     spec.cls_token = "<s>";
     spec.sep_token = "</s>";
@@ -193,21 +183,21 @@ TEST_CASE("The other special tokens have the names of the spec") {
 }
 
 TEST_CASE("Special tokens in a text are plain text unless they are parsed") {
-    auto spec = spec_of({"[", "]", "sep", "a"});
+    auto spec = wordpiece_of({"[", "]", "sep", "a"});
     spec.added_tokens = {{.id = 2, .content = "[SEP]", .special = true}};
     CHECK(tokens_of(spec, "a[SEP]a") == words{"a", "[", "sep", "]", "a"});
     CHECK(tokens_of(spec, "a[SEP]a", special_tokens::parse) == words{"a", "[SEP]", "a"});
 }
 
 TEST_CASE("No text produces a special token that is an ordinary word") {
-    auto spec = spec_of({"sep", "##x", "s", "##ep"});
+    auto spec = wordpiece_of({"sep", "##x", "s", "##ep"});
     spec.sep_token = "sep";
     CHECK(tokens_of(spec, "sep sepx") == words{"s", "##ep", "s", "##ep", "##x"});
     CHECK(tokens_of(spec, "sepx", special_tokens::parse) == words{"sep", "##x"});
 }
 
 TEST_CASE("Added tokens that are not special are found in both modes") {
-    auto spec = spec_of({"a", "##b", "ab"});
+    auto spec = wordpiece_of({"a", "##b", "ab"});
     spec.added_tokens = {{.id = 100, .content = "aB"}};
     CHECK(tokens_of(spec, "aBab aB") == words{"aB", "ab", "aB"});
     CHECK(tokens_of(spec, "aBab aB", special_tokens::parse) == words{"aB", "ab", "aB"});
@@ -219,14 +209,14 @@ TEST_CASE("Added tokens that are not special are found in both modes") {
 }
 
 TEST_CASE("The leftmost, then the longest added token wins") {
-    auto spec = spec_of({"y", "##z", "z", "x"});
+    auto spec = wordpiece_of({"y", "##z", "z", "x"});
     spec.added_tokens = {
         {.id = 10, .content = "<x"}, {.id = 11, .content = "<xy>"}, {.id = 12, .content = "xy>z"}};
     CHECK(tokens_of(spec, "<xy>z <xyz xy>z") == words{"<xy>", "z", "<x", "y", "##z", "xy>z"});
 }
 
 TEST_CASE("A special token in plain text hides added tokens inside it, as in the reference") {
-    auto spec = spec_of({"<", ">", "s"});
+    auto spec = wordpiece_of({"<", ">", "s"});
     spec.added_tokens = {{.id = 10, .content = "<s>", .special = true},
                          {.id = 11, .content = "s>"}};
     CHECK(tokens_of(spec, "<s> s>") == words{"<", "s", ">", "s>"});
@@ -234,7 +224,7 @@ TEST_CASE("A special token in plain text hides added tokens inside it, as in the
 }
 
 TEST_CASE("single_word tokens need a boundary on both sides") {
-    auto spec = spec_of({"a"});
+    auto spec = wordpiece_of({"a"});
     spec.added_tokens = {{.id = 10, .content = "QQ"}};
     CHECK(tokens_of(spec, "aQQ") == words{"a", "QQ"});
     spec.added_tokens[0].single_word = true;
@@ -246,7 +236,7 @@ TEST_CASE("single_word tokens need a boundary on both sides") {
 
 TEST_CASE("lstrip and rstrip take white space along") {
     // White space that was taken along cannot be part of another token.
-    auto spec = spec_of({"a"});
+    auto spec = wordpiece_of({"a"});
     spec.clean_text = false;
     spec.added_tokens = {{.id = 10, .content = "QQ"},
                          {.id = 11, .content = "\xE3\x80\x80 a", .normalized = true}};
@@ -261,7 +251,7 @@ TEST_CASE("lstrip and rstrip take white space along") {
 }
 
 TEST_CASE("normalized added tokens are looked for in normalized text") {
-    auto spec = spec_of({"a"});
+    auto spec = wordpiece_of({"a"});
     spec.added_tokens = {{.id = 10, .content = "Yest\xC3\xA9r"}};
     CHECK(tokens_of(spec, "YESTER a") == words{"[UNK]", "a"});
     spec.added_tokens[0].normalized = true;
@@ -296,7 +286,7 @@ TEST_CASE("Invalid UTF-8 is replaced as Rust and Python do, and counted") {
          "a" R "a"sv, 1},
     };
 #undef R
-    auto spec = spec_of({"\xEF\xBF\xBD", "a"});
+    auto spec = wordpiece_of({"\xEF\xBF\xBD", "a"});
     spec.clean_text = false;
     const auto tokenizer = mice::make_tokenizer(spec);
     for (const sample& each : samples) {
@@ -312,7 +302,7 @@ TEST_CASE("Invalid UTF-8 is replaced as Rust and Python do, and counted") {
 }
 
 TEST_CASE("Invalid UTF-8 can be refused") {
-    const auto tokenizer = mice::make_tokenizer(spec_of({"a"}));
+    const auto tokenizer = mice::make_tokenizer(wordpiece_of({"a"}));
     const auto refuse = mice::invalid_utf8::refuse;
     CHECK(contains(problem(errc::encoding,
                            [&] { (void)tokenizer->encode("abc\xFF", {.on_invalid = refuse}); }),
@@ -325,7 +315,7 @@ TEST_CASE("Invalid UTF-8 can be refused") {
 }
 
 TEST_CASE("The limit keeps both markers and counts exactly what was cut") {
-    const auto tokenizer = mice::make_tokenizer(spec_of({"a", "b"}));
+    const auto tokenizer = mice::make_tokenizer(wordpiece_of({"a", "b"}));
     const auto all = tokenizer->encode("a b a b", {.max_tokens = 6});
     CHECK(all.ids == std::vector<std::int32_t>{1, 3, 4, 3, 4, 2});
     CHECK(all.cut == 0);
@@ -343,7 +333,7 @@ TEST_CASE("The limit keeps both markers and counts exactly what was cut") {
 }
 
 TEST_CASE("Pairs are truncated as the reference truncates them") {
-    const auto tokenizer = mice::make_tokenizer(spec_of({"a", "b"}));
+    const auto tokenizer = mice::make_tokenizer(wordpiece_of({"a", "b"}));
     const auto repeat = [](const char* word, std::size_t count) {
         std::string text;
         for (std::size_t i = 0; i < count; ++i)
@@ -400,7 +390,7 @@ TEST_CASE("A word of any length takes bounded memory") {
 }
 
 TEST_CASE("Ten megabytes are cut at the limit and counted") {
-    const auto tokenizer = mice::make_tokenizer(spec_of({"a", "##a"}));
+    const auto tokenizer = mice::make_tokenizer(wordpiece_of({"a", "##a"}));
     std::string text;
     for (int i = 0; i < 2'500'000; ++i)
         text += "aa a";
@@ -416,7 +406,7 @@ TEST_CASE("Ten megabytes are cut at the limit and counted") {
 
 TEST_CASE("Hostile texts take linear time") {
     // Each of these would take 10^11 steps or more if some loop started over.
-    auto spec = spec_of({"a", "##a"});
+    auto spec = wordpiece_of({"a", "##a"});
     spec.added_tokens = {{.id = 10, .content = " ", .lstrip = true, .rstrip = true},
                          {.id = 11, .content = "<x>", .single_word = true, .lstrip = true},
                          {.id = 12, .content = "zz", .normalized = true}};
@@ -436,7 +426,7 @@ TEST_CASE("Hostile texts take linear time") {
 }
 
 TEST_CASE("One tokenizer serves many threads") {
-    auto spec = spec_of({"a", "##b", "b", "c"});
+    auto spec = wordpiece_of({"a", "##b", "b", "c"});
     spec.added_tokens = {{.id = 10, .content = "zz", .normalized = true}};
     const auto tokenizer = mice::make_tokenizer(spec);
     const auto expected = tokenizer->encode("ab c ZZ \xC3\xA1").ids;
@@ -455,25 +445,25 @@ TEST_CASE("One tokenizer serves many threads") {
 }
 
 TEST_CASE("A vocabulary that cannot work is refused") {
-    CHECK(invalid(spec_of({"a"})) == "");
-    CHECK(invalid(spec_of({"a", "", "", "b"})) == ""); // holes are fine
-    CHECK(contains(invalid(spec_of({"a", "b", "a"})), "'a' has two ids, 3 and 5"));
-    CHECK(contains(invalid(spec_of({"a\0b"s})), "NUL"));
-    CHECK(contains(invalid(spec_of({std::string(1025, 'a')})), "token 3 has 1025 bytes"));
+    CHECK(invalid(wordpiece_of({"a"})) == "");
+    CHECK(invalid(wordpiece_of({"a", "", "", "b"})) == ""); // holes are fine
+    CHECK(contains(invalid(wordpiece_of({"a", "b", "a"})), "'a' has two ids, 3 and 5"));
+    CHECK(contains(invalid(wordpiece_of({"a\0b"s})), "NUL"));
+    CHECK(contains(invalid(wordpiece_of({std::string(1025, 'a')})), "token 3 has 1025 bytes"));
     CHECK(contains(invalid(wordpiece_spec{}), "'[UNK]' is not in the vocabulary"));
-    auto spec = spec_of({"a"});
+    auto spec = wordpiece_of({"a"});
     spec.sep_token = "</s>";
     CHECK(contains(invalid(spec), "'</s>' is not in the vocabulary"));
-    spec = spec_of({"a"});
+    spec = wordpiece_of({"a"});
     spec.mask_token = "[MASK]";
     CHECK(contains(invalid(spec), "'[MASK]'"));
-    spec = spec_of({"a"});
+    spec = wordpiece_of({"a"});
     spec.max_input_chars_per_word = 1'000'000'000;
     CHECK(contains(invalid(spec), "max_input_chars_per_word"));
-    spec = spec_of({"a"});
+    spec = wordpiece_of({"a"});
     spec.continuing_subword_prefix = "\xFF";
     CHECK(contains(invalid(spec), "continuing_subword_prefix"));
-    spec = spec_of({"a"});
+    spec = wordpiece_of({"a"});
     spec.unk_token = "added";
     spec.added_tokens = {{.id = 4, .content = "added"}};
     CHECK(contains(invalid(spec), "'added' is not in the vocabulary"));
@@ -481,7 +471,7 @@ TEST_CASE("A vocabulary that cannot work is refused") {
 
 TEST_CASE("Added tokens that contradict the vocabulary or each other are refused") {
     const auto with = [](std::vector<added_token> tokens) {
-        auto spec = spec_of({"a"});
+        auto spec = wordpiece_of({"a"});
         spec.added_tokens = std::move(tokens);
         return invalid(spec);
     };
@@ -518,8 +508,8 @@ words colliding_tokens(std::size_t count, std::size_t slots) {
     return result;
 }
 
-wordpiece_spec every_field() {
-    auto spec = spec_of({"a", "", "##b", "[PAD]", "[MASK]", "\xC3\xA9"});
+wordpiece_spec every_wordpiece_field() {
+    auto spec = wordpiece_of({"a", "", "##b", "[PAD]", "[MASK]", "\xC3\xA9"});
     spec.clean_text = false;
     spec.handle_chinese_chars = false;
     spec.lowercase = false;
@@ -539,21 +529,14 @@ std::string read_problem(errc code, const std::string& metadata,
     return problem(code, [&] { (void)mice::wordpiece_from_model(metadata, vocabulary); });
 }
 
-/// `metadata` with one key replaced, or removed when `value` is discarded.
-std::string with(const std::string& metadata, const char* key, const mice::io::json& value) {
-    auto object = mice::io::parse_json(metadata, "test");
-    object[key] = value;
-    return mice::io::to_text(object);
-}
-
 } // namespace
 
 TEST_CASE("A vocabulary made to collide is refused instead of searched for ever") {
-    CHECK(contains(invalid(spec_of(colliding_tokens(2000, 4096))), "collide"));
+    CHECK(contains(invalid(wordpiece_of(colliding_tokens(2000, 4096))), "collide"));
 }
 
 TEST_CASE("A spec survives the model file") {
-    for (const auto& spec : {every_field(), spec_of({"a"})}) {
+    for (const auto& spec : {every_wordpiece_field(), wordpiece_of({"a"})}) {
         const auto back =
             mice::wordpiece_from_model(mice::to_metadata(spec), mice::vocabulary_bytes(spec));
         CHECK(back.vocabulary == spec.vocabulary);
@@ -584,7 +567,7 @@ TEST_CASE("A spec survives the model file") {
 }
 
 TEST_CASE("Another type of tokenizer in a model file is named") {
-    const auto spec = spec_of({"a"});
+    const auto spec = wordpiece_of({"a"});
     const auto metadata = with(mice::to_metadata(spec), "type", "unigram");
     const auto message = read_problem(errc::unsupported, metadata, mice::vocabulary_bytes(spec));
     CHECK(contains(message, "'unigram'"));
@@ -592,7 +575,7 @@ TEST_CASE("Another type of tokenizer in a model file is named") {
 }
 
 TEST_CASE("Every damaged key of the metadata is refused by name") {
-    const auto spec = every_field();
+    const auto spec = every_wordpiece_field();
     const auto metadata = mice::to_metadata(spec);
     const auto vocabulary = mice::vocabulary_bytes(spec);
     const auto object = mice::io::parse_json(metadata, "test");
@@ -631,7 +614,7 @@ TEST_CASE("Every damaged key of the metadata is refused by name") {
 }
 
 TEST_CASE("A vocabulary tensor that does not fit is refused") {
-    const auto spec = spec_of({"a"});
+    const auto spec = wordpiece_of({"a"});
     const auto metadata = mice::to_metadata(spec);
     const auto whole = mice::vocabulary_bytes(spec);
     for (std::size_t size = 0; size < whole.size(); ++size) {

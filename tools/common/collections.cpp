@@ -271,14 +271,6 @@ std::optional<std::string> elements(std::string_view document,
     return all;
 }
 
-std::string trimmed(std::string_view text) {
-    constexpr std::string_view spaces = " \t\n\v\f\r";
-    const std::size_t first = text.find_first_not_of(spaces);
-    return first == std::string_view::npos
-               ? std::string()
-               : std::string(text.substr(first, text.find_last_not_of(spaces) - first + 1));
-}
-
 class trec_collection : public line_collection {
   public:
     using line_collection::line_collection;
@@ -429,11 +421,11 @@ class empty_collection : public collection_reader {
 };
 
 collection_format detect(const std::string& line, const std::string& name) {
-    const std::string start = trimmed(line);
+    const std::string_view start = trimmed(line);
     if (start.starts_with('{')) {
         return collection_format::json_lines;
     }
-    if (equal_without_case(std::string_view(start).substr(0, 5), "<DOC>")) {
+    if (equal_without_case(start.substr(0, 5), "<DOC>")) {
         return collection_format::trec;
     }
     if (line.find('\t') != std::string::npos) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <istream>
 #include <string>
+#include <string_view>
 
 namespace mice::tools {
 
@@ -41,5 +42,8 @@ class line_reader {
     std::string name_;
     std::size_t number_ = 0;
 };
+
+/// A line without white space at its ends.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
 
 } // namespace mice::tools

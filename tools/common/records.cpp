@@ -21,15 +21,6 @@ error bad_line(std::string_view place, std::string_view what) {
     return {errc::format, std::string(place) + ": " + std::string(what)};
 }
 
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view spaces = " \t\n\v\f\r";
-    const std::size_t first = text.find_first_not_of(spaces);
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(spaces) - first + 1);
-}
-
 std::vector<std::string_view> split(std::string_view line, std::string_view separators,
                                     bool keep_empty) {
     std::vector<std::string_view> fields;

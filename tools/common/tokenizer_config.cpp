@@ -39,7 +39,7 @@ bool filled(const json& root, const char* key) {
     return found != root.end() && !found->is_null() && !found->empty();
 }
 
-void check_steps(const json& root) {
+void check_fields(const json& root) {
     if (optional_flag(root, "do_basic_tokenize") == false)
         throw not_supported("do_basic_tokenize = false in tokenizer_config.json");
     if (filled(root, "never_split"))
@@ -50,7 +50,7 @@ side_config parse_side_config(const std::string& text) {
     const json root = io::parse_json(text, "the file", {.max_bytes = max_tokenizer_file_bytes});
     if (!root.is_object())
         throw bad_vocabulary("the file must be a JSON object");
-    check_steps(root);
+    check_fields(root);
     side_config config;
     config.tokenizer_class = optional_token(root, "tokenizer_class");
     config.add_prefix_space = optional_flag(root, "add_prefix_space");

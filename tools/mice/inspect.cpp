@@ -128,12 +128,12 @@ std::string json_text(const std::filesystem::path& path, const reranker& ranker)
     return tools::json_line(object);
 }
 
-std::string padded(const std::string& text, std::size_t columns) {
+std::string with_gap(const std::string& text, std::size_t columns) {
     return text + std::string(columns > text.size() ? columns - text.size() : 1, ' ');
 }
 
 std::string line(const std::string& name, const std::string& value) {
-    return "  " + padded(name, 30) + tools::printable(value) + "\n";
+    return "  " + with_gap(name, 30) + tools::printable(value) + "\n";
 }
 
 std::string plain_text(const std::filesystem::path& path, const reranker& ranker) {
@@ -163,9 +163,9 @@ std::string plain_text(const std::filesystem::path& path, const reranker& ranker
         width = std::max(width, group.name.size());
     }
     for (const tensor_group& group : groups) {
-        text += "  " + padded(tools::printable(group.name), width + 2) +
-                padded(std::to_string(group.count) + " x", 6) + padded(group.type, 5) +
-                padded(group.shape, 16) + std::to_string(group.bytes) + " bytes\n";
+        text += "  " + with_gap(tools::printable(group.name), width + 2) +
+                with_gap(std::to_string(group.count) + " x", 6) + with_gap(group.type, 5) +
+                with_gap(group.shape, 16) + std::to_string(group.bytes) + " bytes\n";
     }
     return text;
 }

@@ -20,13 +20,13 @@
 namespace mice::cli {
 namespace {
 
-enum class side { query, document };
+enum class text_side { query, document };
 
 struct tokenize_options {
     std::string model;
     std::string tokenizer;
     std::string input = "-";
-    side limit = side::document;
+    text_side limit = text_side::document;
     std::optional<std::size_t> max_tokens;
     bool no_special = false;
     bool no_limit = false;
@@ -55,7 +55,7 @@ source open_source(const tokenize_options& options) {
     result.model = load_model(model_path(options.model));
     const model_config& config = result.model->config();
     const std::size_t limit =
-        options.limit == side::query ? config.max_query_length : config.max_document_length;
+        options.limit == text_side::query ? config.max_query_length : config.max_document_length;
     result.max_tokens = limit - config.marker_tokens();
     return result;
 }
@@ -131,7 +131,8 @@ void add_tokenize_command(CLI::App& app, command& chosen) {
         ->type_name("PATH")
         ->check(not_empty())
         ->excludes(model);
-    const std::map<std::string, side> sides{{"query", side::query}, {"document", side::document}};
+    const std::map<std::string, text_side> sides{{"query", text_side::query},
+                                                 {"document", text_side::document}};
     tokenize
         ->add_option("--limit", options->limit,
                      "Which limit of the model cuts the text: query or document (default)")
