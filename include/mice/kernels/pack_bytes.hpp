@@ -41,9 +41,13 @@ void pack_bytes(std::span<const void* const> columns, const float* steps, std::s
 namespace detail {
 /// Asks for the memory of a head's codes at `token`, if there is such a token.
 MICE_ALWAYS_INLINE void prefetch(const head_codes& codes, std::size_t token, std::size_t byte) {
+#if defined(__GNUC__) // clang says so, too
     if (token < codes.tokens) {
         __builtin_prefetch(codes.base + token * codes.stride + byte);
     }
+#else
+    (void)codes, (void)token, (void)byte;
+#endif
 }
 } // namespace detail
 
