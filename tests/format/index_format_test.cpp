@@ -15,7 +15,7 @@ using fixtures::model_in_memory;
 using fixtures::put_passages;
 using fixtures::write_file;
 
-constexpr const char* question = "the old river mill";
+using fixtures::question;
 
 /// An index of two segments, deletions, and two commits.
 struct small_index {

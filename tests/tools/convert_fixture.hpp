@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -24,17 +23,6 @@
 #include <mice/io/safetensors.hpp>
 
 #include "temporary_folder.hpp"
-
-/// Ids of a reference file.
-inline std::vector<std::int32_t> ids_of(const mice::io::safetensors& file,
-                                        const std::string& name) {
-    const mice::io::tensor_view& view = *file.find(name);
-    std::vector<std::int32_t> ids(view.elements());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        ids[i] = view.at<std::int32_t>(i);
-    }
-    return ids;
-}
 
 /// What mice-convert gave back.
 struct convert_result {

@@ -12,6 +12,7 @@
 
 #include "common/reference_scorer.hpp"
 #include "convert_fixture.hpp"
+#include "golden_model.hpp"
 
 using mice::io::json;
 
@@ -70,8 +71,8 @@ TEST_CASE("every golden MICE checkpoint converts and its reference scores agree"
         for (std::size_t i = 0; i < entry["scores"].size(); ++i) {
             INFO("pair " << i);
             const std::string pair = "pair" + std::to_string(i) + ".";
-            const auto query = ids_of(golden.contents, pair + "query_ids");
-            const auto document = ids_of(golden.contents, pair + "document_ids");
+            const auto query = golden::ids(golden.contents, pair + "query_ids");
+            const auto document = golden::ids(golden.contents, pair + "document_ids");
             // the weights of ModernBERT's norms are multiplied into matrices, which rounds to
             // floats
             CHECK(std::abs(scorer.score(query, document) - entry["scores"][i].get<double>()) <
@@ -102,7 +103,8 @@ TEST_CASE("every golden cross-encoder converts and its reference scores agree") 
         const json entry = index_entry(name);
         for (std::size_t i = 0; i < entry["scores"].size(); ++i) {
             INFO("pair " << i);
-            const auto ids = ids_of(golden.contents, "pair" + std::to_string(i) + ".input_ids");
+            const auto ids =
+                golden::ids(golden.contents, "pair" + std::to_string(i) + ".input_ids");
             const auto second = std::find(ids.begin(), ids.end(), 3) + 1; // behind the first [SEP]
             std::vector<std::int32_t> document{ids.front()};
             document.insert(document.end(), second, ids.end());
@@ -124,10 +126,10 @@ TEST_CASE("the stored self-test replays in the reference scorer") {
         const read_model model(path);
         const auto scores = model.tensor("selftest.scores");
         REQUIRE(scores.elements() == 5);
-        const auto queries = ids_of(model.contents, "selftest.query_ids");
-        const auto documents = ids_of(model.contents, "selftest.document_ids");
-        const auto query_ends = ids_of(model.contents, "selftest.query_offsets");
-        const auto document_ends = ids_of(model.contents, "selftest.document_offsets");
+        const auto queries = golden::ids(model.contents, "selftest.query_ids");
+        const auto documents = golden::ids(model.contents, "selftest.document_ids");
+        const auto query_ends = golden::ids(model.contents, "selftest.query_offsets");
+        const auto document_ends = golden::ids(model.contents, "selftest.document_offsets");
         REQUIRE(query_ends.size() == 6);
         REQUIRE(document_ends.size() == 6);
         CHECK(query_ends.front() == 0);

@@ -12,6 +12,7 @@
 #include "cli_fixture.hpp"
 #include "common/reference_scorer.hpp"
 #include "convert_fixture.hpp"
+#include "golden_model.hpp"
 
 using Catch::Matchers::Contains;
 using mice::io::json;
@@ -92,8 +93,8 @@ TEST_CASE("golden ColBERT checkpoints convert, and engine and reference agree wi
         for (std::size_t i = 0; i < scores.size(); ++i) {
             INFO("pair " << i);
             const std::string pair = "pair" + std::to_string(i) + ".";
-            const auto query = given_ids(ids_of(golden.contents, pair + "query_ids"));
-            const auto document = given_ids(ids_of(golden.contents, pair + "document_ids"));
+            const auto query = given_ids(golden::ids(golden.contents, pair + "query_ids"));
+            const auto document = given_ids(golden::ids(golden.contents, pair + "document_ids"));
             CHECK(std::abs(scorer.score(query, document) - scores[i].get<double>()) < 1e-9);
             const mice::document encoded = ranker.encode_ids(document);
             const float score =

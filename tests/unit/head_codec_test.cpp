@@ -47,10 +47,10 @@ both_ways scores_in(mice::precision computed, const mice::model_config& config) 
     }
     index.commit();
     both_ways scores{std::vector<float>(count), std::vector<float>(count)};
-    for (const mice::hit& each : ranker.rank("the old river mill", texts)) {
+    for (const mice::hit& each : ranker.rank(fixtures::question, texts)) {
         scores.texts[each.index] = each.score;
     }
-    for (const mice::index_hit& each : index.rank("the old river mill")) {
+    for (const mice::index_hit& each : index.rank(fixtures::question)) {
         scores.codes[std::stoul(each.id.substr(4))] = each.score;
     }
     return scores;

@@ -50,7 +50,7 @@ TEST_CASE("a call that is repeated allocates its results, and no scratch memory"
             }
             return found;
         };
-        const std::string_view text = "the old river mill";
+        const std::string_view text = fixtures::question;
         model.ranker.release_work_memory();
         const allocations::counts first = call(text);
         // hits of the call, of the query and sorted ones; a few small vectors for each piece of
@@ -73,13 +73,13 @@ TEST_CASE("work memory may be released while other threads rank") {
     const fixtures::model_in_memory model;
     const std::vector<std::string> texts = long_texts(6);
     const std::vector<mice::document> documents = model.ranker.encode_all(texts);
-    const float expected = model.ranker.rank("the old river mill", documents)[0].score;
+    const float expected = model.ranker.rank(fixtures::question, documents)[0].score;
     std::vector<std::thread> threads;
     std::vector<float> scores(4);
     for (std::size_t t = 0; t < scores.size(); ++t) {
         threads.emplace_back([&, t] {
             for (int i = 0; i < 20; ++i) {
-                scores[t] = model.ranker.rank("the old river mill", documents)[0].score;
+                scores[t] = model.ranker.rank(fixtures::question, documents)[0].score;
                 model.ranker.release_work_memory();
             }
         });
