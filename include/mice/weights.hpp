@@ -48,17 +48,18 @@ class weight_view {
             std::memcpy(out, source, columns_ * sizeof(float));
             return;
         case io::dtype::f16:
-            read<std::uint16_t>(source, out,
-                                [](std::uint16_t v) { return kernels::half_to_float(v); });
+            kernels::read_floats<std::uint16_t>(
+                source, columns_, out, [](std::uint16_t v) { return kernels::half_to_float(v); });
             return;
         case io::dtype::bf16:
-            read<std::uint16_t>(source, out,
-                                [](std::uint16_t v) { return kernels::bf16_to_float(v); });
+            kernels::read_floats<std::uint16_t>(
+                source, columns_, out, [](std::uint16_t v) { return kernels::bf16_to_float(v); });
             return;
         default: {
             const float scale = row_scale(index);
-            read<std::int8_t>(source, out,
-                              [scale](std::int8_t v) { return static_cast<float>(v) * scale; });
+            kernels::read_floats<std::int8_t>(source, columns_, out, [scale](std::int8_t v) {
+                return static_cast<float>(v) * scale;
+            });
         }
         }
     }
@@ -84,17 +85,6 @@ class weight_view {
     }
 
   private:
-    template <class Stored, class Convert>
-    void read(const std::byte* source, float* out, Convert convert) const {
-        kernels::detail::for_blocks(columns_, [&](std::size_t first, auto count) {
-            Stored values[kernels::detail::conversion_block];
-            std::memcpy(values, source + first * sizeof(Stored), count * sizeof(Stored));
-            for (std::size_t i = 0; i < count; ++i) {
-                out[first + i] = convert(values[i]);
-            }
-        });
-    }
-
     io::tensor_view values_;
     std::span<const std::byte> scales_;
     std::size_t rows_ = 0;

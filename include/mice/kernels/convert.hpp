@@ -90,16 +90,15 @@ template <class Step> void for_blocks(std::size_t n, Step step) {
 
 } // namespace detail
 
-/// out[n] = IEEE halves, at any address, as floats.
-inline void halves_to_floats(const std::byte* halves, std::size_t n, float* out) {
+/// out[n] = convert(each of n stored values, which may lie at any address).
+template <class Stored, class Convert>
+void read_floats(const std::byte* source, std::size_t n, float* out, Convert convert) {
     detail::for_blocks(n, [&](std::size_t first, auto count) {
-        std::uint16_t block[detail::conversion_block] = {};
-        float floats[detail::conversion_block];
-        std::memcpy(block, halves + first * sizeof block[0], count * sizeof block[0]);
-        for (std::size_t i = 0; i < detail::conversion_block; ++i) {
-            floats[i] = half_to_float(block[i]);
+        Stored values[detail::conversion_block];
+        std::memcpy(values, source + first * sizeof(Stored), count * sizeof(Stored));
+        for (std::size_t i = 0; i < count; ++i) {
+            out[first + i] = convert(values[i]);
         }
-        std::memcpy(out + first, floats, count * sizeof floats[0]);
     });
 }
 

@@ -337,7 +337,9 @@ class cross_attention {
                                   layer_ * tokens * both * sizeof(std::uint16_t);
         float* scales = space.key_value.reserve(2 * both * tokens);
         float* of_tokens = scales + both * tokens;
-        kernels::halves_to_floats(halves, both * tokens, of_tokens);
+        kernels::read_floats<std::uint16_t>(halves, both * tokens, of_tokens, [](std::uint16_t v) {
+            return kernels::half_to_float(v);
+        });
         for (std::size_t j = 0; j < both; ++j) {
             for (std::size_t token = 0; token < tokens; ++token) {
                 scales[j * tokens + token] = of_tokens[token * both + j];
