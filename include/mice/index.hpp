@@ -216,6 +216,14 @@ class index {
   private:
     explicit index(std::unique_ptr<detail::index_state> state);
 
+    // `in_time`: whether the caller's call began before its deadline.
+    [[nodiscard]] std::vector<index_ranking>
+    ranked(std::span<const mice::query> queries, const rank_options& options, bool in_time) const;
+    [[nodiscard]] index_ranking ranked(const mice::query& query,
+                                       std::span<const std::string_view> ids,
+                                       const rank_options& options, unknown_ids unknown,
+                                       bool in_time) const;
+
     std::unique_ptr<detail::index_state> state_;
 };
 

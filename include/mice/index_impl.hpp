@@ -181,8 +181,8 @@ inline index_merge index::merge(std::span<const std::filesystem::path> others,
 
 // ---- ranking ----
 
-inline std::vector<index_ranking> index::rank_batch(std::span<const mice::query> queries,
-                                                    const rank_options& options) const {
+inline std::vector<index_ranking> index::ranked(std::span<const mice::query> queries,
+                                                const rank_options& options, bool in_time) const {
     std::vector<const detail::encoded_query*> encoded;
     for (const mice::query& each : queries) {
         if (each.owner_ != state_->ranker().shared_model()) {
@@ -190,17 +190,24 @@ inline std::vector<index_ranking> index::rank_batch(std::span<const mice::query>
         }
         encoded.push_back(each.encoded_.get());
     }
-    return detail::rank_commit(*state_->commit(), encoded, options);
+    return detail::rank_commit(*state_->commit(), encoded, options, in_time);
+}
+inline std::vector<index_ranking> index::rank_batch(std::span<const mice::query> queries,
+                                                    const rank_options& options) const {
+    return ranked(queries, options, detail::begins_in_time(options));
 }
 inline index_ranking index::rank(const mice::query& query, const rank_options& options) const {
     return std::move(rank_batch({&query, 1}, options)[0]);
 }
 inline index_ranking index::rank(std::string_view query, const rank_options& options) const {
-    return rank(ranker().encode_query(query, options), options);
+    const bool in_time = detail::begins_in_time(options);
+    const mice::query encoded = ranker().encode_query(query, options);
+    return std::move(ranked({&encoded, 1}, options, in_time)[0]);
 }
 
-inline index_ranking index::rank(const mice::query& query, std::span<const std::string_view> ids,
-                                 const rank_options& options, unknown_ids unknown) const {
+inline index_ranking index::ranked(const mice::query& query, std::span<const std::string_view> ids,
+                                   const rank_options& options, unknown_ids unknown,
+                                   bool in_time) const {
     if (query.owner_ != state_->ranker().shared_model()) {
         throw errors::foreign_query();
     }
@@ -217,13 +224,18 @@ inline index_ranking index::rank(const mice::query& query, std::span<const std::
             missing.emplace_back(id);
         }
     }
-    index_ranking made = detail::rank_places(*commit, *query.encoded_, places, options);
+    index_ranking made = detail::rank_places(*commit, *query.encoded_, places, options, in_time);
     made.unknown = std::move(missing);
     return made;
 }
 inline index_ranking index::rank(std::string_view query, std::span<const std::string_view> ids,
                                  const rank_options& options, unknown_ids unknown) const {
-    return rank(ranker().encode_query(query, options), ids, options, unknown);
+    const bool in_time = detail::begins_in_time(options);
+    return ranked(ranker().encode_query(query, options), ids, options, unknown, in_time);
+}
+inline index_ranking index::rank(const mice::query& query, std::span<const std::string_view> ids,
+                                 const rank_options& options, unknown_ids unknown) const {
+    return ranked(query, ids, options, unknown, detail::begins_in_time(options));
 }
 
 inline std::vector<index_candidate> index::candidates(std::string_view query, std::size_t depth,

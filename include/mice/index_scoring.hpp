@@ -74,9 +74,10 @@ class index_call {
   public:
     static constexpr std::size_t slice = 4096; ///< documents
 
+    /// `in_time`: as in scoring_call.
     index_call(const store::snapshot& commit, std::span<const encoded_query* const> queries,
-               const rank_options& options, std::size_t total)
-        : commit_(commit), queries_(queries), asked_(options), total_(total),
+               const rank_options& options, std::size_t total, bool in_time)
+        : commit_(commit), queries_(queries), asked_(options), total_(total), in_time_(in_time),
           best_(queries.size(), best_documents(options.top_k)) {
         options_ = as_logits(options);
         if (asked_.progress) {
@@ -88,12 +89,13 @@ class index_call {
 
     /// Scores the next documents; false when the call was told to stop.
     bool add(std::span<const store::document_place> places) {
-        if (should_stop(options_)) {
+        if (!in_time_ && should_stop(options_)) {
             return false;
         }
         const index_source source(commit_, places);
         const std::vector<ranking> scored =
-            scoring_call(commit_.engine(), queries_, source, options_).run();
+            scoring_call(commit_.engine(), queries_, source, options_, in_time_).run();
+        in_time_ = false; // one document of the first slice is enough
         for (std::size_t q = 0; q < scored.size(); ++q) {
             for (const hit& each : scored[q].hits) {
                 if (each.scored) {
@@ -126,6 +128,7 @@ class index_call {
     const rank_options& asked_;
     rank_options options_;
     std::size_t total_;
+    bool in_time_;
     std::size_t done_ = 0;
     std::vector<best_documents> best_;
 };
@@ -133,8 +136,9 @@ class index_call {
 /// Ranks all documents of a commit, in index order.
 [[nodiscard]] inline std::vector<index_ranking>
 rank_commit(const store::snapshot& commit, std::span<const encoded_query* const> queries,
-            const rank_options& options) {
-    index_call call(commit, queries, options, static_cast<std::size_t>(commit.documents()));
+            const rank_options& options, bool in_time) {
+    index_call call(commit, queries, options, static_cast<std::size_t>(commit.documents()),
+                    in_time);
     std::vector<store::document_place> places;
     places.reserve(index_call::slice);
     bool going = true;
@@ -161,9 +165,9 @@ rank_commit(const store::snapshot& commit, std::span<const encoded_query* const>
 [[nodiscard]] inline index_ranking rank_places(const store::snapshot& commit,
                                                const encoded_query& query,
                                                std::span<const store::document_place> places,
-                                               const rank_options& options) {
+                                               const rank_options& options, bool in_time) {
     const encoded_query* const queries[] = {&query};
-    index_call call(commit, queries, options, places.size());
+    index_call call(commit, queries, options, places.size(), in_time);
     for (std::size_t first = 0; first < places.size(); first += index_call::slice) {
         if (!call.add(places.subspan(first, std::min(index_call::slice, places.size() - first)))) {
             break;

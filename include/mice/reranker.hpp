@@ -105,7 +105,7 @@ class reranker {
     /// Ranks documents that were encoded before: only the interaction layers run.
     [[nodiscard]] ranking rank(std::string_view query, std::span<const document> documents,
                                const rank_options& options = {}) const {
-        return rank(encode_query(query, options), documents, options);
+        return sorted(score(query, documents, detail::as_logits(options)), options);
     }
     [[nodiscard]] ranking rank(const mice::query& query, std::span<const document> documents,
                                const rank_options& options = {}) const {
@@ -120,9 +120,10 @@ class reranker {
 
     [[nodiscard]] ranking score(std::string_view query, std::span<const std::string_view> passages,
                                 const rank_options& options = {}) const {
+        const bool in_time = detail::begins_in_time(options);
         const mice::query encoded = encode_query(query, options);
         return std::move(
-            score_all({&encoded, 1}, detail::text_source(*model_, passages), options)[0]);
+            score_all({&encoded, 1}, detail::text_source(*model_, passages), options, in_time)[0]);
     }
     template <text_range Range>
     [[nodiscard]] ranking score(std::string_view query, const Range& passages,
@@ -136,16 +137,20 @@ class reranker {
     }
     [[nodiscard]] ranking score(std::string_view query, std::span<const document> documents,
                                 const rank_options& options = {}) const {
-        return score(encode_query(query, options), documents, options);
+        const bool in_time = detail::begins_in_time(options);
+        const mice::query encoded = encode_query(query, options);
+        return std::move(score_all({&encoded, 1}, source_of(documents), options, in_time)[0]);
     }
     [[nodiscard]] ranking score(const mice::query& query, std::span<const document> documents,
                                 const rank_options& options = {}) const {
-        return std::move(score_all({&query, 1}, source_of(documents), options)[0]);
+        return std::move(score_all({&query, 1}, source_of(documents), options,
+                                   detail::begins_in_time(options))[0]);
     }
     [[nodiscard]] ranking score(const mice::query& query,
                                 std::span<const document* const> documents,
                                 const rank_options& options = {}) const {
-        return std::move(score_all({&query, 1}, source_of(documents), options)[0]);
+        return std::move(score_all({&query, 1}, source_of(documents), options,
+                                   detail::begins_in_time(options))[0]);
     }
 
     // ---- many queries over the same documents: each document is encoded once ----
@@ -154,28 +159,28 @@ class reranker {
     [[nodiscard]] std::vector<ranking> rank_batch(std::span<const mice::query> queries,
                                                   std::span<const std::string_view> passages,
                                                   const rank_options& options = {}) const {
-        return all_sorted(
-            score_all(queries, detail::text_source(*model_, passages), detail::as_logits(options)),
-            options);
+        return all_sorted(score_all(queries, detail::text_source(*model_, passages),
+                                    detail::as_logits(options), detail::begins_in_time(options)),
+                          options);
     }
     [[nodiscard]] std::vector<ranking> rank_batch(std::span<const mice::query> queries,
                                                   std::span<const document> documents,
                                                   const rank_options& options = {}) const {
-        return all_sorted(score_all(queries, source_of(documents), detail::as_logits(options)),
+        return all_sorted(score_all(queries, source_of(documents), detail::as_logits(options),
+                                    detail::begins_in_time(options)),
                           options);
     }
     template <text_range Queries, text_range Passages>
     [[nodiscard]] std::vector<ranking> rank_batch(const Queries& queries, const Passages& passages,
                                                   const rank_options& options = {}) const {
-        return rank_batch(std::span<const mice::query>(encode_queries(queries, options)),
-                          std::span<const std::string_view>(views_of(passages)), options);
+        const std::vector<std::string_view> views = views_of(passages);
+        return rank_texts(queries, detail::text_source(*model_, views), options);
     }
     template <text_range Queries>
     [[nodiscard]] std::vector<ranking> rank_batch(const Queries& queries,
                                                   std::span<const document> documents,
                                                   const rank_options& options = {}) const {
-        return rank_batch(std::span<const mice::query>(encode_queries(queries, options)), documents,
-                          options);
+        return rank_texts(queries, source_of(documents), options);
     }
 
     // ---- encoding ----
@@ -263,13 +268,29 @@ class reranker {
         return views;
     }
 
-    template <class Range>
-    std::vector<mice::query> encode_queries(const Range& texts, const rank_options& options) const {
+    /// Ranks for queries given as text: for all, or for those that were encoded when the time ran
+    /// out.
+    template <class Range, class Source>
+    std::vector<ranking> rank_texts(const Range& texts, const Source& source,
+                                    const rank_options& options) const {
+        const bool in_time = detail::begins_in_time(options);
         std::vector<mice::query> queries;
+        std::size_t left_out = 0;
         for (auto&& text : texts) {
-            queries.push_back(encode_query(text, options));
+            if (detail::should_stop(options) && !(in_time && queries.empty())) {
+                ++left_out;
+            } else {
+                queries.push_back(encode_query(text, options));
+            }
         }
-        return queries;
+        std::vector<ranking> answers =
+            all_sorted(score_all(queries, source, detail::as_logits(options), in_time), options);
+        for (; left_out > 0; --left_out) {
+            ranking& none = answers.emplace_back();
+            none.unscored = source.size();
+            none.complete = source.size() == 0;
+        }
+        return answers;
     }
 
     [[nodiscard]] detail::document_source source_of(std::span<const document> documents) const {
@@ -309,8 +330,8 @@ class reranker {
 
     template <class Source>
     [[nodiscard]] std::vector<ranking> score_all(std::span<const mice::query> queries,
-                                                 const Source& source,
-                                                 const rank_options& options) const {
+                                                 const Source& source, const rank_options& options,
+                                                 bool in_time) const {
         std::vector<const detail::encoded_query*> encoded;
         for (const mice::query& one : queries) {
             if (one.owner_ != model_) {
@@ -318,7 +339,7 @@ class reranker {
             }
             encoded.push_back(one.encoded_.get());
         }
-        return detail::scoring_call(*model_, encoded, source, options).run();
+        return detail::scoring_call(*model_, encoded, source, options, in_time).run();
     }
 
     static ranking sorted(ranking answer, const rank_options& options) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +15,7 @@
 
 #include <mice/document.hpp>
 #include <mice/model.hpp>
+#include <mice/pacing.hpp>
 #include <mice/ranking.hpp>
 
 // How one call's documents are cut into pieces of work, and what one thread does with a piece.
@@ -31,9 +31,9 @@ struct encoded_query {
 /// Rows that a matrix product needs at least to keep its weights busy; more gains little.
 inline constexpr std::size_t full_rows = 192;
 
-[[nodiscard]] inline bool should_stop(const rank_options& options) {
-    return (options.cancel != nullptr && options.cancel->requested()) ||
-           (options.deadline && std::chrono::steady_clock::now() >= *options.deadline);
+/// Whether a call that begins now scores one document at least, whatever its deadline.
+[[nodiscard]] inline bool begins_in_time(const rank_options& options) {
+    return !should_stop(options);
 }
 
 /// Counts finished documents and tells the caller.
@@ -160,9 +160,11 @@ class document_source {
 /// Scores every document of a source for every query. Each document is loaded once.
 template <class Source> class scoring_call {
   public:
+    /// `in_time`: whether the call began before its deadline. One document then has a score,
+    /// however short the time was.
     scoring_call(const model& engine, std::span<const encoded_query* const> queries,
-                 const Source& source, const rank_options& options)
-        : model_(engine), queries_(queries), source_(source), options_(options),
+                 const Source& source, const rank_options& options, bool in_time)
+        : model_(engine), queries_(queries), source_(source), options_(options), in_time_(in_time),
           progress_(options, source.size()), rankings_(queries.size()), loaded_(source.size()) {
         for (std::size_t i = 0; i < loaded_.size(); ++i) {
             loaded_[i].index = i;
@@ -179,13 +181,7 @@ template <class Source> class scoring_call {
             rankings_[q].query_replaced = queries_[q]->origin.replaced;
         }
         if (!queries_.empty()) {
-            const parallel_options where{options_.threads, options_.pool};
-            const std::size_t documents = source_.size();
-            const std::size_t pieces = piece_count(threads_for(where, documents));
-            parallel_for(pieces, where, [this, documents, pieces](std::size_t i) {
-                work(first_of_piece(i, documents, pieces),
-                     first_of_piece(i + 1, documents, pieces));
-            });
+            options_.deadline ? work_in_time() : work_at_leisure();
         }
         for (ranking& answer : rankings_) {
             answer.unscored = static_cast<std::size_t>(std::count_if(
@@ -196,15 +192,57 @@ template <class Source> class scoring_call {
     }
 
   private:
-    /// Pieces of work: each with enough rows to fill the products, and as many for each thread. No
-    /// score depends on it.
-    [[nodiscard]] std::size_t piece_count(std::size_t threads) const {
+    void work_at_leisure() {
+        const parallel_options where{options_.threads, options_.pool};
+        const std::size_t documents = source_.size();
+        const std::size_t pieces = piece_count(threads_for(where, documents));
+        parallel_for(pieces, where, [this, documents, pieces](std::size_t i) {
+            work(first_of_piece(i, documents, pieces), first_of_piece(i + 1, documents, pieces),
+                 options_);
+        });
+    }
+
+    void work_in_time() {
+        rank_options unhurried = options_;
+        unhurried.deadline.reset();
+        const parallel_options where{options_.threads, options_.pool};
+        const std::size_t threads = threads_for(where, source_.size());
+        paced_pieces pieces(source_.size(), filling(), threads, *options_.deadline);
+        const auto next_piece = [&] {
+            const auto begin = paced_pieces::clock::now();
+            const auto [first, last] = pieces.take();
+            const bool assured = in_time_ && first == 0;
+            if (first == last || (!assured && should_stop(options_))) {
+                return false;
+            }
+            work(first, last, assured ? unhurried : options_);
+            pieces.finished(last - first, paced_pieces::clock::now() - begin);
+            return true;
+        };
+        parallel_for(threads, where, [&](std::size_t) {
+            try {
+                while (next_piece()) {
+                }
+            } catch (...) {
+                pieces.drop_rest();
+                throw;
+            }
+        });
+    }
+
+    /// Documents that fill the products of a piece.
+    [[nodiscard]] std::size_t filling() const {
         std::size_t rows = 1;
         for (const encoded_query* query : queries_) {
             rows = std::max(rows, query->prepared.rows);
         }
+        return std::clamp<std::size_t>(full_rows / rows, 1, 32);
+    }
+    /// Pieces of work: each with enough rows to fill the products, and as many for each thread. No
+    /// score depends on it.
+    [[nodiscard]] std::size_t piece_count(std::size_t threads) const {
         const std::size_t documents = source_.size();
-        const std::size_t filling = std::clamp<std::size_t>(full_rows / rows, 1, 32);
+        const std::size_t filling = this->filling();
         const std::size_t filled = (documents + filling - 1) / filling;
         const std::size_t fair = threads == 1 ? filled : std::max(filled, 4 * threads);
         return std::min(documents, (fair + threads - 1) / threads * threads);
@@ -214,13 +252,14 @@ template <class Source> class scoring_call {
         return i * (documents / pieces) + std::min(i, documents % pieces);
     }
 
-    void work(std::size_t first, std::size_t last) {
-        if (should_stop(options_)) {
+    /// `loading`: the call's options, or those without a deadline for what is assured a score.
+    void work(std::size_t first, std::size_t last, const rank_options& loading) {
+        if (should_stop(loading)) {
             return;
         }
         const work_memory_pool::lease lease(model_.work_memories());
         work_memory& memory = *lease;
-        if (!source_.load(first, last, options_, memory, loaded_.data())) {
+        if (!source_.load(first, last, loading, memory, loaded_.data())) {
             return;
         }
         nn::document_batch documents(memory.views, model_.network().packing(), memory.packed,
@@ -257,6 +296,7 @@ template <class Source> class scoring_call {
     std::span<const encoded_query* const> queries_;
     const Source& source_;
     const rank_options& options_;
+    bool in_time_;
     progress_counter progress_;
     std::vector<ranking> rankings_;
     std::vector<hit> loaded_; // what loading tells of each document

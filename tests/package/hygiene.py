@@ -22,7 +22,7 @@ ROOMS = [
     ["model.hpp", "work_memory.hpp", "document.hpp", "ranking.hpp"],
     ["store/"],
     [
-        "scoring.hpp", "reranker.hpp", "cross_encoder.hpp", "late_interaction.hpp",
+        "pacing.hpp", "scoring.hpp", "reranker.hpp", "cross_encoder.hpp", "late_interaction.hpp",
         "index.hpp", "index_ranking.hpp", "index_source.hpp", "index_scoring.hpp",
         "index_state.hpp", "index_impl.hpp",
     ],
