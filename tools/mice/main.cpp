@@ -8,6 +8,7 @@
 #include "common/output.hpp"
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
+#include "mice/usage_advice.hpp"
 
 namespace {
 
@@ -26,14 +27,14 @@ exit_code fail(exit_code code, const std::string& what) {
     return code;
 }
 
-/// The subcommand that was named, for "run ... --help".
-std::string named_command(const CLI::App& app) {
+/// Where to read on: "run 'mice index add --help'".
+std::string help_advice(const CLI::App& app) {
     std::string name = "mice";
     for (auto named = app.get_subcommands(); !named.empty();
          named = named.front()->get_subcommands()) {
         name += " " + named.front()->get_name();
     }
-    return name;
+    return "; run '" + name + " --help'";
 }
 
 exit_code run(int argc, char** argv) {
@@ -70,12 +71,13 @@ exit_code run(int argc, char** argv) {
     } catch (const CLI::CallForHelp&) {
         const auto named = app.get_subcommands();
         out.write(named.empty() ? app.help() : named.front()->help("mice"));
+    } catch (const CLI::ExtrasError& problem) {
+        return fail(exit_code::usage,
+                    problem.what() + mice::cli::usage_advice(app) + help_advice(app));
     } catch (const CLI::ParseError& problem) {
-        return fail(exit_code::usage,
-                    std::string(problem.what()) + "; run '" + named_command(app) + " --help'");
+        return fail(exit_code::usage, problem.what() + help_advice(app));
     } catch (const mice::cli::usage_error& problem) {
-        return fail(exit_code::usage,
-                    std::string(problem.what()) + "; run '" + named_command(app) + " --help'");
+        return fail(exit_code::usage, problem.what() + help_advice(app));
     }
     out.flush();
     return result;

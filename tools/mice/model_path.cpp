@@ -7,6 +7,8 @@
 
 #include <mice/error.hpp>
 
+#include "mice/file_kind.hpp"
+
 #if defined(_WIN32)
 #ifndef NOMINMAX
 #define NOMINMAX
@@ -81,8 +83,9 @@ fs::path model_path(const std::string& named) {
                                   "or in the variable MICE_MODEL");
     }
     if (!is_file(*found)) {
-        throw errors::cannot_open(found->string(),
-                                  "the variable MICE_MODEL names it, but it is not a file");
+        const std::string kind = kind_of_other(*found);
+        throw errors::cannot_open(found->string(), "the variable MICE_MODEL names it, but " +
+                                                       (kind.empty() ? "it is not a file" : kind));
     }
     return *found;
 }
@@ -91,6 +94,12 @@ reranker load_model(const fs::path& path, precision computed, const parallel_opt
     try {
         return reranker(path, computed, loading);
     } catch (const error& problem) {
+        if (problem.code() == errc::io || problem.code() == errc::format) {
+            if (const std::string kind = kind_of_other(path); !kind.empty()) {
+                throw error(problem.code(),
+                            errors::quoted(path.string()) + " is no model file: " + kind);
+            }
+        }
         if (problem.code() == errc::io) {
             throw; // names the file already
         }
