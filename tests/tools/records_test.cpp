@@ -225,9 +225,13 @@ TEST_CASE("a run is ordered by score, then rank, and duplicates are noted") {
     CHECK(notes.anything_skipped());
 }
 
-TEST_CASE("run lines keep nine digits and refuse names with spaces") {
-    CHECK(run_line("q", "d", 1, 0.123456789012, "mice") == "q Q0 d 1 0.123456789 mice\n");
-    CHECK_THROWS_WITH(run_line("q", "a b", 1, 0, "mice"), Contains("--json"));
-    CHECK_THROWS_AS(run_line("", "d", 1, 0, "mice"), mice::error);
-    CHECK(std::stof(score_text(static_cast<double>(0.1F))) == 0.1F);
+TEST_CASE("run lines refuse names with spaces and control characters") {
+    CHECK(run_line("q", "d", 1, "0.5", "mice") == "q Q0 d 1 0.5 mice\n");
+    CHECK(run_line("q", "\"d\"", 1, "0.5", "mice") == "q Q0 \"d\" 1 0.5 mice\n");
+    CHECK_THROWS_WITH(run_line("q", "a b", 1, "0", "mice"), Contains("--json"));
+    CHECK_THROWS_AS(run_line("", "d", 1, "0", "mice"), mice::error);
+    for (const char* bad : {"a\x1b[31m", "a\x7f", "a\xC2\x9b", "a\xE2\x80\xA8", "a\tb"}) {
+        CHECK_THROWS_AS(run_line("q", bad, 1, "0", "mice"), mice::error);
+        CHECK_THROWS_AS(run_line(bad, "d", 1, "0", "mice"), mice::error);
+    }
 }

@@ -15,11 +15,17 @@
 namespace mice::tools {
 
 line_reader::line_reader(const std::filesystem::path& path)
-    : stream_(&file_), name_(path.string()) {
-    if (name_ == "-") {
+    : stream_(&file_), name_(path == "-" ? "standard input" : path.string()) {
+    if (limit_ != nullptr && waiting_input::suits(path)) {
+        waiting_ = std::make_unique<waiting_input>(path, name_, *limit_);
+        waiting_stream_ = std::make_unique<std::istream>(waiting_.get());
+        waiting_stream_->exceptions(std::ios::badbit); // lets what waiting_ throws through
+        stream_ = waiting_stream_.get();
+        return;
+    }
+    if (path == "-") {
         std::ios::sync_with_stdio(false);
         stream_ = &std::cin;
-        name_ = "standard input";
         return;
     }
     // Opening a folder succeeds on some systems, and only reading it fails.
@@ -39,6 +45,9 @@ line_reader::line_reader(std::istream& stream, std::string name)
     : stream_(&stream), name_(std::move(name)) {}
 
 bool line_reader::next(std::string& line) {
+    if (limit_ != nullptr) {
+        limit_->check(name_);
+    }
     errno = 0;
     if (!std::getline(*stream_, line)) {
         if (stream_->bad() || (errno != 0 && !stream_->eof())) {
@@ -66,6 +75,9 @@ bool line_reader::next_filled(std::string& line) {
 }
 
 bool line_reader::ready() {
+    if (waiting_) {
+        return waiting_->in_avail() > 0 || waiting_->ready();
+    }
     if (stream_ != &std::cin || stream_->rdbuf()->in_avail() > 0) {
         return true;
     }

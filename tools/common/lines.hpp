@@ -5,8 +5,11 @@
 #include <filesystem>
 #include <fstream>
 #include <istream>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "common/reading_deadline.hpp"
 
 namespace mice::tools {
 
@@ -21,7 +24,8 @@ class line_reader {
     line_reader(const line_reader&) = delete;
     line_reader& operator=(const line_reader&) = delete;
 
-    /// The next line; false at the end. Throws mice::error (errc::io) when reading fails.
+    /// The next line; false at the end. Throws mice::error (errc::io) when reading fails, and
+    /// reading_stopped at the reading_deadline that was there when this object was made.
     bool next(std::string& line);
     /// Steps over lines that hold nothing but spaces and tabs.
     bool next_filled(std::string& line);
@@ -37,6 +41,9 @@ class line_reader {
     [[nodiscard]] std::string place() const { return name_ + ":" + std::to_string(number_); }
 
   private:
+    const reading_deadline* limit_ = reading_deadline::current();
+    std::unique_ptr<waiting_input> waiting_; // set where there is a deadline and a pipe or the like
+    std::unique_ptr<std::istream> waiting_stream_;
     std::ifstream file_;
     std::istream* stream_;
     std::string name_;

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include <mice/error.hpp>
+#include <mice/text/unicode.hpp>
 #include <mice/text/utf8.hpp>
 
 namespace mice::tools {
@@ -148,6 +148,21 @@ void require_id(const std::string& id, std::string_view place) {
     }
 }
 
+/// White space, which ends a field of a run, and control characters, which could end its line or
+/// steer the terminal that shows it.
+bool breaks_fields(std::string_view text) {
+    for (std::size_t position = 0; position < text.size();) {
+        const text::decoded next = text::decode_utf8(text, position);
+        const text::category kind = text::general_category(next.code);
+        if (next.code == ' ' || kind == text::category::cc || kind == text::category::zl ||
+            kind == text::category::zp) {
+            return true;
+        }
+        position += next.bytes;
+    }
+    return false;
+}
+
 std::string duplicate(std::string_view place, std::string_view kind, std::string_view id) {
     return std::string(place) + ": the " + std::string(kind) + " id " + errors::quoted(id) +
            " was there before; this line was left out";
@@ -221,10 +236,6 @@ io::json parse_object_line(std::string line, std::string_view place, bad_text po
         throw bad_line(place, "expected a JSON object, got " + std::string(object.type_name()));
     }
     return object;
-}
-
-std::string json_line(const ordered_json& value) {
-    return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 // ---- passages ----
@@ -420,21 +431,16 @@ std::vector<run_list> read_run(const std::filesystem::path& file, reading_notes&
 }
 
 std::string run_line(std::string_view query_id, std::string_view document_id, std::size_t rank,
-                     double score, std::string_view tag) {
+                     std::string_view score, std::string_view tag) {
     for (const std::string_view field : {query_id, document_id, tag}) {
-        if (field.empty() || field.find_first_of(" \t\n\v\f\r") != std::string_view::npos) {
+        if (field.empty() || breaks_fields(field)) {
             throw errors::bad_argument("a TREC run cannot hold the name " + errors::quoted(field) +
-                                       ": it is empty or has white space; use --json instead");
+                                       ": it is empty, or has white space or control characters; "
+                                       "use --json instead");
         }
     }
     return std::string(query_id) + " Q0 " + std::string(document_id) + " " + std::to_string(rank) +
-           " " + score_text(score) + " " + std::string(tag) + "\n";
-}
-
-std::string score_text(double score) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.9g", score);
-    return text;
+           " " + std::string(score) + " " + std::string(tag) + "\n";
 }
 
 } // namespace mice::tools

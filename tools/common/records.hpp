@@ -12,18 +12,13 @@
 
 #include <mice/io/json.hpp>
 
+#include "common/json_output.hpp"
 #include "common/lines.hpp"
 
 // Reading passages, collections and runs. A line that cannot be understood stops the reading with
 // its file and number; what can be left out without guessing (a duplicate id) is left out and
 // noted.
 namespace mice::tools {
-
-/// A JSON object for output that keeps its keys in the order in which they were set.
-using ordered_json = nlohmann::ordered_json;
-
-/// The value as one line of JSON Lines, in UTF-8.
-[[nodiscard]] std::string json_line(const ordered_json& value);
 
 /// What was left out or changed while reading, for the user and the exit code.
 class reading_notes {
@@ -140,12 +135,9 @@ struct run_list {
 [[nodiscard]] std::vector<run_list> read_run(const std::filesystem::path& file,
                                              reading_notes& notes);
 
-/// A line of a TREC run. Throws mice::error when an id is empty or holds white space, which
-/// the format cannot express.
+/// A line of a TREC run; `score` is a number's text. Throws mice::error when an id is empty, or
+/// holds white space or control characters, which the format cannot express.
 [[nodiscard]] std::string run_line(std::string_view query_id, std::string_view document_id,
-                                   std::size_t rank, double score, std::string_view tag);
-
-/// A number with nine significant digits, enough to read the same float back.
-[[nodiscard]] std::string score_text(double score);
+                                   std::size_t rank, std::string_view score, std::string_view tag);
 
 } // namespace mice::tools

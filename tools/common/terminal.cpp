@@ -47,20 +47,16 @@ constexpr std::array<code_range, 14> wide_ranges{{{0x1100, 0x115F},
                                                   {0x1F900, 0x1FAFF},
                                                   {0x20000, 0x3FFFD}}};
 
-/// Control, format (direction overrides among them), line and paragraph separators, unassigned and
-/// private codes: nothing that a terminal should be sent.
+/// What steers a terminal, and codes that are unassigned or private: nothing that one should be
+/// sent.
 bool is_unprintable(char32_t code) {
     switch (text::general_category(code)) {
-    case text::category::cc:
-    case text::category::cf:
-    case text::category::zl:
-    case text::category::zp:
     case text::category::cs:
     case text::category::co:
     case text::category::cn:
         return true;
     default:
-        return false;
+        return steers_terminal(code);
     }
 }
 
@@ -111,6 +107,18 @@ void prepare_streams() {
         }
     }
 #endif
+}
+
+bool steers_terminal(char32_t code_point) {
+    switch (text::general_category(code_point)) {
+    case text::category::cc:
+    case text::category::cf:
+    case text::category::zl:
+    case text::category::zp:
+        return true;
+    default:
+        return false;
+    }
 }
 
 std::size_t display_width(char32_t code_point) {

@@ -21,6 +21,10 @@ enum class stream { standard_input, standard_output, standard_error };
 /// unchanged. Call once, first thing in main.
 void prepare_streams();
 
+/// Control and format characters (direction overrides among them), and separators of lines and
+/// paragraphs: what could steer a terminal or hide text.
+[[nodiscard]] bool steers_terminal(char32_t code_point);
+
 /// Columns that a code point takes on a terminal: 0, 1 or 2.
 [[nodiscard]] std::size_t display_width(char32_t code_point);
 

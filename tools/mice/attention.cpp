@@ -19,6 +19,7 @@
 #include "common/terminal.hpp"
 #include "common/text_table.hpp"
 #include "mice/commands.hpp"
+#include "mice/losses.hpp"
 
 // What a model attends to across groups of tokens and layers (MICE paper, section 3): computed by
 // the reference in double precision, one pair at a time.
@@ -76,17 +77,20 @@ class attention_sums {
         : ranker_(ranker), options_(options), reference_(ranker.config(), ranker.file().tensors()) {
     }
 
-    void add(const text_pair& pair) {
-        const auto ids = [&](const std::string& text, std::size_t limit) {
-            return ranker_.text_tokenizer()
-                .encode(text, {.max_tokens = limit - ranker_.config().marker_tokens(),
-                               .specials = options_.scoring.for_library().specials,
-                               .on_invalid = options_.scoring.for_library().on_invalid})
-                .ids;
+    /// `place` is empty for a pair of the command line.
+    void add(const text_pair& pair, const std::string& place) {
+        const auto ids = [&](const std::string& text, std::size_t limit, text_losses& losses) {
+            const encoding made = ranker_.text_tokenizer().encode(
+                text, {.max_tokens = limit - ranker_.config().marker_tokens(),
+                       .specials = options_.scoring.for_library().specials,
+                       .on_invalid = options_.scoring.for_library().on_invalid});
+            losses.cut(place, made.cut);
+            replaced_ += made.replaced;
+            return made.ids;
         };
         const model_config& config = ranker_.config();
-        const auto query = ids(pair.query, config.max_query_length);
-        const auto document = ids(pair.document, config.max_document_length);
+        const auto query = ids(pair.query, config.max_query_length, queries_cut_);
+        const auto document = ids(pair.document, config.max_document_length, documents_cut_);
         // a global row stands before the others; a marker behind [CLS]
         const std::size_t query_rows =
             query.size() + config.marker_tokens() + (config.global_cls_token ? 1 : 0);
@@ -97,6 +101,17 @@ class attention_sums {
 
     [[nodiscard]] const std::vector<block_mass>& blocks() const { return blocks_; }
     [[nodiscard]] std::size_t pairs() const { return pairs_; }
+
+    /// Notes what was not read of the texts.
+    void report() const {
+        queries_cut_.report();
+        documents_cut_.report();
+        if (replaced_ > 0) {
+            tools::print_message("mice: note: " + std::to_string(replaced_) +
+                                 " invalid UTF-8 sequences were replaced by U+FFFD; --strict-utf8 "
+                                 "refuses them");
+        }
+    }
 
   private:
     void add_row(const tools::attention_row& row, std::size_t query_rows) {
@@ -131,6 +146,9 @@ class attention_sums {
     std::map<std::string, std::size_t> places_;
     std::vector<block_mass> blocks_;
     std::size_t pairs_ = 0;
+    text_losses queries_cut_{"queries"};
+    text_losses documents_cut_{"documents"};
+    std::size_t replaced_ = 0; // of texts; those of lines are noted where they are read
 };
 
 std::string percent(double share) {
@@ -253,13 +271,15 @@ std::string svg_text(const attention_sums& sums, std::string_view title) {
     return picture.file();
 }
 
-void add_pairs(attention_sums& sums, const attention_options& options) {
+void add_pairs(attention_sums& sums, const attention_options& options,
+               tools::reading_notes& notes) {
     tools::line_reader input(options.pairs);
     std::string line;
     while (input.next_filled(line)) {
         std::size_t replaced = 0;
         const io::json object = tools::parse_object_line(std::move(line), input.place(),
                                                          options.scoring.text_policy(), replaced);
+        notes.replaced(input.place(), replaced);
         text_pair pair;
         for (auto [key, text] :
              {std::pair("query", &pair.query), std::pair("document", &pair.document)}) {
@@ -270,7 +290,7 @@ void add_pairs(attention_sums& sums, const attention_options& options) {
             }
             *text = found->get<std::string>();
         }
-        sums.add(pair);
+        sums.add(pair, input.place());
         line.clear();
     }
     if (sums.pairs() == 0) {
@@ -282,10 +302,11 @@ exit_code run_attention(const attention_options& options) {
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer(); // or says that there is none
     attention_sums sums(ranker, options);
+    tools::reading_notes notes;
     if (options.pairs.empty()) {
-        sums.add({options.query, options.document});
+        sums.add({options.query, options.document}, "");
     } else {
-        add_pairs(sums, options);
+        add_pairs(sums, options, notes);
     }
     if (!options.svg.empty()) {
         const std::string* name = ranker.file().find_metadata("mice.name");
@@ -296,7 +317,8 @@ exit_code run_attention(const attention_options& options) {
     tools::output out;
     out.write(options.json ? json_text(sums) : table_text(sums));
     out.flush();
-    return exit_code::ok;
+    sums.report();
+    return report(notes);
 }
 
 } // namespace

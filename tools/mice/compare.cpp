@@ -11,6 +11,7 @@
 
 #include "common/atomic_file.hpp"
 #include "common/interrupt.hpp"
+#include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
@@ -197,7 +198,7 @@ void add_compare_command(CLI::App& app, command& chosen) {
         ->add_option("--timed-queries", options->timed_queries,
                      "Queries of each collection that are timed, and whose candidates are stored")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber)
+        ->check(tools::whole_number(1))
         ->type_name("N");
     options->stored.add_codec_to(*compare_app);
     add_output_options(*compare_app, *options);

@@ -48,7 +48,7 @@ void write_run(const std::string& file, const judged_lists& from, const scored_l
         for (std::size_t rank = 0; rank < order.size(); ++rank) {
             const std::size_t place = order[rank];
             out.write(tools::run_line(list.query.id, from.data.corpus[list.documents[place]].id,
-                                      rank + 1, static_cast<double>(scored.scores[q][place]), tag));
+                                      rank + 1, tools::number_text(scored.scores[q][place]), tag));
         }
     }
     out.flush();
@@ -78,6 +78,7 @@ evaluation evaluate(const reranker& ranker, const eval_options& options, std::si
     result.documents = judged.data.corpus.size();
     result.pairs = scored.pairs;
     result.tokens_cut_documents = scored.documents_cut();
+    report_losses(judged.lists, scored);
     return result;
 }
 

@@ -9,6 +9,7 @@
 
 #include <mice/error.hpp>
 
+#include "common/number_option.hpp"
 #include "mice/commands.hpp"
 #include "mice/run_candidates.hpp"
 
@@ -143,7 +144,7 @@ void candidate_options::add_to(CLI::App& app) {
     app.add_option("--k1", bm25.k1, "BM25's k1")->capture_default_str()->type_name("X");
     app.add_option("--b", bm25.b, "BM25's b")->capture_default_str()->type_name("X");
     app.add_option("--depth", depth, "Candidates a query; 100 of BM25, all of a run if not given")
-        ->check(CLI::PositiveNumber)
+        ->check(tools::whole_number(1))
         ->type_name("N");
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/collections.hpp"
 #include "common/interrupt.hpp"
+#include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
 #include "common/terminal.hpp"
@@ -249,11 +250,11 @@ void add_index_add(CLI::App& app, command& chosen) {
     }
     add->add_option("--commit-every", options->commit_every, "Commit after so many documents")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber)
+        ->check(tools::whole_number(1))
         ->type_name("N");
     add->add_option("--commit-seconds", options->commit_seconds, "or after so much time")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber)
+        ->check(tools::finite_number(tools::zero::allowed))
         ->type_name("SECONDS");
     add->add_flag("--json", options->json, "Print the counts as a JSON object");
     options->scoring.add_to(*add);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/id_lines.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
 #include "common/terminal.hpp"
@@ -47,13 +48,12 @@ tools::ordered_json to_json(const stored_document& document) {
 exit_code run_list(const read_options& options) {
     const reranker ranker = options.target.load();
     const index all = open_to_read(options.target, ranker);
-    const bool on_terminal = tools::is_terminal(tools::stream::standard_output);
     tools::output out;
     for (const stored_document& document : all.documents()) {
         if (options.json) {
             out.write(tools::json_line(to_json(document)));
         } else {
-            out.write((on_terminal ? tools::printable(document.id) : document.id) + "\n");
+            out.write(tools::id_line(document.id) + "\n");
         }
     }
     out.flush();
@@ -174,7 +174,7 @@ exit_code run_verify(const read_options& options) {
 void append_row(std::string& text, const float* values, std::size_t count) {
     text += '[';
     for (std::size_t i = 0; i < count; ++i) {
-        text += (i > 0 ? "," : "") + tools::score_text(static_cast<double>(values[i]));
+        text += (i > 0 ? "," : "") + tools::number_text(values[i]);
     }
     text += ']';
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/id_lines.hpp"
 #include "common/lines.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
@@ -79,7 +80,7 @@ exit_code run_remove(const remove_options& options) {
     if (!options.file.empty()) {
         tools::line_reader input(options.file);
         for (std::string line; input.next_filled(line);) {
-            remover.remove(line);
+            remover.remove(tools::id_of(line));
         }
     }
     const index_commit done = from.commit();

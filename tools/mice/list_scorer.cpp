@@ -11,9 +11,12 @@
 #include <mice/parallel.hpp>
 
 #include "common/progress.hpp"
+#include "mice/losses.hpp"
 
 namespace mice::cli {
 namespace {
+
+using steady_clock = std::chrono::steady_clock;
 
 constexpr std::size_t block_documents = 1024; // 256 tokens of 384 floats each: 0.4 GB
 
@@ -81,20 +84,38 @@ class list_scorer {
     }
 
   private:
+    [[nodiscard]] bool past_deadline() const {
+        return options_.deadline && steady_clock::now() >= *options_.deadline;
+    }
+    /// A call that began in time goes on until one pair has a score.
     [[nodiscard]] bool out_of_time() const {
         return (options_.cancel != nullptr && options_.cancel->requested()) ||
-               (options_.deadline && std::chrono::steady_clock::now() >= *options_.deadline);
+               (!unhurried_ && past_deadline());
     }
 
     /// Each document once, block by block.
     void score_documents() {
-        encode_queries();
-        for (std::size_t first = 0; first < documents_.size() && !out_of_time();
-             first += block_documents) {
-            const std::size_t count = std::min(block_documents, documents_.size() - first);
+        result_.query_tokens_cut.resize(lists_.size());
+        queries_.resize(lists_.size());
+        unhurried_ = !past_deadline();
+        std::size_t block = options_.deadline ? 1 : block_documents;
+        for (std::size_t first = 0; first < documents_.size() && !out_of_time();) {
+            const steady_clock::time_point begin = steady_clock::now();
+            const std::size_t count = std::min(block, documents_.size() - first);
             const std::span<const document_pairs> wanted(documents_.data() + first, count);
             const std::vector<document> encoded = encode_block(wanted);
             score_block(wanted.first(encoded.size()), encoded);
+            first += count;
+            if (options_.deadline &&
+                (steady_clock::now() - begin) * 20 < *options_.deadline - begin) {
+                block = std::min(2 * block, block_documents);
+            }
+        }
+        for (std::size_t i = 0; i < lists_.size() && !out_of_time(); ++i) {
+            if (lists_[i].documents.empty()) { // no document asked for its query
+                result_.query_tokens_cut[i] =
+                    ranker_.encode_query(lists_[i].query.text, options_).tokens_cut();
+            }
         }
     }
 
@@ -138,18 +159,6 @@ class list_scorer {
     void advance(std::uint64_t work) {
         done_ += work;
         bar_.update(done_);
-    }
-
-    void encode_queries() {
-        result_.query_tokens_cut.resize(lists_.size());
-        std::vector<std::optional<query>> encoded(lists_.size());
-        parallel_for(lists_.size(), {options_.threads, nullptr}, [&](std::size_t i) {
-            if (!out_of_time()) {
-                encoded[i] = ranker_.encode_query(lists_[i].query.text, options_);
-                result_.query_tokens_cut[i] = encoded[i]->tokens_cut();
-            }
-        });
-        queries_ = std::move(encoded);
     }
 
     /// The block's documents, or as many of them as the time allows.
@@ -205,6 +214,12 @@ class list_scorer {
         const std::size_t step = std::max<std::size_t>(1, 4 * cores);
         for (std::size_t first = 0; first < work.size() && !out_of_time(); first += step) {
             const std::size_t count = std::min(step, work.size() - first);
+            if (unhurried_ && options_.deadline) {
+                rank_options whole = options_;
+                whole.deadline.reset();
+                score_list(work[first], whole);
+                unhurried_ = false;
+            }
             parallel_for(count, {lists_at_once, nullptr},
                          [&](std::size_t i) { score_list(work[first + i], each); });
             std::uint64_t pairs = 0;
@@ -215,12 +230,15 @@ class list_scorer {
         }
     }
 
+    /// Lists are worked on one thread each, so a query is encoded by one of them.
     void score_list(const list_work& work, const rank_options& options) {
-        if (!queries_[work.list]) {
-            return;
+        std::optional<query>& asked = queries_[work.list];
+        if (!asked) {
+            asked = ranker_.encode_query(lists_[work.list].query.text, options_);
+            result_.query_tokens_cut[work.list] = asked->tokens_cut();
         }
-        const ranking scored = ranker_.score(
-            *queries_[work.list], std::span<const document* const>(work.documents), options);
+        const ranking scored =
+            ranker_.score(*asked, std::span<const document* const>(work.documents), options);
         for (const hit& each : scored) {
             if (each.scored) {
                 result_.scores[work.list][work.entries[each.index]] = each.score;
@@ -236,6 +254,7 @@ class list_scorer {
     std::vector<std::optional<query>> queries_;
     scored_lists result_;
     std::uint64_t done_ = 0;
+    bool unhurried_ = false; ///< began in time, and no pair has a score
     tools::progress_bar bar_;
 };
 
@@ -244,6 +263,19 @@ class list_scorer {
 std::size_t scored_lists::documents_cut() const {
     return static_cast<std::size_t>(std::count_if(tokens_cut.begin(), tokens_cut.end(),
                                                   [](std::size_t cut) { return cut > 0; }));
+}
+
+void report_losses(std::span<const candidate_list> lists, const scored_lists& scored) {
+    text_losses queries("queries");
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+        queries.cut(errors::quoted(lists[i].query.id), scored.query_tokens_cut[i]);
+    }
+    queries.report();
+    text_losses documents("documents");
+    for (const std::size_t tokens : scored.tokens_cut) {
+        documents.cut("", tokens);
+    }
+    documents.report();
 }
 
 scored_lists score_lists(const reranker& ranker, std::span<const candidate_list> lists,

@@ -34,11 +34,15 @@ struct scored_lists {
     [[nodiscard]] std::size_t documents_cut() const;
 };
 
+/// Says on standard error how many queries and documents the model did not read to their end.
+void report_losses(std::span<const candidate_list> lists, const scored_lists& scored);
+
 /// Scores every (query, document) pair. Each query is encoded once and each distinct document once,
 /// where the model can encode them apart; documents are held in blocks, so memory depends on the
 /// number of queries and not on the collection. Shows a progress bar called `label` on a terminal.
 /// Threads, special tokens, activation, deadline and cancellation are taken from `options`; a
-/// cancellation may also throw errc::stopped.
+/// cancellation may also throw errc::stopped. With a deadline the blocks begin with one document
+/// and grow with the time that they take, and a call that begins in time scores one pair at least.
 [[nodiscard]] scored_lists score_lists(const reranker& ranker,
                                        std::span<const candidate_list> lists,
                                        const tools::passage_list& passages,

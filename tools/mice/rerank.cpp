@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "common/output.hpp"
@@ -11,13 +16,13 @@
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
 #include "mice/list_scorer.hpp"
+#include "mice/losses.hpp"
 #include "mice/results.hpp"
 #include "mice/run_candidates.hpp"
+#include "mice/time_limit.hpp"
 
 namespace mice::cli {
 namespace {
-
-using steady_clock = std::chrono::steady_clock;
 
 enum class output_style { table, json, trec };
 
@@ -29,24 +34,23 @@ struct rerank_options {
     std::string run, corpus, queries;
     std::size_t depth = 0;
     std::size_t top_k = 0;
-    double timeout = 0;
+    time_limit limit;
     bool sigmoid = false;
     bool json = false;
     bool trec = false;
     std::string tag = "mice";
     std::string query_id = "1";
-    steady_clock::time_point start = steady_clock::now();
 
     [[nodiscard]] output_style style() const {
         return json ? output_style::json : trec ? output_style::trec : output_style::table;
     }
+    [[nodiscard]] shown_score shown() const {
+        return sigmoid ? shown_score::sigmoid : shown_score::logit;
+    }
+    /// Always with logits, which decide the order.
     [[nodiscard]] rank_options for_library() const {
         rank_options options = scoring.for_library();
-        options.output = sigmoid ? activation::sigmoid : activation::logit;
-        if (timeout > 0) {
-            options.deadline = start + std::chrono::duration_cast<steady_clock::duration>(
-                                           std::chrono::duration<double>(timeout));
-        }
+        options.deadline = limit.deadline();
         return options;
     }
 };
@@ -65,9 +69,10 @@ void write(tools::output& out, const result_list& list, const rerank_options& op
     }
 }
 
-exit_code report_timeout(std::size_t scored, std::size_t candidates) {
-    tools::print_message("mice: stopped by --timeout: " + std::to_string(scored) + " of " +
-                         std::to_string(candidates) +
+/// `stopped`: why reading ended before its time, if it did.
+exit_code report_timeout(std::size_t scored, std::size_t candidates, const std::string& stopped) {
+    tools::print_message("mice: stopped by --timeout: " + (stopped.empty() ? "" : stopped + "; ") +
+                         std::to_string(scored) + " of " + std::to_string(candidates) +
                          " pairs were scored, and the results are partial; allow more time or give "
                          "fewer passages");
     return exit_code::timed_out;
@@ -75,8 +80,112 @@ exit_code report_timeout(std::size_t scored, std::size_t candidates) {
 
 // ---- one query, passages from files ----
 
-tools::passage_list read_inputs(const rerank_options& options, tools::reading_notes& notes) {
-    tools::passage_list passages;
+/// A file that is not there may be a word of a query that stands without quotes.
+void check_files(const rerank_options& options) {
+    std::string words = options.query;
+    for (const std::string& file : options.files) {
+        std::error_code problem;
+        if (file == "-" || std::filesystem::exists(file, problem)) {
+            continue;
+        }
+        std::string reason = problem ? problem.message() : "there is no such file";
+        if (options.query.find(' ') == std::string::npos &&
+            file.find_first_of("./\\") == std::string::npos) {
+            reason += "; a query of several words stands in quotes: mice rerank " +
+                      errors::quoted(words + " " + file + " ...");
+        }
+        throw errors::cannot_open(file, reason);
+    }
+}
+
+/// Scores passages: all at once, or, while a slow input is waited for, those that are there.
+class passage_ranker {
+  public:
+    passage_ranker(const reranker& ranker, const tools::passage_list& passages,
+                   const rerank_options& options)
+        : ranker_(ranker), passages_(passages), options_(options), library_(options.for_library()) {
+    }
+
+    /// Scores a few passages that have no score yet; false where there are none, or no time.
+    bool score_some() {
+        using clock = std::chrono::steady_clock;
+        if (next_ == passages_.size() || !in_time()) {
+            return false;
+        }
+        const clock::time_point begin = clock::now();
+        const std::size_t count = std::min(step_, passages_.size() - next_);
+        score(count, library_);
+        // steps of a twentieth of the time: the input is looked at between them
+        const bool quick = (clock::now() - begin) * 20 < *library_.deadline - begin;
+        step_ = quick ? 2 * count : std::max<std::size_t>(1, count / 2);
+        return true;
+    }
+
+    /// Scores all passages that have no score yet, and gives the ranking.
+    [[nodiscard]] result_list finish() {
+        tools::progress_bar bar("ranking", passages_.size());
+        rank_options library = library_;
+        library.progress = [this, &bar](std::size_t done, std::size_t) {
+            bar.update(scored_before_ + done);
+        };
+        if (next_ == 0 && in_time() && library.deadline && passages_.size() > 0) {
+            rank_options unhurried = library_; // one passage at least has a score
+            unhurried.deadline.reset();
+            score(1, unhurried);
+        }
+        score(passages_.size() - next_, library);
+        bar.finish();
+        list_.query = options_.query;
+        list_.query_tokens_cut = query_ ? query_->tokens_cut() : 0;
+        list_.query_replaced = query_ ? query_->replaced() : 0;
+        list_.shown = options_.shown();
+        for (std::size_t i = 0; i < passages_.size(); ++i) {
+            list_.rows.push_back({&passages_[i], i, hits_[i].score, hits_[i].scored,
+                                  hits_[i].tokens_seen, hits_[i].tokens_cut});
+        }
+        finish_list(list_, options_.top_k);
+        list_.complete = list_.scored == list_.candidates;
+        return std::move(list_);
+    }
+
+  private:
+    [[nodiscard]] bool in_time() const {
+        return !library_.deadline || std::chrono::steady_clock::now() < *library_.deadline;
+    }
+
+    /// The next passages.
+    void score(std::size_t count, const rank_options& options) {
+        std::vector<std::string> texts;
+        for (std::size_t i = 0; i < count; ++i) {
+            texts.push_back(passages_[next_ + i].joined());
+        }
+        if (!query_) {
+            query_ = ranker_.encode_query(options_.query, library_);
+        }
+        const std::vector<std::string_view> views(texts.begin(), texts.end());
+        hits_.resize(next_ + count);
+        const std::vector<ranking> ranked = ranker_.rank_batch({&*query_, 1}, views, options);
+        for (const hit& each : ranked[0]) {
+            hits_[next_ + each.index] = each;
+        }
+        next_ += count;
+        scored_before_ = next_;
+    }
+
+    const reranker& ranker_;
+    const tools::passage_list& passages_;
+    const rerank_options& options_;
+    rank_options library_;
+    std::optional<query> query_;
+    std::vector<hit> hits_; // of the passages up to next_
+    std::size_t next_ = 0;
+    std::size_t step_ = 1;
+    std::size_t scored_before_ = 0; // by earlier calls
+    result_list list_;
+};
+
+void read_inputs(const rerank_options& options, tools::passage_list& passages,
+                 tools::reading_notes& notes) {
     std::vector<std::string> files = options.files;
     if (files.empty()) {
         files.emplace_back("-");
@@ -89,68 +198,82 @@ tools::passage_list read_inputs(const rerank_options& options, tools::reading_no
         tools::line_reader input(file);
         tools::read_passages(input, options.format, options.scoring.text_policy(), passages, notes);
     }
-    return passages;
 }
 
-result_list rank_passages(const reranker& ranker, const tools::passage_list& passages,
-                          const rerank_options& options) {
-    std::vector<std::string> texts;
-    texts.reserve(passages.size());
-    for (const tools::passage& each : passages.all()) {
-        texts.push_back(each.joined());
+/// The passages' places in a list of losses: none, as the table and the JSON mark each.
+void report_cut_passages(const result_list& list) {
+    text_losses losses("passages");
+    for (const result_row& row : list.rows) {
+        losses.cut("", row.tokens_cut);
     }
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
-    tools::progress_bar bar("ranking", passages.size());
-    rank_options library = options.for_library();
-    library.progress = [&bar](std::size_t done, std::size_t) { bar.update(done); };
-    const ranking ranked = ranker.score(options.query, views, library);
-    bar.finish();
-
-    result_list list;
-    list.query = options.query;
-    list.query_tokens_cut = ranked.query_tokens_cut;
-    list.query_replaced = ranked.query_replaced;
-    list.complete = ranked.complete;
-    for (const hit& each : ranked) {
-        list.rows.push_back({&passages[each.index], each.index, each.score, each.scored,
-                             each.tokens_seen, each.tokens_cut});
-    }
-    finish_list(list, options.top_k);
-    return list;
+    losses.report();
 }
 
 exit_code rerank_passages(const rerank_options& options) {
+    check_files(options);
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer(); // fails here, before anything is read, where there is none
     tools::reading_notes notes;
-    const tools::passage_list passages = read_inputs(options, notes);
-    if (passages.size() == 0) {
+    tools::passage_list passages;
+    passage_ranker ranking(ranker, passages, options);
+    std::string stopped; // reading, by the timeout
+    try {
+        const tools::reading_deadline limit(options.limit.deadline(),
+                                            [&ranking] { return ranking.score_some(); });
+        read_inputs(options, passages, notes);
+    } catch (const tools::reading_stopped& problem) {
+        stopped = problem.what();
+    }
+    if (passages.size() == 0 && stopped.empty()) {
         tools::print_message("mice: note: there are no passages to rank");
     }
     if (options.query.find_first_not_of(" \t\r\n") == std::string::npos) {
         tools::print_message("mice: note: the query is empty; the order means nothing");
     }
-    result_list list = rank_passages(ranker, passages, options);
-    if (list.query_tokens_cut > 0) {
-        tools::print_message("mice: note: the query is too long for this model; its last " +
-                             std::to_string(list.query_tokens_cut) + " tokens were cut");
-    }
+    result_list list = ranking.finish();
+    list.complete = list.complete && stopped.empty();
+    report_query(list.query_tokens_cut, list.query_replaced);
+    sigmoid_check check(ranker.config().kind, list.shown);
+    check.look_at(list);
     if (options.style() == output_style::trec) {
         list.query_id = options.query_id;
+        report_cut_passages(list);
     }
     tools::output out;
     write(out, list, options);
     out.flush();
+    check.report();
     const exit_code result = report(notes);
-    return list.complete ? result : report_timeout(list.scored, list.candidates);
+    return list.complete ? result : report_timeout(list.scored, list.candidates, stopped);
 }
 
 // ---- a TREC run ----
+
+/// One query's list of a run, as it is printed.
+result_list list_of(const candidate_list& candidates, std::size_t place, const scored_lists& scored,
+                    const tools::passage_list& corpus, const rerank_options& options) {
+    result_list list;
+    list.query_id = candidates.query.id;
+    list.query = candidates.query.text;
+    list.query_tokens_cut = scored.query_tokens_cut[place];
+    list.query_replaced = candidates.query.replaced;
+    list.shown = options.shown();
+    for (std::size_t i = 0; i < candidates.documents.size(); ++i) {
+        const std::uint32_t document = candidates.documents[i];
+        const float score = scored.scores[place][i];
+        list.rows.push_back({&corpus[document], i, score, score == score,
+                             scored.tokens_seen[document], scored.tokens_cut[document]});
+    }
+    finish_list(list, options.top_k);
+    list.complete = list.scored == list.candidates;
+    return list;
+}
 
 exit_code rerank_run(const rerank_options& options) {
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     tools::reading_notes notes;
+    const tools::reading_deadline limit(options.limit.deadline());
     const tools::bad_text policy = options.scoring.text_policy();
     const tools::passage_list corpus = tools::read_corpus(options.corpus, policy, notes);
     const auto queries = tools::read_queries(options.queries, policy, notes);
@@ -161,29 +284,21 @@ exit_code rerank_run(const rerank_options& options) {
 
     tools::output out;
     std::size_t pairs = 0;
+    sigmoid_check check(ranker.config().kind, options.shown());
     for (std::size_t q = 0; q < lists.size(); ++q) {
-        result_list list;
-        list.query_id = lists[q].query.id;
-        list.query = lists[q].query.text;
-        list.query_tokens_cut = scored.query_tokens_cut[q];
-        list.query_replaced = lists[q].query.replaced;
-        for (std::size_t i = 0; i < lists[q].documents.size(); ++i) {
-            const std::uint32_t document = lists[q].documents[i];
-            const float score = scored.scores[q][i];
-            list.rows.push_back({&corpus[document], i, score, score == score,
-                                 scored.tokens_seen[document], scored.tokens_cut[document]});
-        }
-        finish_list(list, options.top_k);
-        list.complete = list.scored == list.candidates;
+        const result_list list = list_of(lists[q], q, scored, corpus, options);
         pairs += list.candidates;
+        check.look_at(list);
         if (q > 0 && options.style() == output_style::table) {
             out.write("\n");
         }
         write(out, list, options);
     }
     out.flush();
+    check.report();
+    report_losses(lists, scored);
     const exit_code result = report(notes);
-    return scored.complete ? result : report_timeout(scored.pairs, pairs);
+    return scored.complete ? result : report_timeout(scored.pairs, pairs, "");
 }
 
 exit_code rerank(const rerank_options& options, bool has_query) {
@@ -194,7 +309,13 @@ exit_code rerank(const rerank_options& options, bool has_query) {
         if (options.corpus.empty() || options.queries.empty()) {
             throw usage_error("--run needs --corpus and --queries");
         }
-        return rerank_run(options);
+        try {
+            return rerank_run(options);
+        } catch (const tools::reading_stopped& problem) {
+            tools::print_message("mice: stopped by --timeout: " + std::string(problem.what()) +
+                                 "; nothing was ranked; allow more time");
+            return exit_code::timed_out;
+        }
     }
     if (!options.corpus.empty() || !options.queries.empty() || options.depth > 0) {
         throw usage_error("--corpus, --queries and --depth belong to --run");
@@ -220,7 +341,7 @@ void add_run_options(CLI::App& command, rerank_options& options) {
     command
         .add_option("--depth", options.depth,
                     "With --run: re-rank only the first N documents of each query, drop the rest")
-        ->check(CLI::PositiveNumber)
+        ->check(tools::whole_number(1))
         ->type_name("N");
 }
 
@@ -229,17 +350,13 @@ void add_output_options(CLI::App& command, rerank_options& options) {
         command.add_flag("--json", options.json, "Print one JSON object a query");
     command.add_flag("--trec", options.trec, "Print a TREC run")->excludes(json);
     command.add_option("--top-k", options.top_k, "Print only the best K passages; 0 prints all")
-        ->check(CLI::NonNegativeNumber)
+        ->check(tools::whole_number(0))
         ->type_name("K");
     command.add_option("--tag", options.tag, "Last column of --trec")->capture_default_str();
     command.add_option("--query-id", options.query_id, "First column of --trec for QUERY")
         ->capture_default_str();
     command.add_flag("--sigmoid", options.sigmoid, "Print scores from 0 to 1 instead of logits");
-    command
-        .add_option("--timeout", options.timeout,
-                    "Stop after so many seconds with what is ranked by then (exit code 3)")
-        ->check(CLI::PositiveNumber)
-        ->type_name("SECONDS");
+    options.limit.add_to(command);
 }
 
 } // namespace

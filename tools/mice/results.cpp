@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
+#include "common/output.hpp"
 #include "common/terminal.hpp"
 
 namespace mice::cli {
@@ -21,13 +23,38 @@ std::string right_aligned(const std::string& text, std::size_t columns) {
     return std::string(columns > text.size() ? columns - text.size() : 0, ' ') + text;
 }
 
-std::string short_score(const result_row& row) {
-    if (!row.scored) {
-        return "-";
-    }
-    char text[40];
-    std::snprintf(text, sizeof text, "%.4f", static_cast<double>(row.score));
+std::string with_digits(double value, int digits) {
+    char text[400]; // the largest double has 309 digits before the point
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
     return text;
+}
+
+/// The column of scores. Sigmoids get as many digits as tell different ones apart.
+std::vector<std::string> short_scores(const result_list& list) {
+    constexpr int usual_digits = 4;
+    constexpr int most_digits = 17;
+    const auto text_of = [&list](const result_row& row, int digits) -> std::string {
+        if (!row.scored) {
+            return "-";
+        }
+        return with_digits(list.shown == shown_score::sigmoid ? sigmoid(row.logit)
+                                                              : static_cast<double>(row.logit),
+                           digits);
+    };
+    int digits = usual_digits;
+    for (std::size_t i = 1; i < list.rows.size() && list.shown == shown_score::sigmoid; ++i) {
+        const result_row& above = list.rows[i - 1];
+        const result_row& row = list.rows[i];
+        while (row.scored && sigmoid(above.logit) != sigmoid(row.logit) && digits < most_digits &&
+               text_of(above, digits) == text_of(row, digits)) {
+            ++digits;
+        }
+    }
+    std::vector<std::string> texts;
+    for (const result_row& row : list.rows) {
+        texts.push_back(text_of(row, digits));
+    }
+    return texts;
 }
 
 /// What the reader should know about a row, or nothing.
@@ -61,13 +88,65 @@ std::string snippet(const tools::passage& passage) {
 
 } // namespace
 
+double sigmoid(float logit) {
+    return 1 / (1 + std::exp(-static_cast<double>(logit)));
+}
+
+std::string score_text(float logit, shown_score shown) {
+    return shown == shown_score::sigmoid ? tools::number_text(sigmoid(logit))
+                                         : tools::number_text(logit);
+}
+
+void add_score(tools::ordered_json& object, float logit, shown_score shown) {
+    if (shown == shown_score::sigmoid) {
+        object["score"] = sigmoid(logit);
+        object["logit"] = tools::json_number(logit);
+    } else {
+        object["score"] = tools::json_number(logit);
+    }
+}
+
+void sigmoid_check::look_at(std::vector<float> logits) {
+    if (shown_ != shown_score::sigmoid) {
+        return;
+    }
+    std::sort(logits.begin(), logits.end());
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        const double value = sigmoid(logits[i]);
+        hides_order_ = hides_order_ || value == 0 || value == 1 ||
+                       (i > 0 && logits[i - 1] != logits[i] && sigmoid(logits[i - 1]) == value);
+    }
+}
+
+void sigmoid_check::look_at(const result_list& list) {
+    std::vector<float> logits;
+    for (const result_row& row : list.rows) {
+        if (row.scored) {
+            logits.push_back(row.logit);
+        }
+    }
+    look_at(std::move(logits));
+}
+
+void sigmoid_check::report() const {
+    if (shown_ == shown_score::sigmoid && kind_ == model_kind::late_interaction) {
+        tools::print_message("mice: note: the scores of a late-interaction model are sums of "
+                             "cosines, of which a sigmoid is of no use; the order is that of the "
+                             "scores themselves: leave out --sigmoid to see them");
+    } else if (hides_order_) {
+        tools::print_message("mice: note: these scores are too far from 0 for --sigmoid, which "
+                             "rounds different ones to the same number; the order is that of the "
+                             "logits: leave out --sigmoid to see them");
+    }
+}
+
 void finish_list(result_list& list, std::size_t top_k) {
     for (result_row& row : list.rows) {
-        row.scored = row.scored && !std::isnan(row.score); // NaN has no place in an order
+        row.scored = row.scored && !std::isnan(row.logit); // NaN has no place in an order
     }
     std::stable_sort(list.rows.begin(), list.rows.end(),
                      [](const result_row& a, const result_row& b) {
-                         return a.scored != b.scored ? a.scored : a.scored && a.score > b.score;
+                         return a.scored != b.scored ? a.scored : a.scored && a.logit > b.logit;
                      });
     list.candidates = list.rows.size();
     list.scored = static_cast<std::size_t>(std::count_if(
@@ -75,14 +154,6 @@ void finish_list(result_list& list, std::size_t top_k) {
     if (top_k > 0 && top_k < list.rows.size()) {
         list.rows.resize(top_k);
     }
-}
-
-tools::ordered_json json_score(float score) {
-    if (!std::isfinite(score)) {
-        return nullptr;
-    }
-    // The shortest decimal that reads back as the same float, not the double beside it.
-    return std::stod(tools::score_text(static_cast<double>(score)));
 }
 
 void write_table(tools::output& out, const result_list& list) {
@@ -98,12 +169,18 @@ void write_table(tools::output& out, const result_list& list) {
         id_width = std::max(id_width, tools::display_width(tools::printable(row.passage->id)));
     }
     id_width = std::min(id_width, longest_id);
-    out.write("rank    score  " + padded("id", id_width) + "  passage\n");
+    const std::vector<std::string> scores = short_scores(list);
+    std::size_t score_width = 8;
+    for (const std::string& score : scores) {
+        score_width = std::max(score_width, score.size());
+    }
+    out.write("rank " + right_aligned("score", score_width) + "  " + padded("id", id_width) +
+              "  passage\n");
     for (std::size_t i = 0; i < list.rows.size(); ++i) {
         const result_row& row = list.rows[i];
         const std::string start =
             right_aligned(row.scored ? std::to_string(i + 1) : "-", 4) + " " +
-            right_aligned(short_score(row), 8) + "  " +
+            right_aligned(scores[i], score_width) + "  " +
             padded(tools::fit(tools::printable(row.passage->id), id_width), id_width) + "  ";
         const std::string end = remark(row);
         const std::size_t used = tools::display_width(start) + end.size();
@@ -113,7 +190,8 @@ void write_table(tools::output& out, const result_list& list) {
     }
     if (!list.complete) {
         out.write("PARTIAL: the time ran out after " + std::to_string(list.scored) + " of " +
-                  std::to_string(list.candidates) + " passages\n");
+                  std::to_string(list.candidates) + " passages" +
+                  (list.scored == list.candidates ? ", before the end of the input" : "") + "\n");
     }
 }
 
@@ -126,7 +204,11 @@ void write_json(tools::output& out, const result_list& list) {
         hit["index"] = row.index;
         hit["id"] = row.passage->id;
         hit["scored"] = row.scored;
-        hit["score"] = row.scored ? json_score(row.score) : tools::ordered_json(nullptr);
+        if (row.scored) {
+            add_score(hit, row.logit, list.shown);
+        } else {
+            hit["score"] = nullptr;
+        }
         hit["tokens_seen"] = row.tokens_seen;
         hit["tokens_cut"] = row.tokens_cut;
         hit["replaced"] = row.passage->replaced;
@@ -155,7 +237,7 @@ void write_trec(tools::output& out, const result_list& list, std::string_view ta
     std::string lines; // nothing is written if one of them cannot be
     for (std::size_t i = 0; i < list.rows.size() && list.rows[i].scored; ++i) {
         lines += tools::run_line(query_id, list.rows[i].passage->id, i + 1,
-                                 static_cast<double>(list.rows[i].score), tag);
+                                 score_text(list.rows[i].logit, list.shown), tag);
     }
     out.write(lines);
 }

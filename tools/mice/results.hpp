@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <mice/reranker.hpp>
 
 #include "common/output.hpp"
 #include "common/records.hpp"
@@ -15,11 +18,14 @@ namespace mice::cli {
 struct result_row {
     const tools::passage* passage = nullptr;
     std::size_t index = 0; ///< in the candidates as they were given
-    float score = 0;
-    bool scored = false; ///< false: the time ran out before
+    float logit = 0;       ///< what decides the order, whatever is shown
+    bool scored = false;   ///< false: the time ran out before
     std::size_t tokens_seen = 0;
     std::size_t tokens_cut = 0;
 };
+
+/// What is printed as a score.
+enum class shown_score { logit, sigmoid };
 
 /// One query's ranking: scored rows first, best first.
 struct result_list {
@@ -30,22 +36,43 @@ struct result_list {
     bool complete = true;
     std::size_t candidates = 0; ///< passages that were to be ranked
     std::size_t scored = 0;     ///< passages that have a score
+    shown_score shown = shown_score::logit;
     std::vector<result_row> rows;
 };
 
-/// Orders the rows by score, unscored ones last, equal ones as given; counts them; keeps `top_k`
+/// 1 / (1 + exp(-logit)), in double precision: floats would round the upper ones to 1 far earlier.
+[[nodiscard]] double sigmoid(float logit);
+/// A score as it is printed for programs: the fewest digits that read back as the same number.
+[[nodiscard]] std::string score_text(float logit, shown_score shown);
+/// "score", and with sigmoids "logit", which decides the order: members for a JSON object.
+void add_score(tools::ordered_json& object, float logit, shown_score shown);
+
+/// Finds out whether sigmoids hide the order of the scores that they were made of.
+class sigmoid_check {
+  public:
+    sigmoid_check(model_kind kind, shown_score shown) : kind_(kind), shown_(shown) {}
+    /// Looks at the scores of one query.
+    void look_at(std::vector<float> logits);
+    void look_at(const result_list& list);
+    /// Says so on standard error where it is the case.
+    void report() const;
+
+  private:
+    model_kind kind_;
+    shown_score shown_;
+    bool hides_order_ = false;
+};
+
+/// Orders the rows by logit, unscored ones last, equal ones as given; counts them; keeps `top_k`
 /// (0 keeps all).
 void finish_list(result_list& list, std::size_t top_k);
-
-/// A score for JSON: null unless it is a number.
-[[nodiscard]] tools::ordered_json json_score(float score);
 
 /// A table for people, fitted to the terminal's width.
 void write_table(tools::output& out, const result_list& list);
 /// One JSON object on one line.
 void write_json(tools::output& out, const result_list& list);
 /// Lines of a TREC run; unscored passages are left out. Throws mice::error for ids with white
-/// space.
+/// space or control characters.
 void write_trec(tools::output& out, const result_list& list, std::string_view tag);
 
 } // namespace mice::cli

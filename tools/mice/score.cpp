@@ -15,6 +15,8 @@
 #include "common/lines.hpp"
 #include "common/output.hpp"
 #include "mice/commands.hpp"
+#include "mice/losses.hpp"
+#include "mice/results.hpp"
 
 namespace mice::cli {
 namespace {
@@ -37,6 +39,8 @@ struct side {
 struct pair_line {
     side query;
     side document;
+    std::string place;        ///< "pairs.jsonl:17", for notes
+    std::size_t replaced = 0; ///< invalid sequences of its line that became U+FFFD
 };
 
 // Lines are worked on in groups: large enough to fill the threads, small enough to stay in memory.
@@ -89,9 +93,9 @@ side read_side(const io::json& object, const std::string& key, std::string_view 
 class pair_scorer {
   public:
     pair_scorer(const reranker& ranker, const score_options& options)
-        : ranker_(ranker), options_(options.scoring.for_library()) {
-        options_.output = options.sigmoid ? activation::sigmoid : activation::logit;
-    }
+        : ranker_(ranker), options_(options.scoring.for_library()),
+          shown_(options.sigmoid ? shown_score::sigmoid : shown_score::logit),
+          check_(ranker.config().kind, shown_) {}
 
     /// Throws, naming the place, for ids that the model does not have and texts that it cannot
     /// read.
@@ -117,6 +121,13 @@ class pair_scorer {
             write_same_query(pairs.subspan(first, end - first), out);
             first = end;
         }
+    }
+
+    /// Notes what was cut, and scores of which a sigmoid is of no use.
+    void report() const {
+        queries_cut_.report();
+        documents_cut_.report();
+        check_.report();
     }
 
   private:
@@ -161,9 +172,25 @@ class pair_scorer {
             last_ = asked;
         }
         const ranking scored = ranker_.score(*query_, encode(pairs), options_);
+        std::vector<float> logits;
         for (const hit& each : scored) {
-            out.write("{\"score\":" + tools::score_text(static_cast<double>(each.score)) + "}\n");
+            const pair_line& pair = pairs[each.index];
+            tools::ordered_json object;
+            add_score(object, each.score, shown_);
+            const auto add_loss = [&object](const char* key, std::size_t count) {
+                if (count > 0) {
+                    object[key] = count;
+                }
+            };
+            add_loss("query_tokens_cut", query_->tokens_cut());
+            add_loss("tokens_cut", each.tokens_cut);
+            add_loss("replaced", pair.replaced);
+            out.write(tools::json_line(object));
+            queries_cut_.cut(pair.place, query_->tokens_cut());
+            documents_cut_.cut(pair.place, each.tokens_cut);
+            logits.push_back(each.score);
         }
+        check_.look_at(std::move(logits));
     }
 
     std::vector<document> encode(std::span<const pair_line> pairs) const {
@@ -183,8 +210,12 @@ class pair_scorer {
 
     const reranker& ranker_;
     rank_options options_;
+    shown_score shown_;
     side last_;
     std::optional<query> query_;
+    text_losses queries_cut_{"queries"};
+    text_losses documents_cut_{"documents"};
+    sigmoid_check check_;
 };
 
 exit_code run_score(const score_options& options) {
@@ -192,6 +223,7 @@ exit_code run_score(const score_options& options) {
     pair_scorer scorer(ranker, options);
     tools::line_reader input(options.input);
     tools::output out;
+    tools::reading_notes notes;
     std::vector<pair_line> group;
     std::size_t bytes = 0;
     const auto finish_group = [&] {
@@ -207,8 +239,9 @@ exit_code run_score(const score_options& options) {
             std::size_t replaced = 0;
             const io::json object = tools::parse_object_line(
                 std::move(line), input.place(), options.scoring.text_policy(), replaced);
+            notes.replaced(input.place(), replaced);
             pair_line pair{read_side(object, "query", input.place()),
-                           read_side(object, "document", input.place())};
+                           read_side(object, "document", input.place()), input.place(), replaced};
             scorer.check(pair, input.place());
             group.push_back(std::move(pair));
             line.clear();
@@ -219,10 +252,13 @@ exit_code run_score(const score_options& options) {
         }
     } catch (const error&) {
         finish_group(); // the lines before the bad one are good
+        scorer.report();
+        (void)report(notes);
         throw;
     }
     finish_group();
-    return exit_code::ok;
+    scorer.report();
+    return report(notes);
 }
 
 } // namespace

@@ -7,21 +7,23 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include <mice/index.hpp>
 
+#include "common/id_lines.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
 #include "mice/commands.hpp"
 #include "mice/index_commands.hpp"
+#include "mice/losses.hpp"
 #include "mice/results.hpp"
+#include "mice/time_limit.hpp"
 
 namespace mice::cli {
 namespace {
-
-using steady_clock = std::chrono::steady_clock;
 
 constexpr std::size_t shown_hits = 10;
 
@@ -36,26 +38,25 @@ struct search_options {
     std::size_t depth = 100;
     bm25_options bm25;
     std::optional<std::size_t> top_k;
-    double timeout = 0;
+    time_limit limit;
     bool sigmoid = false;
     bool json = false;
     bool trec = false;
     std::string tag = "mice";
     std::string query_id = "1";
-    steady_clock::time_point start = steady_clock::now();
 
     [[nodiscard]] bool batch() const { return !queries.empty(); }
     [[nodiscard]] bool as_run() const { return trec || (batch() && !json); }
     /// People and programs want the best few, the evaluation of a run all.
     [[nodiscard]] std::size_t kept() const { return top_k.value_or(as_run() ? 0 : shown_hits); }
+    [[nodiscard]] shown_score shown() const {
+        return sigmoid ? shown_score::sigmoid : shown_score::logit;
+    }
+    /// Always with logits, which decide the order.
     [[nodiscard]] rank_options for_library() const {
         rank_options options = scoring.for_library();
-        options.output = sigmoid ? activation::sigmoid : activation::logit;
         options.top_k = kept();
-        if (timeout > 0) {
-            options.deadline = start + std::chrono::duration_cast<steady_clock::duration>(
-                                           std::chrono::duration<double>(timeout));
-        }
+        options.deadline = limit.deadline();
         return options;
     }
 };
@@ -75,7 +76,7 @@ class candidate_source {
         if (!options.ids.empty()) {
             tools::line_reader input(options.ids);
             for (std::string line; input.next_filled(line);) {
-                ids_.push_back(line);
+                ids_.push_back(tools::id_of(line));
             }
         }
         if (!options.run.empty()) {
@@ -117,8 +118,10 @@ class candidate_source {
 
 // ---- output ----
 
-result_list table_of(const index& from, const answer& found, std::vector<tools::passage>& shown) {
+result_list table_of(const index& from, const answer& found, std::vector<tools::passage>& shown,
+                     shown_score score) {
     result_list list;
+    list.shown = score;
     list.query = found.query.text;
     list.complete = found.ranked.complete;
     list.candidates = found.candidates;
@@ -134,18 +137,18 @@ result_list table_of(const index& from, const answer& found, std::vector<tools::
     return list;
 }
 
-std::string json_of(const index& from, const answer& found, bool with_id) {
+std::string json_of(const index& from, const answer& found, bool with_id, shown_score shown) {
     tools::ordered_json hits = tools::ordered_json::array();
     for (std::size_t i = 0; i < found.ranked.size(); ++i) {
         const index_hit& hit = found.ranked[i];
         const std::optional<stored_document> document = from.get(hit.id);
-        hits.push_back({{"rank", i + 1},
-                        {"id", hit.id},
-                        {"score", json_score(hit.score)},
-                        {"tokens_seen", hit.tokens_seen},
-                        {"tokens_cut", hit.tokens_cut},
-                        {"replaced", hit.replaced},
-                        {"metadata", document ? document->metadata : ""}});
+        tools::ordered_json object{{"rank", i + 1}, {"id", hit.id}};
+        add_score(object, hit.score, shown);
+        object["tokens_seen"] = hit.tokens_seen;
+        object["tokens_cut"] = hit.tokens_cut;
+        object["replaced"] = hit.replaced;
+        object["metadata"] = document ? document->metadata : "";
+        hits.push_back(std::move(object));
     }
     tools::ordered_json object;
     if (with_id) {
@@ -166,15 +169,16 @@ void write(tools::output& out, const index& from, const answer& found,
     if (options.as_run()) {
         std::string lines; // nothing is written if one of them cannot be
         for (std::size_t i = 0; i < found.ranked.size(); ++i) {
-            lines += tools::run_line(found.query.id, found.ranked[i].id, i + 1,
-                                     static_cast<double>(found.ranked[i].score), options.tag);
+            lines +=
+                tools::run_line(found.query.id, found.ranked[i].id, i + 1,
+                                score_text(found.ranked[i].score, options.shown()), options.tag);
         }
         out.write(lines);
     } else if (options.json) {
-        out.write(json_of(from, found, options.batch()));
+        out.write(json_of(from, found, options.batch(), options.shown()));
     } else {
         std::vector<tools::passage> shown;
-        write_table(out, table_of(from, found, shown));
+        write_table(out, table_of(from, found, shown, options.shown()));
     }
 }
 
@@ -184,7 +188,8 @@ void write(tools::output& out, const index& from, const answer& found,
 class searcher {
   public:
     searcher(const index& from, const search_options& options, tools::reading_notes& notes)
-        : index_(from), options_(options), notes_(notes) {}
+        : index_(from), options_(options), notes_(notes),
+          check_(from.ranker().config().kind, options.shown()) {}
 
     /// Calls `use` with the answers in the order of the queries.
     template <class Use> void run(std::span<const tools::query_record> queries, Use&& use) {
@@ -196,28 +201,77 @@ class searcher {
         tools::progress_bar bar("searching", queries.size());
         std::uint64_t done = 0;
         for (const tools::query_record& query : queries) {
-            use(rank_candidates(query, source.of(query)));
+            use(past_deadline() && done > 0 ? not_ranked(query, 0)
+                                            : rank_candidates(query, source.of(query)));
             bar.update(++done);
         }
     }
 
     [[nodiscard]] std::size_t unscored() const { return unscored_; }
+    [[nodiscard]] std::size_t queries_left_out() const { return left_out_; }
+    /// Notes what was cut, and scores of which a sigmoid is of no use.
+    void report() const {
+        if (options_.batch()) {
+            queries_cut_.report();
+        }
+        if (options_.as_run()) {
+            documents_cut_.report();
+        }
+        check_.report();
+    }
 
   private:
+    [[nodiscard]] bool past_deadline() const {
+        const auto deadline = options_.limit.deadline();
+        return deadline && std::chrono::steady_clock::now() >= *deadline;
+    }
+
+    /// A query that no time is left for, with the candidates that are known to be its own.
+    answer not_ranked(const tools::query_record& query, std::size_t candidates) {
+        ++left_out_;
+        answer found{query, candidates, {}};
+        found.ranked.unscored = candidates;
+        found.ranked.complete = false;
+        unscored_ += candidates;
+        return found;
+    }
+
     template <class Use> void rank_all(std::span<const tools::query_record> queries, Use&& use) {
-        tools::progress_bar bar("ranking", index_.size());
-        rank_options options = options_.for_library();
-        options.progress = [&bar](std::size_t done, std::size_t) { bar.update(done); };
+        tools::progress_bar bar("ranking", index_.size() * queries.size());
+        std::size_t done = 0;
+        while (done < queries.size()) {
+            if (done > 0 && past_deadline()) {
+                use(not_ranked(queries[done++], static_cast<std::size_t>(index_.size())));
+                continue;
+            }
+            const std::vector<query> encoded = encode_some(queries.subspan(done));
+            rank_options options = options_.for_library();
+            options.progress = [&](std::size_t documents, std::size_t) {
+                bar.update(index_.size() * done + documents * encoded.size());
+            };
+            std::vector<index_ranking> ranked = index_.rank_batch(encoded, options);
+            for (index_ranking& each : ranked) {
+                use(finish(
+                    {queries[done], static_cast<std::size_t>(index_.size()), std::move(each)}));
+                ++done;
+            }
+        }
+        bar.finish();
+    }
+
+    /// The next queries: all, or with a timeout as many as leave time to rank for them.
+    std::vector<query> encode_some(std::span<const tools::query_record> queries) const {
+        using clock = std::chrono::steady_clock;
+        const rank_options options = options_.for_library();
+        const clock::time_point begin = clock::now();
         std::vector<query> encoded;
         for (const tools::query_record& each : queries) {
             encoded.push_back(index_.ranker().encode_query(each.text, options));
+            if (options.deadline && (clock::now() - begin) * 20 >= *options.deadline - begin) {
+                break;
+            }
         }
-        std::vector<index_ranking> ranked = index_.rank_batch(encoded, options);
-        bar.finish();
-        for (std::size_t i = 0; i < queries.size(); ++i) {
-            use(finish(
-                {queries[i], static_cast<std::size_t>(index_.size()), std::move(ranked[i])}));
-        }
+        return encoded;
     }
 
     answer rank_candidates(const tools::query_record& query, const std::vector<std::string>& ids) {
@@ -236,20 +290,31 @@ class searcher {
 
     answer finish(answer found) {
         unscored_ += found.ranked.unscored;
-        if (found.ranked.query_tokens_cut > 0) {
-            tools::print_message(
-                "mice: note: the query" +
-                (options_.batch() ? " " + errors::quoted(found.query.id) : std::string()) +
-                " is too long for this model; its last " +
-                std::to_string(found.ranked.query_tokens_cut) + " tokens were cut");
+        if (options_.batch()) {
+            queries_cut_.cut(errors::quoted(found.query.id), found.ranked.query_tokens_cut);
+        } else {
+            report_query(found.ranked.query_tokens_cut, found.ranked.query_replaced);
         }
+        std::vector<float> logits;
+        for (const index_hit& hit : found.ranked) {
+            if (hit.tokens_cut > 0 && cut_ids_.insert(hit.id).second) {
+                documents_cut_.cut("", hit.tokens_cut);
+            }
+            logits.push_back(hit.score);
+        }
+        check_.look_at(std::move(logits));
         return found;
     }
 
     const index& index_;
     const search_options& options_;
     tools::reading_notes& notes_;
+    text_losses queries_cut_{"queries"};
+    text_losses documents_cut_{"documents"};
+    std::unordered_set<std::string> cut_ids_; // a document may be found by many queries
+    sigmoid_check check_;
     std::size_t unscored_ = 0;
+    std::size_t left_out_ = 0;
 };
 
 void check(const search_options& options, bool has_query) {
@@ -277,6 +342,29 @@ std::vector<tools::query_record> queries_of(const search_options& options,
     return {{options.query_id, options.query, 0}};
 }
 
+exit_code report_timeout(const searcher& search) {
+    const std::size_t left_out = search.queries_left_out();
+    tools::print_message(
+        "mice: stopped by --timeout: " + std::to_string(search.unscored()) +
+        " pairs have no score" +
+        (left_out > 0 ? ", " + std::to_string(left_out) + " queries were not searched for" : "") +
+        ", and the results are partial; allow more time or rank fewer documents");
+    return exit_code::timed_out;
+}
+
+exit_code search_in(const index& from, const search_options& options) {
+    const tools::reading_deadline limit(options.limit.deadline());
+    tools::reading_notes notes;
+    const std::vector<tools::query_record> queries = queries_of(options, notes);
+    tools::output out;
+    searcher search(from, options, notes);
+    search.run(queries, [&](const answer& found) { write(out, from, found, options); });
+    out.flush();
+    search.report();
+    const exit_code result = report(notes);
+    return search.unscored() > 0 || search.queries_left_out() > 0 ? report_timeout(search) : result;
+}
+
 exit_code run_search(const search_options& options, bool has_query) {
     check(options, has_query);
     const reranker ranker = options.scoring.load();
@@ -292,20 +380,13 @@ exit_code run_search(const search_options& options, bool has_query) {
                                    " keeps no words; rank all documents with --all, or give "
                                    "candidates with --ids or --run");
     }
-    tools::reading_notes notes;
-    const std::vector<tools::query_record> queries = queries_of(options, notes);
-    tools::output out;
-    searcher search(from, options, notes);
-    search.run(queries, [&](const answer& found) { write(out, from, found, options); });
-    out.flush();
-    const exit_code result = report(notes);
-    if (search.unscored() > 0) {
-        tools::print_message("mice: stopped by --timeout: " + std::to_string(search.unscored()) +
-                             " pairs have no score, and the results are partial; allow more time "
-                             "or rank fewer documents");
+    try {
+        return search_in(from, options);
+    } catch (const tools::reading_stopped& problem) {
+        tools::print_message("mice: stopped by --timeout: " + std::string(problem.what()) +
+                             "; nothing was ranked; allow more time");
         return exit_code::timed_out;
     }
-    return result;
 }
 
 void add_candidate_options(CLI::App& search, search_options& options) {
@@ -321,7 +402,7 @@ void add_candidate_options(CLI::App& search, search_options& options) {
     search
         .add_option("--depth", options.depth, "Candidates a query, of the index's BM25 or of --run")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber)
+        ->check(tools::whole_number(1))
         ->type_name("N");
     search.add_option("--k1", options.bm25.k1, "BM25's k1")->capture_default_str()->type_name("X");
     search.add_option("--b", options.bm25.b, "BM25's b")->capture_default_str()->type_name("X");
@@ -335,17 +416,13 @@ void add_output_options(CLI::App& search, search_options& options) {
     search
         .add_option("--top-k", options.top_k,
                     "Print only the best K; 0 prints all. 10 if not given, all in a TREC run")
-        ->check(CLI::NonNegativeNumber)
+        ->check(tools::whole_number(0))
         ->type_name("K");
     search.add_option("--tag", options.tag, "Last column of a TREC run")->capture_default_str();
     search.add_option("--query-id", options.query_id, "First column of --trec for QUERY")
         ->capture_default_str();
     search.add_flag("--sigmoid", options.sigmoid, "Print scores from 0 to 1 instead of logits");
-    search
-        .add_option("--timeout", options.timeout,
-                    "Stop after so many seconds with what is ranked by then (exit code 3)")
-        ->check(CLI::PositiveNumber)
-        ->type_name("SECONDS");
+    options.limit.add_to(search);
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "mice/commands.hpp"
 #include "mice/model_path.hpp"
@@ -127,7 +128,7 @@ std::string number(double value) {
     return text;
 }
 
-tools::ordered_json json_number(double value) {
+tools::ordered_json finite_or_null(double value) {
     return std::isfinite(value) ? tools::ordered_json(value) : tools::ordered_json(nullptr);
 }
 
@@ -140,8 +141,8 @@ exit_code run_selftest(const selftest_options& options) {
     tools::output out;
     if (options.json) {
         out.write(tools::json_line({{"pairs", found.pairs},
-                                    {"largest", json_number(found.largest)},
-                                    {"mean", json_number(found.mean)},
+                                    {"largest", finite_or_null(found.largest)},
+                                    {"mean", finite_or_null(found.mean)},
                                     {"worst_pair", found.worst_pair},
                                     {"tolerance", options.tolerance},
                                     {"passed", passed}}));
@@ -172,7 +173,7 @@ void add_selftest_command(CLI::App& app, command& chosen) {
         ->type_name("FILE")
         ->check(not_empty());
     selftest->add_option("--tolerance", options->tolerance, "Largest deviation that passes")
-        ->check(CLI::NonNegativeNumber)
+        ->check(tools::finite_number(tools::zero::allowed))
         ->capture_default_str()
         ->type_name("X");
     selftest->add_option("--threads", options->threads, "Threads to use; 0 is one for each core")

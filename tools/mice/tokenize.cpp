@@ -11,10 +11,12 @@
 #include <mice/tokenizer.hpp>
 
 #include "common/lines.hpp"
+#include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "common/records.hpp"
 #include "common/tokenizer_files.hpp"
 #include "mice/commands.hpp"
+#include "mice/losses.hpp"
 #include "mice/model_path.hpp"
 
 namespace mice::cli {
@@ -61,8 +63,7 @@ source open_source(const tokenize_options& options) {
 }
 
 std::string text_of(std::string line, const tools::line_reader& input,
-                    const tokenize_options& options) {
-    std::size_t replaced = 0;
+                    const tokenize_options& options, std::size_t& replaced) {
     const io::json object = tools::parse_object_line(
         std::move(line), input.place(),
         options.strict_utf8 ? tools::bad_text::refuse : tools::bad_text::replace, replaced);
@@ -73,8 +74,12 @@ std::string text_of(std::string line, const tools::line_reader& input,
     return text->get<std::string>();
 }
 
-std::string json_text(const encoding& encoded, const tokenizer& words, bool with_tokens) {
+std::string json_text(const encoding& encoded, const tokenizer& words, bool with_tokens,
+                      std::size_t replaced) {
     tools::ordered_json object{{"ids", encoded.ids}, {"cut", encoded.cut}};
+    if (replaced > 0) {
+        object["replaced"] = replaced;
+    }
     if (with_tokens) {
         tools::ordered_json tokens = tools::ordered_json::array();
         for (const std::int32_t id : encoded.ids) {
@@ -97,17 +102,24 @@ exit_code run_tokenize(const tokenize_options& options) {
 
     tools::line_reader input(options.input);
     tools::output out;
+    tools::reading_notes notes;
+    text_losses texts_cut("texts");
     std::string line;
     while (input.next_filled(line)) {
-        const std::string text = text_of(std::move(line), input, options);
-        out.write(json_text(words.encode(text, encoding_options), words, options.tokens));
+        std::size_t replaced = 0;
+        const std::string text = text_of(std::move(line), input, options, replaced);
+        notes.replaced(input.place(), replaced);
+        const encoding encoded = words.encode(text, encoding_options);
+        texts_cut.cut(input.place(), encoded.cut);
+        out.write(json_text(encoded, words, options.tokens, replaced));
         line.clear();
         if (!input.ready()) {
             out.flush();
         }
     }
     out.flush();
-    return exit_code::ok;
+    texts_cut.report();
+    return report(notes);
 }
 
 } // namespace
@@ -142,7 +154,7 @@ void add_tokenize_command(CLI::App& app, command& chosen) {
         tokenize
             ->add_option("--max-tokens", options->max_tokens,
                          "Cut at so many tokens, special tokens included, instead")
-            ->check(CLI::PositiveNumber)
+            ->check(tools::whole_number(1))
             ->type_name("N");
     tokenize->add_flag("--no-limit", options->no_limit, "Cut nothing")->excludes(max_tokens);
     tokenize->add_flag("--no-special", options->no_special, "Add no [CLS] and [SEP]");

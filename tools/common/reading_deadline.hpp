@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <streambuf>
+#include <string>
+#include <string_view>
+
+#include <mice/error.hpp>
+
+// Reading that comes to an end at a given time, however slow whoever writes is.
+namespace mice::tools {
+
+/// What a line_reader throws at the deadline. What was read before is whole.
+class reading_stopped : public error {
+  public:
+    explicit reading_stopped(std::string_view input)
+        : error(errc::stopped, "the time ran out before the end of " + std::string(input)) {}
+};
+
+/// While it lives, every line_reader throws reading_stopped at the deadline. One at a time, on the
+/// program's main thread.
+class reading_deadline {
+  public:
+    using clock = std::chrono::steady_clock;
+    /// `meanwhile` is called while nothing is there to be read, and when half of the time is over:
+    /// it does a little of the work on what was read, or returns false where there is none.
+    explicit reading_deadline(std::optional<clock::time_point> deadline,
+                              std::function<bool()> meanwhile = {});
+    ~reading_deadline();
+    reading_deadline(const reading_deadline&) = delete;
+    reading_deadline& operator=(const reading_deadline&) = delete;
+
+    /// The one that lives and has a deadline, or nullptr.
+    [[nodiscard]] static const reading_deadline* current() noexcept;
+    [[nodiscard]] clock::time_point when() const noexcept { return *deadline_; }
+    /// Throws reading_stopped, naming `input`, when the time is over; works meanwhile when half of
+    /// it is.
+    void check(std::string_view input) const;
+    /// Whether it found something to do.
+    [[nodiscard]] bool work_meanwhile() const { return meanwhile_ && meanwhile_(); }
+
+  private:
+    std::optional<clock::time_point> deadline_;
+    clock::time_point halfway_;
+    std::function<bool()> meanwhile_;
+};
+
+/// Reads what may keep its reader waiting, such as a pipe, and no longer than a reading_deadline
+/// allows. Throws reading_stopped then, and mice::error (errc::io) where reading fails.
+class waiting_input : public std::streambuf {
+  public:
+    /// Whether this system can read `path` so: a pipe, a terminal or another device; "-" is
+    /// standard input.
+    [[nodiscard]] static bool suits(const std::filesystem::path& path);
+    /// Opens it; `limit` outlives this object. Throws mice::error (errc::io).
+    waiting_input(const std::filesystem::path& path, std::string name,
+                  const reading_deadline& limit);
+    ~waiting_input() override;
+    waiting_input(const waiting_input&) = delete;
+    waiting_input& operator=(const waiting_input&) = delete;
+
+    /// Whether something, or the end, is there to be read.
+    [[nodiscard]] bool ready() const;
+
+  protected:
+    int_type underflow() override;
+
+  private:
+    int descriptor_ = 0;
+    std::string name_;
+    const reading_deadline& limit_;
+    std::array<char, 1 << 16> buffer_{};
+};
+
+} // namespace mice::tools
