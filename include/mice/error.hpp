@@ -244,7 +244,8 @@ namespace errors {
     return {errc::unsupported, "file " + quoted(file) + " of the index has format version " +
                                    std::string(version) +
                                    ", mice " MICE_VERSION_STRING
-                                   " reads version 1; use the mice that wrote it, or a newer one"};
+                                   " reads versions 1 and 2; use the mice that wrote it, or a "
+                                   "newer one"};
 }
 
 [[nodiscard]] inline error unreadable_index(std::string_view folder, std::string_view newest,

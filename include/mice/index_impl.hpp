@@ -21,13 +21,14 @@ namespace detail {
     return access.files == nullptr ? io::system_files() : *access.files;
 }
 
-[[nodiscard]] inline store::manifest first_manifest(const reranker& ranker,
-                                                    const index_options& options) {
+[[nodiscard]] inline store::manifest
+first_manifest(const reranker& ranker, const index_options& options, text::word_form form) {
     store::manifest made;
     made.codec = store::kept_codec(options.codec);
     store::validate(made.codec, *ranker.shared_model());
     made.model = store::bound_model(ranker.shared_model(), made.codec).identity;
     made.words = options.words;
+    made.form = form;
     return made;
 }
 
@@ -47,8 +48,8 @@ inline index index::open(const std::filesystem::path& folder, const reranker& ra
 
 inline index index::create(const std::filesystem::path& folder, const reranker& ranker,
                            const index_options& options, const index_access& access) {
-    store::create_index(detail::files_of(access), folder, detail::first_manifest(ranker, options),
-                        {});
+    store::create_index(detail::files_of(access), folder,
+                        detail::first_manifest(ranker, options, text::word_form::current), {});
     return open(folder, ranker, access);
 }
 
@@ -58,7 +59,7 @@ inline index index::create_like(const std::filesystem::path& folder, const reran
         store::open_newest(detail::files_of(access), other, ranker.shared_model());
     const store::manifest& there = from.commit->commit();
     store::create_index(detail::files_of(access), folder,
-                        detail::first_manifest(ranker, {there.codec, there.words}),
+                        detail::first_manifest(ranker, {there.codec, there.words}, there.form),
                         from.commit->codec_parameters());
     return open(folder, ranker, access);
 }
@@ -253,6 +254,10 @@ inline std::vector<index_candidate> index::candidates(std::string_view query, st
             throw errors::bad_index_file(each.file->name(),
                                          "its words are of another number of documents");
         }
+        if (views.back().form() != commit->commit().form) {
+            throw errors::bad_index_file(each.file->name(),
+                                         "its words are of another form than the index's");
+        }
         parts.push_back(
             {&views.back(), [&each](std::uint32_t document) { return each.live(document); }});
     }
@@ -324,6 +329,8 @@ inline index_stats index::stats() const {
     made.files = commit.files().size() + 1;
     made.codec = commit.codec;
     made.words = commit.words;
+    made.words_form =
+        commit.words == index_words::none ? 0 : static_cast<std::uint32_t>(commit.form);
     made.model = commit.model.name;
     made.fingerprint = commit.model.fingerprint;
     made.recovered = opened.recovered;

@@ -174,10 +174,10 @@ TEST_CASE("hostile manifests with a right checksum are refused") {
     };
     // These are not damage: an older commit would only hide them.
     const auto newer = error_of([](json& all) {
-        all = {{"format", "mice-index"}, {"version", 2}};
+        all = {{"format", "mice-index"}, {"version", 3}};
     });
     REQUIRE(newer.code == mice::errc::unsupported);
-    REQUIRE(newer.says("version 2"));
+    REQUIRE(newer.says("version 3"));
     REQUIRE(error_of([](json& all) { all["codec"]["name"] = "int2"; }).code ==
             mice::errc::invalid_argument);
     REQUIRE(error_of([](json& all) { all["model"]["document_fingerprint"] = "x"; }).code ==

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
+#include <mice/io/checksum.hpp>
 #include <mice/io/json.hpp>
 
 using Catch::Matchers::Contains;
@@ -49,7 +51,62 @@ fs::path segment_of(const workplace& place, const std::string& folder = "i") {
     return largest;
 }
 
+/// Makes the only manifest of an empty index that of mice whose words had their first form.
+void make_older(const workplace& place) {
+    const fs::path file = place.path("i") / "manifest-00000000000000000001";
+    std::string text = content(file);
+    const std::size_t version = text.find("\"version\":2");
+    REQUIRE(version != std::string::npos);
+    text = text.substr(0, text.find('\n') + 1);
+    text[text.find('2', version)] = '1';
+    const mice::io::hash128 sum =
+        mice::io::checksum128(std::as_bytes(std::span(text.data(), text.size())));
+    place.write("i/" + file.filename().string(), text + mice::io::hex_digits(sum) + "\n");
+}
+
 } // namespace
+
+TEST_CASE("fault 07: search finds parts of runs without spaces and folded forms") {
+    const workplace place;
+    place.write("texts.jsonl", "{\"id\":\"ja\",\"text\":\"今日は成語しりとりをした\"}\n"
+                               "{\"id\":\"fi\",\"text\":\"\uFB01nance soft\u00ADhyphen\"}\n");
+    REQUIRE(place.mice("index add i texts.jsonl --create").code == 0);
+    const auto found = [&place](const std::string& query) {
+        const result got = place.mice("search i '" + query + "' --json");
+        INFO(got.err);
+        CHECK(got.err.find("older") == std::string::npos);
+        std::vector<std::string> ids;
+        for (const json& hit : json::parse(got.out)["hits"]) {
+            ids.push_back(hit["id"]);
+        }
+        return ids;
+    };
+    CHECK(found("しりとり") == std::vector<std::string>{"ja"});
+    CHECK(found("finance") == std::vector<std::string>{"fi"});
+    CHECK(found("softhyphen") == std::vector<std::string>{"fi"});
+    CHECK(stats(place)["words_form"] == 2);
+}
+
+TEST_CASE("fault 07: an index of older words says so wherever its words are used") {
+    const workplace place;
+    REQUIRE(place.mice("index create i").code == 0);
+    make_older(place);
+    const auto says = [](const result& got) {
+        INFO(got.err);
+        CHECK(got.code == 0);
+        CHECK_THAT(got.err, Contains("older form 1") && Contains("new index"));
+    };
+    place.write("texts.jsonl", "{\"id\":\"ja\",\"text\":\"w5 今日は成語しりとりをした\"}\n");
+    says(place.mice("index add i texts.jsonl"));
+    says(place.mice("index stats i"));
+    CHECK_THAT(place.mice("index stats i").out, Contains("kept, of the older form 1"));
+    CHECK(stats(place)["words_form"] == 1);
+    says(place.mice("search i w5"));
+    says(place.mice("index create like --like i"));
+    CHECK_THAT(place.mice("search i --all w5").err, !Contains("older"));
+    CHECK(json::parse(place.mice("search i 'しりとり' --json").out)["hits"].empty());
+    CHECK(json::parse(place.mice("search i 語 --json").out)["hits"].size() == 1);
+}
 
 TEST_CASE("an index is created, filled, listed and described") {
     const workplace place;

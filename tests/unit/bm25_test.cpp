@@ -326,7 +326,7 @@ TEST_CASE("a words section that lies about its sizes is refused") {
     };
     constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
     refused(change([](words_trailer& t) { t.magic[0] = 'x'; }), "trailer");
-    refused(change([](words_trailer& t) { t.version = 2; }), "version 2");
+    refused(change([](words_trailer& t) { t.version = 3; }), "version 3");
     refused(change([](words_trailer& t) { t.documents = 0xFFFFFFFF; }), "larger than");
     refused(change([](words_trailer& t) { ++t.documents; }), "do not fill");
     refused(change([](words_trailer& t) { t.terms = most; }), "do not fill");

@@ -94,6 +94,17 @@ std::string text_of(const index_codec& codec) {
            (codec.drop != dropped_tokens::none ? ", without " + name_of(codec.drop) : "");
 }
 
+void note_older_words(const index_stats& stats, const std::string& folder) {
+    if (stats.older_words()) {
+        tools::print_message(
+            "mice: note: the words of the index in " + errors::quoted(folder) +
+            " are of the older form 1, and queries are cut as they were: a part of a run of kana, "
+            "hangul, Thai or another script without spaces, and what a ligature, a full-width "
+            "letter or a word with a soft hyphen stands for, is not among its candidates; to have "
+            "that, add the documents to a new index (mice index add NEW --create)");
+    }
+}
+
 void report_postponed(const std::string& reason) {
     if (!reason.empty()) {
         tools::print_message("mice: note: all is committed, but joining small segments has to "

@@ -185,6 +185,7 @@ exit_code run_add(const add_options& options) {
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     index into = open_for_adding(options, ranker);
+    note_older_words(into.stats(), options.folder);
     tools::reading_notes notes;
     std::vector<std::string> files = options.files;
     if (files.empty()) {

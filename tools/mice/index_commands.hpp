@@ -43,6 +43,8 @@ struct creation_options {
 [[nodiscard]] std::string name_of(dropped_tokens drop);
 /// A codec as people read it: "int8, pooled by 2, without stop-words".
 [[nodiscard]] std::string text_of(const index_codec& codec);
+/// Says where the words of an index are of an older form, and what to do; nothing else.
+void note_older_words(const index_stats& stats, const std::string& folder);
 /// A warning where a commit had to leave something for later.
 void report_postponed(const std::string& reason);
 

@@ -82,6 +82,7 @@ tools::ordered_json to_json(const index_stats& stats) {
             {"pool", stats.codec.pool},
             {"drop", name_of(stats.codec.drop)},
             {"words", stats.words == index_words::keep},
+            {"words_form", stats.words_form},
             {"model", stats.model},
             {"fingerprint", stats.fingerprint},
             {"recovered", stats.recovered}};
@@ -114,7 +115,9 @@ std::string stats_text(const index_stats& stats) {
     number("files", stats.files);
     number("generation", stats.generation);
     line("codec", text_of(stats.codec));
-    line("words", stats.words == index_words::keep ? "kept" : "none");
+    line("words", stats.older_words()                ? "kept, of the older form 1"
+                  : stats.words == index_words::keep ? "kept"
+                                                     : "none");
     line("model", tools::printable(stats.model));
     line("fingerprint", tools::printable(stats.fingerprint));
     return text;
@@ -126,6 +129,7 @@ exit_code run_stats(const read_options& options) {
     tools::output out;
     out.write(options.json ? tools::json_line(to_json(stats)) : stats_text(stats));
     out.flush();
+    note_older_words(stats, options.target.folder);
     return exit_code::ok;
 }
 

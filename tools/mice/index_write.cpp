@@ -31,6 +31,7 @@ exit_code run_create(const create_options& options) {
             : index::create_like(options.target.folder, ranker, options.like);
     const index_stats stats = made.stats();
     tools::output out;
+    note_older_words(stats, options.target.folder);
     out.write("made an empty index in " + options.target.folder + ": codec " +
               text_of(stats.codec) + "; model " + stats.model + "\n");
     out.flush();

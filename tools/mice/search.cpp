@@ -380,6 +380,9 @@ exit_code run_search(const search_options& options, bool has_query) {
                                    " keeps no words; rank all documents with --all, or give "
                                    "candidates with --ids or --run");
     }
+    if (!options.all && options.ids.empty() && options.run.empty()) {
+        note_older_words(stats, options.target.folder);
+    }
     try {
         return search_in(from, options);
     } catch (const tools::reading_stopped& problem) {

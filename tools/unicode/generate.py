@@ -5,10 +5,11 @@
     tools/unicode/generate.py [--ucd /usr/share/unicode] [--check] [OUTPUT]
 
 Needs the files of Debian's package unicode-data, version 15.0: UnicodeData.txt, DerivedAge.txt,
-DerivedCoreProperties.txt, PropList.txt, SpecialCasing.txt, CompositionExclusions.txt. --check
-compares OUTPUT with what would be written and changes nothing.
+DerivedCoreProperties.txt, PropList.txt, SpecialCasing.txt, CompositionExclusions.txt,
+CaseFolding.txt, Scripts.txt, ScriptExtensions.txt, LineBreak.txt. --check compares OUTPUT with what
+would be written and changes nothing.
 
-Three kinds of tables come out:
+Four kinds of tables come out:
 
 * the plain properties of Unicode 15.0: general category, canonical combining class, canonical
   decomposition and composition, lowercase. A test compares each of them with utf8proc over all code
@@ -21,6 +22,9 @@ Three kinds of tables come out:
   changed in between are listed in CATEGORY_IN_8_0.
 * `split_class`: letters, numbers and white space as the regular expression of Hugging Face's
   ByteLevel pre-tokenizer sees them, as of Unicode 16.0.
+* `word_kind` and `foldings`: how a text is cut into the words of BM25 (text/words.hpp), as of
+  Unicode 15.0. A folding is the whole of it: compatibility decomposition, full case folding, no
+  accents, decimal digits as 0 to 9. What is folded so needs no other table.
 """
 
 import argparse
@@ -102,6 +106,18 @@ FLAGS = {
 
 SPLIT_CLASSES = "other letter number white_space".split()
 
+# What a code point is to the words of BM25, and flags beside that. `spaceless` are scripts whose
+# words have no space between them; `prolonged` belongs to the kana before it.
+WORD_KINDS = "separator letter dropped mark han hiragana katakana prolonged hangul spaceless".split()
+WORD_FLAGS = {"folds": 16, "alone": 32, "raised": 64}
+
+IDEOGRAPHIC = {"Han", "Tangut", "Nushu", "Khitan_Small_Script"}
+# Beside those with Line_Break=SA, whose lines are broken with a dictionary as well.
+SPACELESS = {"Bopomofo", "Yi", "Balinese", "Javanese"}
+TATWEEL = 0x640  # lengthens an Arabic word and means nothing
+# Voiced marks that stand by themselves are typed for those that combine.
+FOLDED_OTHERWISE = {0x309B: [0x3099], 0x309C: [0x309A]}
+
 HANGUL_FIRST, HANGUL_LAST = 0xAC00, 0xD7A3
 BLOCK = 128
 
@@ -123,8 +139,12 @@ class Ucd:
         self.category = ["Cn"] * CODE_POINTS
         self.combining = {}
         self.lowercase = {}
+        self.casefold = {}
+        self.compatibility = {}  # code -> (tag, parts of one step)
+        self.digit = {}
         self.age = [None] * CODE_POINTS
         self.alphabetic, self.join_control, self.white_space = set(), set(), set()
+        self.ignorable = set()
         self.excluded = {code for first, last, _ in records(folder / "CompositionExclusions.txt")
                          for code in range(first, last + 1)}
         self.read_unicode_data(folder / "UnicodeData.txt")
@@ -134,7 +154,9 @@ class Ucd:
         newest = max(version for version in self.age if version)
         if newest != UCD_VERSION:
             sys.exit(f"{folder}: expected Unicode {UCD_VERSION}, found {newest}")
-        for name, properties in (("DerivedCoreProperties.txt", {"Alphabetic": self.alphabetic}),
+        for name, properties in (("DerivedCoreProperties.txt",
+                                  {"Alphabetic": self.alphabetic,
+                                   "Default_Ignorable_Code_Point": self.ignorable}),
                                  ("PropList.txt", {"Join_Control": self.join_control,
                                                    "White_Space": self.white_space})):
             for first, last, fields in records(folder / name):
@@ -145,6 +167,13 @@ class Ucd:
             lower = [int(code, 16) for code in fields[0].split()]
             if not condition and lower != [self.lowercase.get(first, first)]:
                 self.lowercase[first] = lower
+        for first, _, fields in records(folder / "CaseFolding.txt"):
+            if fields[0] in "CF":
+                self.casefold[first] = [int(code, 16) for code in fields[1].split()]
+        self.script, self.line_break, self.script_extensions = (
+            {code: fields[0] for first, last, fields in records(folder / name)
+             for code in range(first, last + 1)}
+            for name in ("Scripts.txt", "LineBreak.txt", "ScriptExtensions.txt"))
 
     def read_unicode_data(self, path):
         raw, first_of_range = {}, None
@@ -159,8 +188,13 @@ class Ucd:
             self.category[first:code + 1] = [field[2]] * (code - first + 1)
             if field[3] != "0":
                 self.combining[code] = int(field[3])
-            if field[5] and not field[5].startswith("<"):
+            if field[5].startswith("<"):
+                tag, *parts = field[5].split()
+                self.compatibility[code] = (tag, [int(part, 16) for part in parts])
+            elif field[5]:
                 raw[code] = [int(part, 16) for part in field[5].split()]
+            if field[2] == "Nd":
+                self.digit[code] = int(field[6])
             if field[13]:
                 self.lowercase[code] = int(field[13], 16)
 
@@ -227,6 +261,134 @@ def bert_flags(ucd):
         }
         flags[code] = sum(FLAGS[name] for name, value in has.items() if value)
     return flags
+
+
+class Words:
+    """How the words of BM25 are folded and cut: `kinds`, one byte for each code point (WORD_KINDS
+    and WORD_FLAGS), and `foldings`, the code points that stand for one."""
+
+    def __init__(self, ucd):
+        self.ucd = ucd
+        self.composed = {(first, second): code for first, second, code in ucd.composition}
+        word_later = in_ranges(WORD_AFTER_15_0)
+        self.lower_later = {code: [target + code - first]
+                            for first, last, target in LOWERCASE_AFTER_15_0
+                            for code in range(first, last + 1)}
+        self.is_word = [code in ucd.alphabetic or code in word_later or
+                        ucd.category[code] in ("Mn", "Mc", "Me", "Nd")
+                        for code in range(CODE_POINTS)]
+        self.scripts_of_sa = {ucd.script[code] for code, value in ucd.line_break.items()
+                              if value == "SA" and code in ucd.script} | SPACELESS
+        plain = [self.plain_kind(code) for code in range(CODE_POINTS)]
+        self.kinds, self.foldings = bytearray(CODE_POINTS), {}
+        for code in range(CODE_POINTS):
+            folded = self.fold(code, plain)
+            if folded == [code]:
+                self.kinds[code] = WORD_KINDS.index(plain[code])
+            elif folded == []:
+                self.kinds[code] = WORD_KINDS.index("dropped")
+            elif all(plain[part] == "separator" for part in folded):
+                self.kinds[code] = WORD_KINDS.index("separator")
+            else:
+                self.foldings[code] = folded
+                self.kinds[code] = WORD_FLAGS["folds"] + self.flags(code)
+
+    def plain_kind(self, code):
+        """The kind of a code point that stands for itself."""
+        ucd = self.ucd
+        category, script = ucd.category[code], ucd.script.get(code)
+        extensions = set(ucd.script_extensions.get(code, "").split())
+        if code in ucd.ignorable or code == TATWEEL or category == "Me":
+            return "dropped"
+        if code in (0x3099, 0x309A):
+            return "mark"
+        if category in ("Mn", "Mc") and script in self.scripts_of_sa:
+            return "mark"
+        if category == "Mn" or (category == "Mc" and script in ("Common", "Inherited")):
+            return "dropped"
+        if not self.is_word[code]:
+            return "separator"
+        if script in IDEOGRAPHIC or 0x2EBF0 <= code <= 0x2EE5D or "Hani" in extensions:
+            return "han"
+        if extensions and extensions <= {"Hira", "Kana"}:
+            return "prolonged"
+        if script in ("Hiragana", "Katakana", "Hangul"):
+            return script.lower()
+        spaceless = ucd.line_break.get(code) == "SA" or script in SPACELESS
+        return "spaceless" if spaceless and category != "Nd" else "letter"
+
+    def decompose(self, code):
+        ucd = self.ucd
+        if code in ucd.compatibility:
+            return [part for child in ucd.compatibility[code][1] for part in self.decompose(child)]
+        if code in ucd.decomposition and ucd.decomposition[code] != [code]:
+            return [part for child in ucd.decomposition[code] for part in self.decompose(child)]
+        return [code]
+
+    def fold_case(self, code):
+        if self.ucd.category[code] == "Mn":  # a Greek iota subscript is an accent here
+            return [code]
+        return self.ucd.casefold.get(code, self.lower_later.get(code, [code]))
+
+    def fold(self, code, plain):
+        ucd = self.ucd
+        if code in FOLDED_OTHERWISE:
+            return FOLDED_OTHERWISE[code]
+        before, codes = None, [code]
+        while codes != before:
+            before = codes
+            codes = [part for each in codes for part in self.decompose(each)]
+            codes = [part for each in codes for part in self.fold_case(each)]
+        folded = []
+        for each in codes:
+            if each in (0x3099, 0x309A) and folded and (folded[-1], each) in self.composed:
+                folded[-1] = self.composed[folded[-1], each]
+            elif plain[each] == "separator" and codes != [code]:
+                folded += [0x20] if folded[-1:] != [0x20] else []
+            elif plain[each] != "dropped":
+                folded.append(0x30 + ucd.digit[each] if each in ucd.digit else each)
+        return folded
+
+    def flags(self, code):
+        """Circled numbers and fractions are words of their own; raised ones end a word."""
+        tag = self.ucd.compatibility.get(code, ("",))[0]
+        if self.is_word[code]:
+            return 0
+        return (WORD_FLAGS["alone"] if tag in ("<circle>", "<fraction>") else
+                WORD_FLAGS["raised"] if tag == "<super>" else 0)
+
+    def runs(self):
+        """[first, last, stride, step, target]: every stride-th code of the range stands for the
+        next code after step more."""
+        runs = []
+        for code, folded in sorted(self.foldings.items()):
+            if len(folded) > 1:
+                continue
+            target = folded[0]
+            if runs:
+                first, last, stride, step, start = runs[-1]
+                count = (last - first) // stride
+                gap, change = code - last, target - (start + count * step)
+                if gap in (1, 2) and change in (0, 1, 2) and \
+                        (first == last or (gap, change) == (stride, step)):
+                    runs[-1][1:4] = [code, gap, change]
+                    continue
+            runs.append([code, code, 1, 0, target])
+        return runs
+
+    def sequences(self):
+        """(code, offset, length) and the pool that offsets count in; texts that lie in others are
+        not written again."""
+        pool, entries = [], []
+        several = {code: folded for code, folded in self.foldings.items() if len(folded) > 1}
+        text = ""
+        for folded in sorted(several.values(), key=lambda each: -len(each)):
+            part = "".join(map(chr, folded))
+            if part not in text:
+                text += part
+        for code, folded in sorted(several.items()):
+            entries.append((code, text.index("".join(map(chr, folded))), len(folded)))
+        return entries, [ord(each) for each in text]
 
 
 def two_stage(flags):
@@ -306,6 +468,10 @@ def header(ucd):
         pool += parts
     index, blocks = two_stage(bert_flags(ucd))
     split_index, split_blocks = two_stage(split_classes(ucd))
+    words = Words(ucd)
+    word_index, word_blocks = two_stage(words.kinds)
+    word_flag_lines = "\n".join(f"    {name} = {value}," for name, value in WORD_FLAGS.items())
+    sequences, sequence_pool = words.sequences()
     flag_lines = "\n".join(f"    {name} = {value}," for name, value in FLAGS.items())
     categories = lines(name.lower() for name in CATEGORIES)
 
@@ -343,7 +509,17 @@ enum class split_class : std::uint8_t {{
 {lines(SPLIT_CLASSES)}
 }};
 
-/// The tables behind unicode.hpp.
+/// What a code point is to the words of BM25 (Unicode 15.0).
+enum class word_kind : std::uint8_t {{
+{lines(WORD_KINDS)}
+}};
+
+/// Flags beside a word_kind.
+enum class word_flag : std::uint8_t {{
+{word_flag_lines}
+}};
+
+/// The tables behind unicode.hpp and words.hpp.
 namespace data {{
 
 struct combining_run {{
@@ -363,6 +539,12 @@ struct composition {{
 
 struct lowercase_run {{
     std::uint32_t first, last, stride, target;
+}};
+
+struct folding_run {{
+    std::uint32_t first, last;
+    std::uint8_t stride, step;
+    std::uint32_t target;
 }};
 
 inline constexpr std::uint32_t flag_block = {BLOCK};
@@ -389,6 +571,18 @@ inline constexpr std::uint32_t flag_block = {BLOCK};
 {array("std::uint8_t", "split_index", map(str, split_index),
        "Block of 128 code points -> block of split_blocks.")}
 {array("std::uint8_t", "split_blocks", map(str, split_blocks), "split_class values.")}
+{array("std::uint8_t", "word_index", map(str, word_index),
+       "Block of 128 code points -> block of word_blocks.")}
+{array("std::uint8_t", "word_blocks", map(str, word_blocks), "A word_kind and word_flag bits.")}
+{array("folding_run", "folding_runs",
+       (f"{{0x{a:X}, 0x{b:X}, {stride}, {step}, 0x{target:X}}}"
+        for a, b, stride, step, target in words.runs()),
+       "Code i * stride of a range stands for target + i * step.")}
+{array("decomposition", "folding_sequences",
+       (f"{{0x{code:X}, {offset}, {length}}}" for code, offset, length in sequences),
+       "What stands for several code points: a range of folding_pool.")}
+{array("std::uint32_t", "folding_pool", (f"0x{c:X}" for c in sequence_pool),
+       "The code points that folding_sequences refers to.")}
 }} // namespace data
 }} // namespace text
 MICE_NAMESPACE_END

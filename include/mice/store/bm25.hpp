@@ -74,7 +74,7 @@ inline std::vector<query_word> query_words(std::span<const bm25_part> parts, std
     std::unordered_map<std::string, std::size_t> places;
     std::vector<std::string> texts;
     std::vector<double> counts;
-    for (std::string& word : text::analyse(query)) {
+    for (std::string& word : text::analyse(query, text::word_use::query, form_of(parts))) {
         const auto [place, fresh] = places.try_emplace(word, texts.size());
         if (fresh) {
             texts.push_back(std::move(word));
@@ -190,7 +190,8 @@ inline void validate(const bm25_options& options) {
 /// sum over query words of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b
 /// dl/avgdl)). Document lengths are exact, where Lucene rounds them; a word that the query repeats
 /// counts as often. Memory: eight bytes a document of the largest part, and what `depth` takes.
-/// Throws errc::format for damaged sections. Thread-safe.
+/// The query is cut into words as the parts' documents were. Throws errc::format for damaged
+/// sections and for those of two forms. Thread-safe.
 [[nodiscard]] inline std::vector<bm25_hit> bm25_search(std::span<const bm25_part> parts,
                                                        std::string_view query, std::size_t depth,
                                                        const bm25_options& options = {}) {

@@ -22,8 +22,9 @@ enum class index_words { keep, none };
 
 /// What an index is; fixed when it is created.
 struct index_options {
-    index_codec codec{};                   ///< how states are stored
-    index_words words = index_words::keep; ///< about a tenth of the texts' size
+    index_codec codec{}; ///< how states are stored
+    index_words words =
+        index_words::keep; ///< about a tenth of the texts' size, without spaces more
 };
 
 /// How a program works with an index.
@@ -114,11 +115,18 @@ struct index_stats {
     index_bytes bytes{};
     index_codec codec{};
     index_words words = index_words::keep;
+    /// How texts were cut into words: 2, or 1 of mice before it knew scripts without spaces and
+    /// compatibility forms (see older_words()); 0: no words.
+    std::uint32_t words_form = 0;
     std::string model;       ///< name of the model file, or its fingerprint
     std::string fingerprint; ///< of the documents
     /// Empty, or why the newest commit could not be read and the one before it was opened.
     std::string recovered;
 
+    /// Whether the words are of an older form: queries are cut as they were, and what that form
+    /// does not know is not found by candidates(). Documents added later are cut so, too; a new
+    /// index has the current form.
+    [[nodiscard]] bool older_words() const noexcept { return words_form == 1; }
     /// Bytes of codes for each encoded token, deleted documents included; 0 without documents.
     [[nodiscard]] double bytes_per_token() const noexcept {
         return all_tokens == 0 ? 0.0

@@ -19,11 +19,13 @@
 #include <mice/store/blob_file.hpp>
 #include <mice/store/index_types.hpp>
 #include <mice/store/segment_format.hpp>
+#include <mice/text/word_form.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace store {
 
-inline constexpr std::uint64_t index_version = 1;
+/// Of indexes with words of text::word_form::current; all others are of version 1.
+inline constexpr std::uint64_t index_version = 2;
 inline constexpr std::string_view lock_name = "lock";
 inline constexpr std::size_t largest_manifest = std::size_t{16} << 20;
 
@@ -43,6 +45,7 @@ struct manifest {
     index_model model;
     index_codec codec;
     index_words words = index_words::keep;
+    text::word_form form = text::word_form::current; ///< of the words, in all segments
     blob_record parameters; ///< of the codec; file 0: none, or not learned yet
     std::vector<segment_record> segments;
 
@@ -119,7 +122,8 @@ class manifest_reader {
         if (text(all, "format") != "mice-index") {
             throw wrong("'format' is not 'mice-index'");
         }
-        if (const std::uint64_t version = number(all, "version"); version != index_version) {
+        const std::uint64_t version = number(all, "version");
+        if (version == 0 || version > index_version) {
             throw errors::newer_index(file_, std::to_string(version));
         }
         check_keys(all, {"format", "version", "generation", "next_file", "model", "codec", "words",
@@ -130,6 +134,8 @@ class manifest_reader {
         read_model(object(all, "model"), made.model);
         read_codec(object(all, "codec"), made);
         made.words = boolean(all, "words") ? index_words::keep : index_words::none;
+        made.form = version == 1 && made.words == index_words::keep ? text::word_form::older
+                                                                    : text::word_form::current;
         const io::json& segments = member(all, "segments");
         if (!segments.is_array()) {
             throw wrong("'segments' is no array");
@@ -296,8 +302,10 @@ inline io::json to_json(const segment_record& segment) {
     for (const segment_record& each : given.segments) {
         segments.push_back(detail::to_json(each));
     }
+    const bool needs_older = given.words == index_words::none ||
+                             given.form == text::word_form::older; // read by older programs, too
     const io::json all = {{"format", "mice-index"},
-                          {"version", index_version},
+                          {"version", needs_older ? 1 : index_version},
                           {"generation", given.generation},
                           {"next_file", given.next_file},
                           {"model",

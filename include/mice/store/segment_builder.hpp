@@ -47,8 +47,10 @@ inline std::uint32_t count32(std::size_t count) {
 class segment_builder {
   public:
     segment_builder(io::file_system& files, const std::filesystem::path& folder,
-                    std::uint64_t number, index_words words)
-        : file_(files, folder, number), keeps_words_(words == index_words::keep), slots_(8) {
+                    std::uint64_t number, index_words words,
+                    text::word_form form = text::word_form::current)
+        : file_(files, folder, number), keeps_words_(words == index_words::keep), slots_(8),
+          words_(form) {
         file_.begin(section::codes);
     }
 

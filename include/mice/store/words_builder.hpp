@@ -53,7 +53,9 @@ class posting_writer {
 /// Writes a words section from its words in ascending order; keeps 16 bytes of each word.
 class words_writer {
   public:
-    explicit words_writer(const byte_sink& sink) : sink_(sink) {}
+    words_writer(const byte_sink& sink, text::word_form form) : sink_(sink) {
+        trailer_.version = static_cast<std::uint32_t>(form);
+    }
 
     void term(std::string_view text, const posting_writer& postings) {
         entries_.push_back(
@@ -65,7 +67,6 @@ class words_writer {
 
     void finish(std::span<const std::uint32_t> lengths) {
         trailer_.magic = words_magic;
-        trailer_.version = words_version;
         trailer_.documents = static_cast<std::uint32_t>(lengths.size());
         trailer_.terms = entries_.size();
         for (const std::uint32_t length : lengths) {
@@ -94,6 +95,8 @@ class words_writer {
 /// Collects the words of documents and writes them as a words section. Not thread-safe.
 class words_builder {
   public:
+    explicit words_builder(text::word_form form = text::word_form::current) : form_(form) {}
+
     /// Adds the next document; a document without text still counts. Throws
     /// errc::invalid_argument beyond 2^32 - 1 documents.
     void add(std::string_view text) {
@@ -101,12 +104,11 @@ class words_builder {
             throw errors::bad_argument("a words section holds at most 4294967295 documents");
         }
         const auto document = static_cast<std::uint32_t>(lengths_.size());
-        const std::vector<std::string> words = text::analyse(text);
+        const std::size_t length =
+            text::each_word(text, text::word_use::document, form_,
+                            [this, document](const std::string& word) { count(word, document); });
         constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
-        for (const std::string& word : words) {
-            count(word, document);
-        }
-        lengths_.push_back(static_cast<std::uint32_t>(std::min(words.size(), most)));
+        lengths_.push_back(static_cast<std::uint32_t>(std::min(length, most)));
     }
 
     /// Documents added so far.
@@ -127,7 +129,7 @@ class words_builder {
         }
         std::sort(order.begin(), order.end(),
                   [](const auto* a, const auto* b) { return a->first < b->first; });
-        detail::words_writer writer(sink);
+        detail::words_writer writer(sink, form_);
         for (const auto* place : order) {
             detail::posting_writer all = lists_[place->second].written;
             all.add(lists_[place->second].open);
@@ -144,7 +146,7 @@ class words_builder {
         return bytes;
     }
     /// Back to no documents.
-    void clear() { *this = {}; }
+    void clear() { *this = words_builder(form_); }
 
   private:
     struct list {
@@ -171,6 +173,7 @@ class words_builder {
         found.open = {document, 1};
     }
 
+    text::word_form form_;
     std::unordered_map<std::string, std::uint32_t> places_;
     std::vector<list> lists_;
     std::vector<std::uint32_t> lengths_;
@@ -279,7 +282,7 @@ inline std::vector<std::uint32_t> kept_lengths(std::span<const words_part> parts
 /// Joins words sections: the documents that stay, in the order of the parts, become numbers from 0
 /// up. The result is byte for byte what a words_builder would write for them, but for a document
 /// that it read otherwise. Memory: 16 bytes a word, 4 bytes a document and the longest list.
-/// Throws errc::format for damaged sections.
+/// Throws errc::format for damaged sections and for those of two forms.
 inline void merge_words(std::span<const words_part> parts, const byte_sink& sink) {
     std::vector<detail::kept_documents> kept;
     std::vector<detail::term_cursor> cursors;
@@ -287,7 +290,7 @@ inline void merge_words(std::span<const words_part> parts, const byte_sink& sink
         kept.emplace_back(part, kept.empty() ? 0 : kept.back().end());
         cursors.emplace_back(*part.words);
     }
-    detail::words_writer writer(sink);
+    detail::words_writer writer(sink, form_of(parts));
     while (true) {
         const word_record* least = nullptr;
         for (const detail::term_cursor& cursor : cursors) {

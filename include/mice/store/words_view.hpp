@@ -25,9 +25,9 @@ namespace store {
 /// length for each document, and this. docs/format.md describes the bytes.
 struct words_trailer {
     std::array<char, 8> magic{};
-    std::uint32_t version = 0;
+    std::uint32_t version = 0; ///< the text::word_form of the words
     std::uint32_t documents = 0;
-    std::uint64_t total_length = 0; ///< words of all documents
+    std::uint64_t total_length = 0; ///< lengths of all documents together
     std::uint64_t terms = 0;        ///< different words
     std::uint64_t record_bytes = 0;
     std::array<std::byte, 24> reserved{}; ///< zero
@@ -44,7 +44,6 @@ static_assert(sizeof(words_entry) == 16);
 static_assert(std::endian::native == std::endian::little, "index files are little-endian");
 
 inline constexpr std::array<char, 8> words_magic{'M', 'I', 'C', 'E', 'W', 'R', 'D', 'S'};
-inline constexpr std::uint32_t words_version = 1;
 
 /// How often a document holds a word.
 struct posting {
@@ -129,21 +128,28 @@ class words_view {
         if (trailer_.magic != words_magic) {
             throw errors::bad_words("no trailer at its end");
         }
-        if (trailer_.version != words_version) {
+        if (trailer_.version != static_cast<std::uint32_t>(text::word_form::older) &&
+            trailer_.version != static_cast<std::uint32_t>(text::word_form::current)) {
             throw errors::not_supported("version " + std::to_string(trailer_.version) +
                                         " of an index's words");
         }
         check_sizes();
     }
 
+    /// How texts were cut into these words, and queries have to be; current where there are none.
+    [[nodiscard]] text::word_form form() const noexcept {
+        return trailer_.version == static_cast<std::uint32_t>(text::word_form::older)
+                   ? text::word_form::older
+                   : text::word_form::current;
+    }
     /// Documents that the section was made for; their numbers go from 0 up.
     [[nodiscard]] std::uint32_t documents() const noexcept { return trailer_.documents; }
-    /// Words of all documents, repetitions included.
+    /// The lengths of all documents together.
     [[nodiscard]] std::uint64_t total_length() const noexcept { return trailer_.total_length; }
     /// Different words.
     [[nodiscard]] std::uint64_t terms() const noexcept { return trailer_.terms; }
 
-    /// How many words a document has; `document` is below documents().
+    /// A document's length in words, see text::each_word; `document` is below documents().
     [[nodiscard]] std::uint32_t length(std::uint32_t document) const {
         std::uint32_t value = 0;
         load(value, lengths_begin() + std::uint64_t{4} * document);
@@ -237,6 +243,17 @@ class words_view {
     byte_reader reader_;
     words_trailer trailer_{};
 };
+
+/// The form of the words of all parts, each with a member `words`; current where there is none.
+/// Throws errc::format where two differ: their words mean different things.
+template <class Parts> [[nodiscard]] text::word_form form_of(const Parts& parts) {
+    for (const auto& part : parts) {
+        if (part.words->form() != parts[0].words->form()) {
+            throw errors::bad_words("words of two forms side by side");
+        }
+    }
+    return parts.empty() ? text::word_form::current : parts[0].words->form();
+}
 
 } // namespace store
 MICE_NAMESPACE_END

@@ -322,8 +322,8 @@ inline void index_writer::append_waiting() {
             continue;
         }
         if (builder_ == nullptr) {
-            builder_ = std::make_unique<segment_builder>(files_, folder_, next_file_++,
-                                                         base_->commit().words);
+            builder_ = std::make_unique<segment_builder>(
+                files_, folder_, next_file_++, base_->commit().words, base_->commit().form);
             built_deletions_ = deletion_set();
         }
         const bool with_ids = needs_token_ids(engine_->config());

@@ -174,6 +174,12 @@ inline void index_writer::check_mergeable(const snapshot& other,
         };
         throw fail("choice of words", said(there.words), said(here.words));
     }
+    if (here.form != there.form) {
+        const auto said = [](text::word_form form) {
+            return "form " + std::to_string(static_cast<std::uint32_t>(form));
+        };
+        throw fail("form of words", said(there.form), said(here.form));
+    }
     const std::span<const std::byte> mine = base_->codec_parameters();
     const std::span<const std::byte> theirs = other.codec_parameters();
     if (!mine.empty() && !theirs.empty() &&

@@ -74,6 +74,24 @@ inline constexpr char32_t last_code_point = 0x10FFFF;
         data::split_blocks[block * data::flag_block + code % data::flag_block]);
 }
 
+/// A word_kind and word_flag bits of a code point (a separator past U+10FFFF).
+[[nodiscard]] constexpr std::uint8_t word_class(char32_t code) noexcept {
+    if (code > last_code_point)
+        return 0;
+    const std::size_t block = data::word_index[code / data::flag_block];
+    return data::word_blocks[block * data::flag_block + code % data::flag_block];
+}
+
+/// The kind in a word_class; of no meaning where it has word_flag::folds.
+[[nodiscard]] constexpr word_kind kind_of(std::uint8_t word_class) noexcept {
+    return static_cast<word_kind>(word_class & 0x0F);
+}
+
+/// Whether a word_class has that flag.
+[[nodiscard]] constexpr bool has(std::uint8_t word_class, word_flag flag) noexcept {
+    return (word_class & static_cast<std::uint8_t>(flag)) != 0;
+}
+
 /// General category in Unicode 15.0; cn for unassigned code points and past U+10FFFF.
 [[nodiscard]] constexpr category general_category(char32_t code) noexcept {
     if (code > last_code_point)
@@ -174,6 +192,40 @@ constexpr char32_t compose_hangul(char32_t first, char32_t second) noexcept {
                ? char32_t{entry->composite}
                : 0;
 }
+
+/// What stands for a code point in words, where its word_class has word_flag::folds: 1 to 18 code
+/// points, compatibility decomposition, full case folding and the loss of accents in one step.
+class folding {
+  public:
+    constexpr explicit folding(char32_t code) noexcept : single_(code) {
+        const auto run = std::lower_bound(
+            data::folding_runs.begin(), data::folding_runs.end(), code,
+            [](const data::folding_run& entry, char32_t c) { return entry.last < c; });
+        if (run != data::folding_runs.end() && run->first <= code &&
+            (code - run->first) % run->stride == 0) {
+            single_ = run->target + (code - run->first) / run->stride * run->step;
+            return;
+        }
+        const auto entry = std::lower_bound(
+            data::folding_sequences.begin(), data::folding_sequences.end(), code,
+            [](const data::decomposition& each, char32_t c) { return each.code < c; });
+        if (entry != data::folding_sequences.end() && entry->code == code) {
+            first_ = entry->offset;
+            size_ = entry->length;
+        }
+    }
+
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
+    /// Code point i, below size().
+    [[nodiscard]] constexpr char32_t operator[](std::size_t i) const noexcept {
+        return size_ == 1 ? single_ : char32_t{data::folding_pool[first_ + i]};
+    }
+
+  private:
+    char32_t single_;
+    std::uint32_t first_ = 0;
+    std::uint8_t size_ = 1;
+};
 
 /// Full lowercase mapping in Unicode 15.0, without context (U+0130 gives two code points, a capital
 /// sigma never becomes a final one).

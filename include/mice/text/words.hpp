@@ -4,88 +4,280 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <mice/config.hpp>
+#include <mice/text/older_words.hpp>
 #include <mice/text/stemmer.hpp>
 #include <mice/text/unicode.hpp>
+#include <mice/text/word_form.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace text {
 
-/// Longest word in bytes; a longer run of letters is split there, between two code points.
-inline constexpr std::size_t longest_word = 255;
-
-/// English words that say nothing of a text's subject, sorted. "s" and "t" are what is left of
-/// "it's" and "don't".
-inline constexpr std::array<std::string_view, 55> stop_words{
-    "a",    "an",   "and",  "are",  "as",    "at",    "be",    "but",  "by",   "can",  "did",
-    "do",   "does", "for",  "from", "had",   "has",   "have",  "he",   "how",  "if",   "in",
-    "into", "is",   "it",   "its",  "no",    "not",   "of",    "on",   "or",   "s",    "she",
-    "such", "t",    "that", "the",  "their", "then",  "there", "they", "this", "to",   "was",
-    "we",   "were", "what", "when", "where", "which", "who",   "why",  "will", "with", "you"};
-static_assert(std::is_sorted(stop_words.begin(), stop_words.end()));
-
-/// Whether a lower-case word is one of stop_words.
-[[nodiscard]] constexpr bool is_stop_word(std::string_view word) noexcept {
-    return std::binary_search(stop_words.begin(), stop_words.end(), word);
-}
+/// What words are for: a document gives more of them, so that a query finds it by any part.
+enum class word_use { document, query };
 
 namespace detail {
 
-/// Appends the lower-case base letters of a code point: no accents, so that "Café" finds "cafe".
-inline void append_folded(std::string& word, char32_t code) {
-    const mapping lower = lowercase(code);
-    for (const char32_t letter : lower.view()) {
-        const mapping parts = decompose(letter);
-        for (const char32_t part : parts.view()) {
-            if (!is_nonspacing_mark(part)) {
-                append_utf8(word, part);
-            }
+/// The lower-case form of the ASCII letters and digits, 0 for every other byte.
+inline constexpr std::array<char, 256> ascii_letters = [] {
+    std::array<char, 256> made{};
+    for (std::size_t byte = 0; byte < 128; ++byte) {
+        const char c = static_cast<char>(byte);
+        const bool upper = c >= 'A' && c <= 'Z';
+        if (upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+            made[byte] = static_cast<char>(upper ? c - 'A' + 'a' : c);
         }
     }
-}
+    return made;
+}();
 
-inline bool separates_words(char32_t code) {
-    return !is_word(code) || general_category(code) == category::pc;
-}
+/// Cuts texts into words of word_form::current and calls sink(std::string) for each.
+template <class Sink> class word_cutter {
+  public:
+    word_cutter(word_use use, Sink& sink) : use_(use), sink_(sink) {}
 
-inline void finish_word(std::string& word, std::vector<std::string>& words) {
-    if (!word.empty() && !is_stop_word(word)) {
-        words.push_back(porter_stem(std::move(word)));
+    /// Takes a whole text; returns its length: how many words, parts of others not counted.
+    std::size_t cut(std::string_view text) {
+        length_ = 0;
+        for (std::size_t position = 0; position < text.size();) {
+            if (static_cast<unsigned char>(text[position]) < 0x80) {
+                position = add_ascii(text, position);
+                continue;
+            }
+            const decoded next = decode_utf8(text, position);
+            position += next.bytes;
+            if (next.valid) {
+                add(next.code);
+            } else {
+                end();
+            }
+        }
+        end();
+        return length_;
     }
-    word.clear();
-}
+
+  private:
+    static constexpr std::size_t nowhere = std::string::npos;
+    /// A base and its marks; what a text has beyond that is left out.
+    static constexpr std::size_t longest_unit = 8;
+
+    /// Takes ASCII from `position` on, at least one character; returns where it stopped.
+    std::size_t add_ascii(std::string_view text, std::size_t position) {
+        end_units();
+        for (; position < text.size(); ++position) {
+            const char letter = ascii_letters[static_cast<unsigned char>(text[position])];
+            if (letter == 0) {
+                break;
+            }
+            make_room();
+            word_ += letter;
+            raised_ = nowhere;
+        }
+        if (position < text.size() && static_cast<unsigned char>(text[position]) < 0x80) {
+            end_word();
+            ++position;
+        }
+        return position;
+    }
+
+    void add(char32_t code) {
+        const std::uint8_t found = word_class(code);
+        if (!has(found, word_flag::folds)) {
+            const word_kind kind = kind_of(found);
+            raised_ = kind == word_kind::letter ? nowhere : raised_;
+            put(code, kind);
+            return;
+        }
+        if (has(found, word_flag::alone)) {
+            end();
+        }
+        const std::size_t plain =
+            !has(found, word_flag::raised) ? nowhere : std::min(raised_, word_.size());
+        const folding parts(code);
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            put(parts[i], kind_of(word_class(parts[i])));
+        }
+        raised_ = plain;
+        if (has(found, word_flag::alone)) {
+            end();
+        }
+    }
+
+    void put(char32_t code, word_kind kind) {
+        switch (kind) {
+        case word_kind::separator:
+            return end();
+        case word_kind::dropped:
+            return;
+        case word_kind::letter:
+            end_units();
+            make_room();
+            return append_utf8(word_, code);
+        case word_kind::mark:
+            return add_mark(code);
+        default:
+            end_word();
+            return add_unit(code, kind);
+        }
+    }
+
+    // ---- scripts with spaces ----
+
+    void make_room() {
+        constexpr std::size_t longest_letter = 16;
+        if (word_.size() > longest_word - longest_letter) {
+            end_word();
+        }
+    }
+    /// A word that ends in raised characters ("mc²", "Java™") counts with them and without.
+    void end_word() {
+        if (!word_.empty()) {
+            const bool both = raised_ > 0 && raised_ < word_.size();
+            const bool plain = both && give(word_.substr(0, raised_));
+            length_ += give(std::move(word_)) || plain ? 1 : 0;
+            word_.clear();
+        }
+        raised_ = nowhere;
+    }
+    bool give(std::string word) {
+        if (is_stop_word(word)) {
+            return false;
+        }
+        sink_(porter_stem(std::move(word)));
+        return true;
+    }
+
+    // ---- scripts without: units, each a character and its marks, and pairs of neighbours ----
+
+    void add_unit(char32_t code, word_kind script) {
+        if (script == word_kind::prolonged) {
+            script = script_ == word_kind::hiragana ? script_ : word_kind::katakana;
+        }
+        if (script != script_) {
+            end_units();
+        } else if (joins(code)) {
+            return;
+        }
+        end_unit();
+        script_ = script;
+        unit_[0] = code;
+        unit_size_ = 1;
+    }
+    /// Jamo become syllables, kana and its marks one character, as in Normalization Form C.
+    bool joins(char32_t code) {
+        const bool may = (code >= 0x1161 && code <= 0x11FF) || code == 0x3099 || code == 0x309A;
+        const char32_t whole = may && unit_size_ == 1 ? compose(unit_[0], code) : 0;
+        if (whole != 0) {
+            unit_[0] = whole;
+        }
+        return whole != 0;
+    }
+    /// Voiced marks belong to kana, the others to the scripts whose spelling has them.
+    void add_mark(char32_t code) {
+        const bool kana = script_ == word_kind::hiragana || script_ == word_kind::katakana;
+        const bool voiced = code == 0x3099 || code == 0x309A;
+        if ((voiced ? kana && !joins(code) : script_ == word_kind::spaceless) &&
+            unit_size_ < longest_unit) {
+            unit_[unit_size_++] = code;
+        }
+    }
+    void end_unit() {
+        if (unit_size_ == 0) {
+            return;
+        }
+        const std::span<char32_t> marks = std::span(unit_).subspan(1, unit_size_ - 1);
+        if (marks.size() > 1) {
+            marks_.assign(marks.begin(), marks.end());
+            reorder_marks(marks_);
+            std::copy(marks_.begin(), marks_.end(), marks.begin());
+        }
+        std::string unit;
+        for (const char32_t code : std::span(unit_).first(unit_size_)) {
+            append_utf8(unit, code);
+        }
+        unit_size_ = 0;
+        ++length_;
+        // Ideographs mean something by themselves; of the others a pair says enough.
+        if (use_ == word_use::document || script_ == word_kind::han) {
+            sink_(std::string(unit));
+        }
+        if (++units_ > 1) {
+            sink_(before_ + unit);
+        }
+        before_ = std::move(unit);
+    }
+    void end_units() {
+        if (script_ == word_kind::separator) {
+            return;
+        }
+        end_unit();
+        if (units_ == 1 && use_ == word_use::query && script_ != word_kind::han) {
+            sink_(std::move(before_));
+        }
+        units_ = 0;
+        script_ = word_kind::separator;
+    }
+
+    void end() {
+        end_units();
+        end_word();
+    }
+
+    word_use use_;
+    Sink& sink_;
+    std::size_t length_ = 0;
+    std::string word_;
+    std::size_t raised_ = nowhere;            ///< where in word_ its raised end begins
+    word_kind script_ = word_kind::separator; ///< of the run of units; separator: there is none
+    std::size_t units_ = 0;                   ///< of the run, without the one that is open
+    std::array<char32_t, longest_unit> unit_{};
+    std::size_t unit_size_ = 0;
+    std::string before_; ///< the unit before it
+    std::vector<char32_t> marks_;
+};
 
 } // namespace detail
 
-/// The words that BM25 counts: runs of letters, marks and digits, lower-cased and without accents;
-/// a Chinese, Japanese or Korean ideograph is a word of its own; English stop words are left out,
-/// and what remains is stemmed by porter_stem. Invalid bytes separate words. A word has at most
-/// longest_word bytes. Thread-safe.
-[[nodiscard]] inline std::vector<std::string> analyse(std::string_view text) {
-    std::vector<std::string> words;
-    std::string word;
-    for (std::size_t position = 0; position < text.size();) {
-        const decoded next = decode_utf8(text, position);
-        position += next.bytes;
-        const bool ideograph = is_cjk(next.code);
-        const bool separator = detail::separates_words(next.code);
-        constexpr std::size_t longest_folded = 16; // four code points of four bytes
-        if (ideograph || separator || word.size() > longest_word - longest_folded) {
-            detail::finish_word(word, words);
-        }
-        if (!separator) {
-            detail::append_folded(word, next.code);
-        }
-        if (ideograph) {
-            detail::finish_word(word, words);
-        }
+/// Calls sink(std::string) for each word of a text that BM25 counts, and returns the text's length:
+/// how many words it has, those that are part of another or hold one not counted.
+///
+/// Words are runs of letters, marks and digits. Compatibility forms (full-width, ligatures, raised,
+/// circled) are what they stand for, case and accents are folded, digits of every script are 0 to
+/// 9; soft hyphens, zero-width and other ignorable characters are not there. English stop words are
+/// left out, and what remains is stemmed by porter_stem.
+///
+/// Han, kana, hangul, Thai and other scripts without spaces are cut into characters with their
+/// marks. A document has each of them and each pair of neighbours of one script as words. A query
+/// has the pairs, and the characters where they stand alone or are ideographs.
+///
+/// Invalid bytes separate words. A word has at most longest_word bytes. Time follows the text's
+/// length, memory does not. Thread-safe.
+template <class Sink>
+std::size_t each_word(std::string_view text, word_use use, word_form form, Sink&& sink) {
+    if (form == word_form::older) {
+        std::size_t length = 0;
+        const auto counted = [&](std::string word) {
+            ++length;
+            sink(std::move(word));
+        };
+        detail::each_older_word(text, counted);
+        return length;
     }
-    detail::finish_word(word, words);
+    return detail::word_cutter(use, sink).cut(text);
+}
+
+/// The words of a text in a list; see each_word.
+[[nodiscard]] inline std::vector<std::string> analyse(std::string_view text,
+                                                      word_use use = word_use::query,
+                                                      word_form form = word_form::current) {
+    std::vector<std::string> words;
+    each_word(text, use, form, [&words](std::string word) { words.push_back(std::move(word)); });
     return words;
 }
 
