@@ -422,3 +422,27 @@ TEST_CASE("what a model allocates is in proportion to its file") {
               (kind == fixtures::storage::f32 ? 8 : 32) * file.size() + 65536);
     }
 }
+
+TEST_CASE("fault 34: a tokenizer with many added tokens is refused where it goes too far") {
+    const auto read = [](std::size_t count) {
+        mice::wordpiece_spec spec = fixtures::small_tokenizer();
+        for (std::size_t i = spec.added_tokens.size(); i < count; ++i) {
+            spec.added_tokens.push_back(
+                {.id = static_cast<std::int32_t>(i + 200), .content = "token" + std::to_string(i)});
+        }
+        const std::string metadata = mice::to_metadata(spec);
+        const std::vector<std::byte> vocabulary = mice::vocabulary_bytes(spec);
+        return format_tests::read_with(vocabulary, [&](std::span<const std::byte> bytes) {
+            (void)mice::tokenizer_from_model(metadata, bytes);
+        });
+    };
+    const std::size_t most = mice::text::detail::max_added_tokens;
+    REQUIRE(read(most).accepted);
+    REQUIRE(read(most + 1).says("added_tokens"));
+    const outcome some = read(2 * most);
+    const outcome many = read(6 * most);
+    REQUIRE_FALSE(some.accepted);
+    REQUIRE(some.says("at most 16384 added tokens"));
+    REQUIRE(many.text == some.text);
+    REQUIRE(many.memory.bytes <= some.memory.bytes + 4096);
+}

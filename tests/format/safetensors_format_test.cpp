@@ -329,3 +329,30 @@ TEST_CASE("the writer refuses what the reader would refuse") {
     CHECK(code({{"a", {dtype::f64, {SIZE_MAX / 8 + 2}, data}}}).find("do not fit") !=
           std::string::npos);
 }
+
+TEST_CASE("fault 34: a header of many tensors or texts is refused where it goes too far") {
+    const auto header = [](std::size_t count, bool as_metadata) {
+        std::string text = as_metadata ? "{\"__metadata__\":{" : "{";
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string name = "t" + std::to_string(i);
+            text += (i == 0 ? "" : ",") +
+                    (as_metadata ? "\"" + name + "\":\"\"" : entry(name, "U8", "[0]", "[0,0]"));
+        }
+        return text + (as_metadata ? "}}" : "}");
+    };
+    for (const bool as_metadata : {false, true}) {
+        CAPTURE(as_metadata);
+        const auto read = [&](std::size_t count) {
+            return read_safetensors(file_of(header(count, as_metadata)));
+        };
+        REQUIRE(read(mice::io::max_header_entries).accepted);
+        const outcome one = read(mice::io::max_header_entries + 1);
+        const outcome many = read(4 * mice::io::max_header_entries);
+        REQUIRE_FALSE(one.accepted);
+        REQUIRE(one.code == mice::errc::format);
+        REQUIRE(one.says("more than 65536"));
+        REQUIRE(many.text == one.text);
+        // nothing behind the limit is taken in, however much there is
+        REQUIRE(many.memory.bytes <= one.memory.bytes + 4096);
+    }
+}

@@ -138,6 +138,9 @@ std::vector<added_token> read_added_tokens(const json& root) {
     const json& added = member(root, "added_tokens", "the file");
     if (!added.is_array())
         throw wrong_type("added_tokens", "the file", "an array");
+    if (added.size() > text::detail::max_added_tokens)
+        throw bad_vocabulary("more than " + std::to_string(text::detail::max_added_tokens) +
+                             " added tokens");
     std::vector<added_token> tokens;
     for (const json& token : added)
         tokens.push_back(

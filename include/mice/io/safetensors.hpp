@@ -24,6 +24,10 @@ namespace io {
 /// A header larger than this is refused before it is parsed, as the format's own library does.
 inline constexpr std::size_t max_header_bytes = 100'000'000;
 
+/// Tensors, and texts of metadata, that a file has at most: more than the deepest model needs, few
+/// enough that no header takes long to refuse.
+inline constexpr std::size_t max_header_entries = 65536;
+
 /// The validated table of contents of a safetensors file; tensor views point into the bytes that it
 /// was made from, which must outlive it. Immutable, safe to read from many threads.
 class safetensors {

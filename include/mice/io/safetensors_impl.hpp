@@ -58,6 +58,9 @@ class header_reader : public nlohmann::json_sax<nlohmann::json> {
 
     bool string(string_t& value) override {
         if (place_ == place::metadata) {
+            if (metadata.size() == max_header_entries) {
+                return too_many("texts in __metadata__");
+            }
             return metadata.emplace(key_, std::move(value)).second ||
                    fail("__metadata__ names " + errors::quoted(key_) + " twice");
         }
@@ -89,6 +92,9 @@ class header_reader : public nlohmann::json_sax<nlohmann::json> {
             seen_metadata_ = true;
             place_ = place::metadata;
             return true;
+        }
+        if (entries.size() == max_header_entries) {
+            return too_many("tensors");
         }
         entries.emplace_back().name = key_;
         place_ = place::tensor;
@@ -146,6 +152,10 @@ class header_reader : public nlohmann::json_sax<nlohmann::json> {
             problem = std::move(what);
         }
         return false;
+    }
+
+    bool too_many(const std::string& what) {
+        return fail("more than " + std::to_string(max_header_entries) + " " + what);
     }
 
     place place_ = place::outside;
@@ -234,6 +244,10 @@ inline safetensors::safetensors(std::span<const std::byte> file) {
 
 inline std::string safetensors_header(std::span<const tensor_to_write> tensors,
                                       const safetensors::metadata_map& metadata) {
+    if (tensors.size() > max_header_entries || metadata.size() > max_header_entries) {
+        throw errors::bad_argument("a safetensors file has at most " +
+                                   std::to_string(max_header_entries) + " tensors and texts");
+    }
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) {
         header["__metadata__"] = metadata;

@@ -31,7 +31,8 @@ namespace text::detail {
 
 inline constexpr std::array<std::string_view, 2> pair_form_names = {"bert", "roberta"};
 
-inline constexpr std::size_t max_added_tokens = std::size_t{1} << 16;
+/// More than any tokenizer has (some thousand), few enough that no list takes long to refuse.
+inline constexpr std::size_t max_added_tokens = std::size_t{1} << 14;
 inline constexpr std::size_t max_added_bytes = 256;
 
 /// The id of a token in the vocabulary or among the added tokens, or token_table::none.
@@ -277,9 +278,15 @@ template <class Spec> void read_special_tokens(metadata_reader& read, Spec& spec
     return tokens;
 }
 
-/// The metadata "mice.tokenizer" as JSON; throws errc::format for text that is not.
+/// The metadata "mice.tokenizer" as JSON; throws errc::format for text that is not, and stops
+/// where more added tokens begin than any tokenizer may have.
 [[nodiscard]] inline io::json parse_metadata(std::string_view metadata) {
-    return io::parse_json(metadata, "the metadata 'mice.tokenizer'", {.max_bytes = 64U << 20});
+    constexpr std::size_t values_of_token = 8; // the object and its members
+    return io::parse_json(
+        metadata,
+        "the metadata 'mice.tokenizer' (at most " + std::to_string(max_added_tokens) +
+            " added tokens)",
+        {.max_bytes = 64U << 20, .max_values = values_of_token * max_added_tokens + 64});
 }
 
 /// Reads "type" and refuses another one by name.
