@@ -157,6 +157,16 @@ namespace errors {
                                 "; repair it, or let invalid bytes be replaced by U+FFFD"};
 }
 
+/// What errors call a text of a list: its place as a caller's program counts it.
+[[nodiscard]] inline std::string place_of(std::string_view what, std::size_t index) {
+    return std::string(what) + " " + std::to_string(index) + " (the first is 0)";
+}
+
+[[nodiscard]] inline error null_text(std::string_view what) {
+    return {errc::invalid_argument,
+            std::string(what) + " is a null pointer; leave it out, or give an empty text"};
+}
+
 // ---- arguments ----
 
 [[nodiscard]] inline error bad_argument(std::string_view what) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -122,6 +123,11 @@ class index {
     /// Adds a document, or replaces the one of that id. The text is encoded in a batch with later
     /// ones, on all threads; metadata is kept as it is, at most 16 MiB. Texts of up to 1 GiB.
     put_result put(std::string_view id, std::string_view text, std::string_view metadata = {});
+    /// As above; throws errc::invalid_argument for a null pointer.
+    template <std::same_as<const char*> Text>
+    put_result put(std::string_view id, Text text, std::string_view metadata = {}) {
+        return put(id, detail::view_of(text, [] { return "the text of a document"; }), metadata);
+    }
     /// As put, for a document given as token ids with its special tokens, at most the model's
     /// positions; it has no words.
     put_result put_ids(std::string_view id, std::span<const std::int32_t> ids,
@@ -173,11 +179,21 @@ class index {
     [[nodiscard]] index_ranking rank(std::string_view query, const Ids& ids,
                                      const rank_options& options = {},
                                      unknown_ids unknown = unknown_ids::refuse) const {
-        const std::vector<std::string_view> views(std::ranges::begin(ids), std::ranges::end(ids));
+        std::vector<std::string_view> views;
+        for (auto&& id : ids) {
+            views.push_back(
+                detail::view_of(id, [&views] { return errors::place_of("id", views.size()); }));
+        }
         return rank(query, std::span<const std::string_view>(views), options, unknown);
     }
     [[nodiscard]] index_ranking rank(std::string_view query,
                                      std::initializer_list<std::string_view> ids,
+                                     const rank_options& options = {},
+                                     unknown_ids unknown = unknown_ids::refuse) const {
+        return rank(query, std::span(ids.begin(), ids.size()), options, unknown);
+    }
+    template <std::same_as<const char*> Id>
+    [[nodiscard]] index_ranking rank(std::string_view query, std::initializer_list<Id> ids,
                                      const rank_options& options = {},
                                      unknown_ids unknown = unknown_ids::refuse) const {
         return rank(query, std::span(ids.begin(), ids.size()), options, unknown);

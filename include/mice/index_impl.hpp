@@ -102,12 +102,8 @@ inline put_result index::put(std::string_view id, std::string_view text,
     if (!state_->ranker().has_tokenizer()) {
         throw errors::no_tokenizer();
     }
-    if (state_->access().on_invalid == invalid_utf8::refuse) {
-        if (const std::size_t invalid = text::first_invalid_utf8(text);
-            invalid != std::string_view::npos) {
-            throw errors::invalid_utf8("the text of document " + errors::quoted(id), invalid);
-        }
-    }
+    detail::check_encoding(text, state_->access().on_invalid,
+                           [id] { return "the text of document " + errors::quoted(id); });
     const bool plain = state_->access().specials == special_tokens::plain;
     made.content = detail::content_hash(plain ? "plain text" : "text with special tokens",
                                         std::as_bytes(std::span(text)), metadata);

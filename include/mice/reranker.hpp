@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -65,8 +66,8 @@ class query {
 /// it is scored with, in any order, on any number of threads.
 ///
 /// Unless said otherwise, members throw mice::error: errc::invalid_argument for a model without a
-/// tokenizer or ids outside the vocabulary, errc::encoding for invalid UTF-8 that is to be refused,
-/// errc::mismatch for documents or queries of another model.
+/// tokenizer, ids outside the vocabulary or a null `const char*` among texts, errc::encoding for
+/// invalid UTF-8 that is to be refused, errc::mismatch for documents or queries of another model.
 class reranker {
   public:
     /// Maps a model file; throws mice::error when it cannot be read or is not a supported model.
@@ -102,6 +103,12 @@ class reranker {
                                const rank_options& options = {}) const {
         return rank(query, std::span(passages.begin(), passages.size()), options);
     }
+    /// As above, of C strings alone: a null one is an error, too.
+    template <std::same_as<const char*> Text>
+    [[nodiscard]] ranking rank(std::string_view query, std::initializer_list<Text> passages,
+                               const rank_options& options = {}) const {
+        return rank(query, std::span<const std::string_view>(views_of(passages)), options);
+    }
     /// Ranks documents that were encoded before: only the interaction layers run.
     [[nodiscard]] ranking rank(std::string_view query, std::span<const document> documents,
                                const rank_options& options = {}) const {
@@ -134,6 +141,11 @@ class reranker {
                                 std::initializer_list<std::string_view> passages,
                                 const rank_options& options = {}) const {
         return score(query, std::span(passages.begin(), passages.size()), options);
+    }
+    template <std::same_as<const char*> Text>
+    [[nodiscard]] ranking score(std::string_view query, std::initializer_list<Text> passages,
+                                const rank_options& options = {}) const {
+        return score(query, std::span<const std::string_view>(views_of(passages)), options);
     }
     [[nodiscard]] ranking score(std::string_view query, std::span<const document> documents,
                                 const rank_options& options = {}) const {
@@ -189,6 +201,11 @@ class reranker {
     [[nodiscard]] document encode(std::string_view text, const rank_options& options = {}) const {
         return encode_tokens(model_->tokenize_document(text, options.specials, options.on_invalid));
     }
+    /// As above; throws errc::invalid_argument for a null pointer.
+    template <std::same_as<const char*> Text>
+    [[nodiscard]] document encode(Text text, const rank_options& options = {}) const {
+        return encode(detail::view_of(text, [] { return "the passage"; }), options);
+    }
     /// Encodes documents on all threads. A deadline or cancellation throws errc::stopped: a list
     /// with holes would serve nobody.
     [[nodiscard]] std::vector<document> encode_all(std::span<const std::string_view> texts,
@@ -199,6 +216,8 @@ class reranker {
             if (detail::should_stop(options)) {
                 throw errors::stopped("encoding");
             }
+            detail::check_encoding(texts[i], options.on_invalid,
+                                   [i] { return errors::place_of("passage", i); });
             made[i].emplace(encode(texts[i], options));
             progress.add(1);
         });
@@ -223,7 +242,13 @@ class reranker {
     /// Encodes a query and everything of the first interaction layer that no document changes.
     [[nodiscard]] mice::query encode_query(std::string_view text,
                                            const rank_options& options = {}) const {
+        detail::check_encoding(text, options.on_invalid, [] { return "the query"; });
         return query_of(model_->tokenize_query(text, options.specials, options.on_invalid));
+    }
+    /// As above; throws errc::invalid_argument for a null pointer.
+    template <std::same_as<const char*> Text>
+    [[nodiscard]] mice::query encode_query(Text text, const rank_options& options = {}) const {
+        return encode_query(detail::view_of(text, [] { return "the query"; }), options);
     }
     /// Encodes a query given as ids; as encode_ids.
     [[nodiscard]] mice::query encode_query_ids(std::span<const std::int32_t> ids) const {
@@ -263,7 +288,8 @@ class reranker {
     template <class Range> static std::vector<std::string_view> views_of(const Range& texts) {
         std::vector<std::string_view> views;
         for (auto&& text : texts) {
-            views.emplace_back(text);
+            views.push_back(detail::view_of(
+                text, [&views] { return errors::place_of("passage", views.size()); }));
         }
         return views;
     }
@@ -277,10 +303,13 @@ class reranker {
         std::vector<mice::query> queries;
         std::size_t left_out = 0;
         for (auto&& text : texts) {
+            const auto name = [&] { return errors::place_of("query", queries.size() + left_out); };
+            const std::string_view view = detail::view_of(text, name);
             if (detail::should_stop(options) && !(in_time && queries.empty())) {
                 ++left_out;
             } else {
-                queries.push_back(encode_query(text, options));
+                detail::check_encoding(view, options.on_invalid, name);
+                queries.push_back(encode_query(view, options));
             }
         }
         std::vector<ranking> answers =

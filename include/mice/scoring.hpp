@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include <mice/model.hpp>
 #include <mice/pacing.hpp>
 #include <mice/ranking.hpp>
+#include <mice/text/utf8.hpp>
 
 // How one call's documents are cut into pieces of work, and what one thread does with a piece.
 MICE_NAMESPACE_BEGIN
@@ -34,6 +36,30 @@ inline constexpr std::size_t full_rows = 192;
 /// Whether a call that begins now scores one document at least, whatever its deadline.
 [[nodiscard]] inline bool begins_in_time(const rank_options& options) {
     return !should_stop(options);
+}
+
+/// Throws errc::encoding where the text is not UTF-8 and is to be refused; `name()` is what it is
+/// called. A tokenizer alone knows of no list that its text is from.
+template <class Name>
+void check_encoding(std::string_view text, invalid_utf8 on_invalid, const Name& name) {
+    if (on_invalid == invalid_utf8::refuse) {
+        if (const std::size_t invalid = text::first_invalid_utf8(text);
+            invalid != std::string_view::npos) {
+            throw errors::invalid_utf8(name(), invalid);
+        }
+    }
+}
+
+/// A text that a caller gives as anything that a string_view can be made of. Throws
+/// errc::invalid_argument for a null pointer, of which none can; `name()` is what it is called.
+template <class Text, class Name>
+[[nodiscard]] std::string_view view_of(const Text& text, const Name& name) {
+    if constexpr (std::is_pointer_v<Text>) {
+        if (text == nullptr) {
+            throw errors::null_text(name());
+        }
+    }
+    return text;
 }
 
 /// Counts finished documents and tells the caller.
@@ -73,6 +99,8 @@ class text_source {
         memory.encodings.clear();
         std::size_t total = 0; // states
         for (std::size_t i = first; i < last; ++i) {
+            check_encoding(texts_[i], options.on_invalid,
+                           [i] { return errors::place_of("passage", i); });
             memory.encodings.push_back(
                 model_.tokenize_document(texts_[i], options.specials, options.on_invalid));
             const encoding& made = memory.encodings.back();
@@ -114,8 +142,8 @@ class text_source {
 /// Documents that were encoded before.
 class document_source {
   public:
-    /// Throws errc::mismatch for a document of another model, errc::invalid_argument for a null
-    /// one.
+    /// Throws errc::mismatch for a document of another model or a model whose fingerprint is not
+    /// its own, errc::invalid_argument for a null one, and for one that the model cannot have made.
     document_source(const model& engine, std::vector<const document*> documents)
         : documents_(std::move(documents)) {
         for (const document* given : documents_) {

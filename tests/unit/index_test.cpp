@@ -482,3 +482,18 @@ TEST_CASE("many threads read an index while one writes") {
     REQUIRE(wrong == 0);
     REQUIRE(index.size() == 112);
 }
+
+TEST_CASE("fault 26: an index names a null text or id") {
+    const model_in_memory model;
+    const temporary_folder folder;
+    mice::index index = mice::index::create(folder.path(), model.ranker);
+    const char* none = nullptr;
+    index.put("a", "old mill");
+    index.put("b", {});
+    index.commit();
+    CHECK(catch_error([&] { index.put("c", none); }).says("the text of a document is a null"));
+    const std::vector<const char*> ids{"a", none};
+    CHECK(catch_error([&] { (void)index.rank(question, ids); }).says("id 1 "));
+    CHECK(catch_error([&] { (void)index.rank(question, {"a", none}); }).says("id 1 "));
+    CHECK(index.rank(question, {"a", "b"}).size() == 2);
+}

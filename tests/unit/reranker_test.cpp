@@ -628,3 +628,61 @@ TEST_CASE("texts may come as strings, views, literals and arrays") {
     CHECK(scores_of(model.ranker.score("river", c_array))[0] == expected);
     CHECK(scores_of(model.ranker.rank("river", {"stone"}))[0] == expected);
 }
+
+TEST_CASE("fault 26: refused invalid UTF-8 names the passage or query") {
+    const loaded_model model(fixtures::small_config());
+    const mice::rank_options refusing{.threads = 1, .on_invalid = mice::invalid_utf8::refuse};
+    std::vector<std::string> texts(40, "the mill");
+    texts[23] = "the old \xff mill";
+    const auto says = [](const caught_error& found, std::string_view what) {
+        return found.code == mice::errc::encoding && found.says(what) && found.says("at byte 8");
+    };
+    CHECK(says(catch_error([&] { (void)model.ranker.rank("mill", texts, refusing); }),
+               "passage 23 (the first is 0)"));
+    CHECK(says(catch_error([&] { (void)model.ranker.score("mill", texts, refusing); }),
+               "passage 23 "));
+    CHECK(
+        says(catch_error([&] { (void)model.ranker.encode_all(texts, refusing); }), "passage 23 "));
+    CHECK(says(catch_error([&] {
+                   (void)model.ranker.rank_batch(std::vector<std::string>{"mill", texts[23]},
+                                                 std::vector<std::string>{"mill"}, refusing);
+               }),
+               "query 1 "));
+    CHECK(says(catch_error([&] {
+                   (void)model.ranker.rank_batch(std::vector<std::string>{"mill"}, texts, refusing);
+               }),
+               "passage 23 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.rank(texts[23], texts, refusing); }),
+               "the query is"));
+    CHECK(model.ranker.rank("mill", texts).complete);
+}
+
+TEST_CASE("fault 26: a null pointer among texts is an error that names its place") {
+    const loaded_model model(fixtures::small_config());
+    const char* none = nullptr;
+    const auto says = [](const caught_error& found, std::string_view what) {
+        return found.code == mice::errc::invalid_argument && found.says(what) &&
+               found.says("null pointer");
+    };
+    const std::vector<const char*> texts{"river", "stone", none, "mill"};
+    const char* const array[] = {"river", none};
+    const std::vector<const char*> whole{"river", "old mill"};
+    CHECK(says(catch_error([&] { (void)model.ranker.rank("mill", texts); }), "passage 2 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.score("mill", texts); }), "passage 2 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.rank("mill", array); }), "passage 1 "));
+    CHECK(says(catch_error([&] {
+                   (void)model.ranker.rank("mill", {"river", none});
+               }),
+               "passage 1 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.score("mill", {none}); }), "passage 0 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.encode_all(texts); }), "passage 2 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.rank_batch(texts, whole); }), "query 2 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.rank_batch(whole, texts); }), "passage 2 "));
+    CHECK(says(catch_error([&] { (void)model.ranker.encode(none); }), "the passage"));
+    CHECK(says(catch_error([&] { (void)model.ranker.encode_query(none); }), "the query"));
+    CHECK(model.ranker.rank("mill", whole).size() == 2);
+    CHECK(model.ranker.rank("mill", {"river", "old mill"}).size() == 2);
+    CHECK(model.ranker.rank("mill", {"river", std::string("old mill")}).size() == 2);
+    CHECK(model.ranker.rank("mill", {}).empty());
+    CHECK(model.ranker.encode({}).tokens() == 2);
+}
