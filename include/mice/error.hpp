@@ -209,6 +209,14 @@ namespace errors {
                                 "), this model is " + std::string(model) + "; encode it again"};
 }
 
+[[nodiscard]] inline error false_fingerprint(std::string_view said, std::string_view computed) {
+    return {errc::mismatch,
+            "the model file says that its fingerprint is " + quoted(said) +
+                ", but its weights, configuration and tokenizer have " + quoted(computed) +
+                ": it was damaged or changed after its conversion, and stored documents may be of "
+                "another model; copy the file again, or convert the checkpoint again"};
+}
+
 // ---- codecs of an index ----
 
 [[nodiscard]] inline error bad_codec(std::string_view codec, std::string_view what) {

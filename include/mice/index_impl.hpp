@@ -26,6 +26,7 @@ first_manifest(const reranker& ranker, const index_options& options, text::word_
     store::manifest made;
     made.codec = store::kept_codec(options.codec);
     store::validate(made.codec, *ranker.shared_model());
+    ranker.shared_model()->check_fingerprint();
     made.model = store::bound_model(ranker.shared_model(), made.codec).identity;
     made.words = options.words;
     made.form = form;
@@ -43,6 +44,7 @@ inline index::~index() = default;
 
 inline index index::open(const std::filesystem::path& folder, const reranker& ranker,
                          const index_access& access) {
+    ranker.shared_model()->check_fingerprint();
     return index(std::make_unique<detail::index_state>(folder, ranker, access));
 }
 

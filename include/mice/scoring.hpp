@@ -155,6 +155,9 @@ class document_source {
                 throw errors::foreign_document(given->fingerprint(), engine.fingerprint());
             }
         }
+        if (!documents_.empty()) {
+            engine.check_fingerprint();
+        }
     }
 
     [[nodiscard]] std::size_t size() const { return documents_.size(); }

@@ -134,6 +134,8 @@ tools::ordered_json finite_or_null(double value) {
 
 exit_code run_selftest(const selftest_options& options) {
     const reranker ranker = load_model(model_path(options.file));
+    ranker.shared_model()->check_fingerprint();
+    const bool computed = is_computed_fingerprint(ranker.fingerprint());
     rank_options library;
     library.threads = options.threads;
     const deviation found = replay(ranker, library);
@@ -145,12 +147,14 @@ exit_code run_selftest(const selftest_options& options) {
                                     {"mean", finite_or_null(found.mean)},
                                     {"worst_pair", found.worst_pair},
                                     {"tolerance", options.tolerance},
+                                    {"fingerprint", computed ? "checked" : "a name"},
                                     {"passed", passed}}));
     } else {
         out.write(std::to_string(found.pairs) + " reference pairs: largest deviation " +
                   number(found.largest) + " (pair " + std::to_string(found.worst_pair) +
                   "), mean deviation " + number(found.mean) + ", tolerance " +
-                  number(options.tolerance) + ": " + (passed ? "passed" : "FAILED") + "\n");
+                  number(options.tolerance) + ": " + (passed ? "passed" : "FAILED") + "\n" +
+                  (computed ? "" : "the fingerprint is a name, which nothing was compared with\n"));
     }
     out.flush();
     if (!passed) {
