@@ -189,10 +189,10 @@ namespace errors {
                                         std::to_string(vocabulary)};
 }
 
-[[nodiscard]] inline error bad_id_count(std::size_t count, std::size_t limit) {
+[[nodiscard]] inline error bad_id_count(std::size_t count, std::size_t least, std::size_t limit) {
     return {errc::invalid_argument, "a text of " + std::to_string(count) +
-                                        " token ids: the model takes from 1 to " +
-                                        std::to_string(limit)};
+                                        " token ids: the model takes from " +
+                                        std::to_string(least) + " to " + std::to_string(limit)};
 }
 
 [[nodiscard]] inline error not_finite(std::string_view what) {

@@ -221,7 +221,8 @@ class index {
     [[nodiscard]] index_documents documents() const;
     [[nodiscard]] index_stats stats() const;
     /// Reads every byte of every file of the last commit and the one before, and compares the
-    /// checksums. Empty: no damage. Damage is no exception here.
+    /// checksums; where those are right, what the commit that is open says of each document with
+    /// what its model can have made. Empty: no damage. Damage is no exception here.
     [[nodiscard]] std::vector<index_finding> verify(const index_progress& progress = {}) const;
     /// Goes on to the last commit of another process; false where there is none.
     bool refresh();

@@ -130,7 +130,7 @@ inline put_result index::put_encoded(std::string_view id, const document& encode
         encoded.hidden() != engine.config().state_width()) {
         throw errors::foreign_document(encoded.fingerprint(), engine.fingerprint());
     }
-    engine.check_ids(encoded.ids(), engine.config().max_position_embeddings);
+    engine.check_document(encoded.ids(), encoded.origin().skipped);
     if (!kernels::all_finite(encoded.states().data(), encoded.states().size())) {
         throw errors::bad_argument("the states of document " + errors::quoted(id) +
                                    " hold NaN or infinity");
@@ -287,9 +287,11 @@ inline std::optional<stored_states> index::states(std::string_view id) const {
         return std::nullopt;
     }
     const store::segment& file = *commit->segments()[found->segment].file;
-    const store::document_entry entry = file.entry(found->document);
+    const store::document_entry entry =
+        store::stored_entry(commit->engine(), file, found->document);
     const store::document_coder& coder = *commit->coder();
-    const std::span<const std::byte> codes = file.codes(entry, coder.bytes(entry.rows));
+    const std::span<const std::byte> codes =
+        file.codes(found->document, entry, coder.bytes(entry.rows));
     stored_states made{entry.rows, coder.width(), coder.key_values(), {}};
     made.values.resize(made.rows * made.width);
     kernels::buffer scratch;
@@ -354,7 +356,9 @@ inline index_stats index::stats() const {
 }
 
 inline std::vector<index_finding> index::verify(const index_progress& progress) const {
-    return store::verifier(state_->files(), state_->folder(), progress).run();
+    std::vector<index_finding> found =
+        store::verifier(state_->files(), state_->folder(), progress).run();
+    return found.empty() ? store::contradictions(*state_->commit()) : found;
 }
 inline bool index::refresh() {
     return state_->refresh();

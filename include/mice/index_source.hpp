@@ -34,7 +34,9 @@ class index_source {
         memory.views.clear();
         for (std::size_t i = first; i < last; ++i) {
             const store::document_entry entry = this->entry(i);
-            memory.views.push_back(view(i, entry)); // its codes are there, before memory is
+            // Its codes are there and no others' (segment::codes), and its rows are no more than
+            // the model's tokens, before memory is: neither can a small file ask for a lot.
+            memory.views.push_back(view(i, entry));
             hits[i].tokens_seen = entry.tokens_seen;
             hits[i].tokens_cut = entry.tokens_cut;
             hits[i].replaced = entry.replaced;
@@ -63,18 +65,14 @@ class index_source {
         return *commit_.segments()[places_[i].segment].file;
     }
     [[nodiscard]] store::document_entry entry(std::size_t i) const {
-        return file(i).entry(places_[i].document);
+        return store::stored_entry(commit_.engine(), file(i), places_[i].document);
     }
     [[nodiscard]] nn::document_view view(std::size_t i, const store::document_entry& entry) const {
         nn::document_view made;
         made.tokens = entry.rows;
-        made.codes = file(i).codes(entry, commit_.coder()->bytes(entry.rows));
+        made.codes = file(i).codes(places_[i].document, entry, commit_.coder()->bytes(entry.rows));
         if (with_ids_) {
-            made.ids = file(i).token_ids(entry).data();
-            if (entry.token_ids != entry.rows) {
-                throw errors::bad_index_file(file(i).name(),
-                                             "a document lacks the token ids that its model needs");
-            }
+            made.ids = store::stored_ids(commit_.engine(), file(i), entry).data();
         }
         return made;
     }

@@ -137,7 +137,7 @@ class document_walk {
 [[nodiscard]] inline stored_document describe(const store::snapshot& commit,
                                               store::document_place place) {
     const store::segment& file = *commit.segments()[place.segment].file;
-    const store::document_entry entry = file.entry(place.document);
+    const store::document_entry entry = store::stored_entry(commit.engine(), file, place.document);
     return {std::string(file.id(entry)),
             std::string(file.metadata(entry)),
             entry.tokens_seen,

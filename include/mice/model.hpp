@@ -82,14 +82,25 @@ class model {
     }
 
     /// A document given as [CLS] tokens [SEP], whatever the kind of model, as the ids that the
-    /// network reads: with the model's marker. Throws errc::invalid_argument unless there is at
-    /// least one id, room for all in the model's positions, and each is inside the vocabulary.
+    /// network reads: with the model's marker. Throws errc::invalid_argument unless there are
+    /// least_tokens() ids, room for all in document_limit(), and each is inside the vocabulary.
     [[nodiscard]] std::vector<std::int32_t> document_ids(nn::token_ids given) const {
-        return marked(given, config_.document_marker);
+        return marked(given, document_limit(), config_.document_marker);
     }
-    /// As document_ids, for a query.
+    /// As document_ids, for a query, whose limit is the model's positions.
     [[nodiscard]] std::vector<std::int32_t> query_ids(nn::token_ids given) const {
-        return marked(given, config_.query_marker);
+        return marked(given, config_.max_position_embeddings, config_.query_marker);
+    }
+
+    /// Tokens of a document at most, the model's marker included: its positions, but where it is
+    /// stored for pairs that may not be cut what leaves room for every query.
+    [[nodiscard]] std::size_t document_limit() const noexcept {
+        return config_.stored_states() > 0 ? config_.max_document_length
+                                           : config_.max_position_embeddings;
+    }
+    /// Tokens of a query or document at least: a cross-encoder joins [CLS] .. [SEP] of both.
+    [[nodiscard]] std::size_t least_tokens() const noexcept {
+        return config_.kind == model_kind::cross_encoder ? 2 : 1;
     }
 
     /// How many of these tokens of a document have a state.
@@ -103,17 +114,40 @@ class model {
         return std::erase_if(ids, [this](std::int32_t id) { return config_.skips(id); });
     }
 
-    /// Throws errc::invalid_argument unless there is at least one id, no more than `limit`, and
-    /// each is inside the vocabulary.
-    void check_ids(nn::token_ids ids, std::size_t limit) const {
-        if (ids.empty() || ids.size() > limit) {
-            throw errors::bad_id_count(ids.size(), limit);
-        }
+    /// The first id outside the vocabulary. Everything that brings ids from outside asks this:
+    /// the network reads a row of its tables for each id and trusts it.
+    [[nodiscard]] std::optional<std::int32_t> first_foreign_id(nn::token_ids ids) const noexcept {
+        const auto vocabulary = static_cast<std::uint32_t>(config_.vocab_size); // at most 2^24
+        std::uint32_t largest = 0; // a negative id is a large one
         for (const std::int32_t id : ids) {
-            if (id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
-                throw errors::id_out_of_range(id, config_.vocab_size);
-            }
+            largest = std::max(largest, static_cast<std::uint32_t>(id));
         }
+        if (largest < vocabulary) {
+            return std::nullopt;
+        }
+        return *std::find_if(ids.begin(), ids.end(), [vocabulary](std::int32_t id) {
+            return static_cast<std::uint32_t>(id) >= vocabulary;
+        });
+    }
+    /// Throws errc::invalid_argument unless there are least_tokens() to `limit` ids, and each is
+    /// inside the vocabulary.
+    void check_ids(nn::token_ids ids, std::size_t limit) const {
+        if (ids.size() < least_tokens() || ids.size() > limit) {
+            throw errors::bad_id_count(ids.size(), least_tokens(), limit);
+        }
+        if (const auto foreign = first_foreign_id(ids)) {
+            throw errors::id_out_of_range(*foreign, config_.vocab_size);
+        }
+    }
+    /// The same for an encoded document, whose ids are those of its rows; `skipped` tokens had
+    /// none.
+    void check_document(nn::token_ids ids, std::size_t skipped) const {
+        const std::size_t limit = document_limit();
+        if (skipped > limit || ids.size() > limit - skipped) {
+            throw errors::bad_id_count(ids.size() + std::min(skipped, limit), least_tokens(),
+                                       limit);
+        }
+        check_ids(ids, limit);
     }
 
   private:
@@ -129,8 +163,9 @@ class model {
         return made;
     }
 
-    [[nodiscard]] std::vector<std::int32_t> marked(nn::token_ids given, std::int32_t marker) const {
-        check_ids(given, config_.max_position_embeddings - config_.marker_tokens());
+    [[nodiscard]] std::vector<std::int32_t> marked(nn::token_ids given, std::size_t limit,
+                                                   std::int32_t marker) const {
+        check_ids(given, limit - config_.marker_tokens());
         std::vector<std::int32_t> ids(given.begin(), given.end());
         ids.insert(ids.begin() + 1, config_.marker_tokens(), marker);
         return ids;
@@ -177,6 +212,12 @@ class model {
         return view->bytes;
     }
 
+    static tokenizer_tensors tensors_of_tokenizer(const io::safetensors& file) {
+        return {.vocabulary = tokenizer_bytes(file, "tokenizer.vocabulary", io::dtype::u8),
+                .merges = tokenizer_bytes(file, "tokenizer.merges", io::dtype::i32),
+                .sentencepiece = tokenizer_bytes(file, "tokenizer.sentencepiece", io::dtype::u8)};
+    }
+
     static std::shared_ptr<const mice::tokenizer> read_tokenizer(const io::safetensors& file,
                                                                  const model_config& config) {
         const std::string* metadata = file.find_metadata("mice.tokenizer");
@@ -206,18 +247,11 @@ class model {
     std::unique_ptr<const nn::network> network_; // not null
     std::shared_ptr<const mice::tokenizer> tokenizer_;
     std::string fingerprint_;
+    mutable std::once_flag fingerprint_read_;
+    mutable std::string own_fingerprint_; // computed
     mutable detail::work_memory_pool memories_;
 };
 
-    static tokenizer_tensors tensors_of_tokenizer(const io::safetensors& file) {
-        return {.vocabulary = tokenizer_bytes(file, "tokenizer.vocabulary", io::dtype::u8),
-                .merges = tokenizer_bytes(file, "tokenizer.merges", io::dtype::i32),
-                .sentencepiece = tokenizer_bytes(file, "tokenizer.sentencepiece", io::dtype::u8)};
-    }
-
-MICE_NAMESPACE_END
-    mutable std::once_flag fingerprint_read_;
-    mutable std::string own_fingerprint_; // computed
 inline void model::check_fingerprint() const {
     if (!is_computed_fingerprint(fingerprint_)) {
         return;
@@ -234,3 +268,4 @@ inline void model::check_fingerprint() const {
     }
 }
 
+MICE_NAMESPACE_END

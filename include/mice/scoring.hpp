@@ -154,6 +154,7 @@ class document_source {
                 given->hidden() != engine.config().state_width()) {
                 throw errors::foreign_document(given->fingerprint(), engine.fingerprint());
             }
+            engine.check_document(given->ids(), given->origin().skipped);
         }
         if (!documents_.empty()) {
             engine.check_fingerprint();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
-#include "../support/index_fixture.hpp"
+#include "../support/forged_index.hpp"
 
 #include <functional>
 
@@ -8,6 +8,7 @@ namespace {
 
 using namespace std::string_literals;
 using fixtures::catch_error;
+using fixtures::changed_manifest;
 using fixtures::files_in;
 using fixtures::hit_bits;
 using fixtures::id_of;
@@ -64,17 +65,6 @@ struct small_index {
     std::map<std::string, std::string> files;
     std::vector<std::pair<std::string, std::uint32_t>> expected;
 };
-
-/// A manifest's JSON changed, with its checksum made again.
-std::string changed(const std::string& manifest,
-                    const std::function<void(mice::io::json&)>& change) {
-    const std::string text = manifest.substr(0, manifest.find('\n'));
-    mice::io::json all = mice::io::json::parse(text);
-    change(all);
-    const std::string line = mice::io::to_text(all) + "\n";
-    return line + mice::io::hex_digits(mice::io::checksum128(std::as_bytes(std::span(line)))) +
-           "\n";
-}
 
 } // namespace
 
@@ -162,14 +152,14 @@ TEST_CASE("hostile manifests with a right checksum are refused") {
     for (const auto& [what, change] : changes) {
         CAPTURE(what);
         made.restore();
-        write_file(made.path / name, changed(made.files[name], change));
+        write_file(made.path / name, changed_manifest(made.files[name], change));
         const mice::index index = mice::index::open(made.path, made.model.ranker);
         REQUIRE_FALSE(index.stats().recovered.empty());
         REQUIRE(index.size() == 40);
     }
     const auto error_of = [&](const std::function<void(json&)>& change) {
         made.restore();
-        write_file(made.path / name, changed(made.files[name], change));
+        write_file(made.path / name, changed_manifest(made.files[name], change));
         return catch_error([&] { (void)mice::index::open(made.path, made.model.ranker); });
     };
     // These are not damage: an older commit would only hide them.
@@ -245,33 +235,15 @@ TEST_CASE("segments that contradict themselves under right checksums are refused
     small_index made;
     const std::string& bytes = made.files["segment-1"];
     fixtures::random_numbers random(7);
-    mice::store::segment_footer footer;
-    std::memcpy(&footer, bytes.data() + bytes.size() - sizeof footer, sizeof footer);
-    const auto sealed = [](std::string file, mice::store::segment_footer last) {
-        using namespace mice::store;
-        const auto of = [](const auto& values) { return std::as_bytes(std::span(values)); };
-        const std::size_t data = static_cast<std::size_t>(last.data_bytes);
-        std::vector<std::uint64_t> sums;
-        for (std::size_t at = 0; at < data; at += block_bytes) {
-            sums.push_back(
-                mice::io::checksum64(of(file).subspan(at, std::min(block_bytes, data - at))));
-        }
-        const std::vector<std::uint64_t> groups{mice::io::checksum64(of(sums))};
-        last.groups_checksum = mice::io::checksum64(of(groups));
-        last.checksum = mice::io::checksum64(
-            std::as_bytes(std::span(&last, 1)).first(offsetof(segment_footer, checksum)));
-        const auto copy = [&](std::size_t at, std::span<const std::byte> from) {
-            std::memcpy(file.data() + at, from.data(), from.size());
-        };
-        copy(data, of(sums));
-        copy(data + 8 * sums.size(), of(groups));
-        copy(file.size() - sizeof last, std::as_bytes(std::span(&last, 1)));
-        return std::pair(file, last.checksum);
+    const mice::store::segment_footer footer = fixtures::footer_of(bytes);
+    const auto sealed = [](std::string file, const mice::store::segment_footer& last) {
+        const std::uint64_t sum = fixtures::seal_segment(file, last);
+        return std::pair(std::move(file), sum);
     };
     const auto open_with = [&](const std::string& file, std::uint64_t checksum) {
         for (const auto& [name, text] : made.files) {
             if (name.starts_with("manifest-") && text.find("\"segments\":[]") == text.npos) {
-                write_file(made.path / name, changed(text, [&](mice::io::json& all) {
+                write_file(made.path / name, changed_manifest(text, [&](mice::io::json& all) {
                                all["segments"][0]["checksum"] = mice::io::hex_digits(checksum);
                            }));
             }

@@ -69,7 +69,7 @@ TEST_CASE("a segment gives back every document") {
             REQUIRE(entry.content == mice::io::hash128{i, 2 * std::uint64_t{i}});
             REQUIRE(entry.tokens_cut == i);
             const std::vector<std::byte> codes = codes_of(i);
-            const auto stored = file.codes(entry, codes.size());
+            const auto stored = file.codes(i, entry, codes.size());
             REQUIRE(std::equal(stored.begin(), stored.end(), codes.begin(), codes.end()));
             REQUIRE(reinterpret_cast<std::uintptr_t>(stored.data()) % 64 == 0);
             REQUIRE(file.token_ids(entry).size() == (i % 2 == 0 ? entry.rows : 0));
@@ -98,13 +98,14 @@ TEST_CASE("a damaged block is refused when it is touched and no other is") {
     std::filesystem::remove(folder.path() / "segment-3");
     fixtures::write_file(folder.path() / "segment-3", bytes);
     const segment file(folder.path(), record); // opening touches no codes
-    REQUIRE_NOTHROW(file.codes(file.entry(0), row_bytes));
+    REQUIRE_NOTHROW(file.codes(0, file.entry(0), row_bytes));
     for (int twice = 0; twice < 2; ++twice) {
-        const auto refused = catch_error([&] { (void)file.codes(file.entry(1500), row_bytes); });
+        const auto refused =
+            catch_error([&] { (void)file.codes(1500, file.entry(1500), row_bytes); });
         REQUIRE(refused.code == mice::errc::format);
         REQUIRE(refused.says("segment-3"));
     }
-    REQUIRE_NOTHROW(file.codes(file.entry(2999), row_bytes));
+    REQUIRE_NOTHROW(file.codes(2999, file.entry(2999), row_bytes));
     std::vector<std::string> found;
     std::uint64_t read = 0;
     file.verify([&](std::string what) { found.push_back(std::move(what)); },

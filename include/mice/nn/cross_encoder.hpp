@@ -69,7 +69,7 @@ class cross_encoder final : public network {
         const auto cut = detail::truncate_pair(inner - 2, tokens - 2, config().max_pair_length - 3,
                                                config().pair_truncation);
         if (stores() && cut.first + cut.second != inner + tokens - 4) {
-            throw errors::bad_id_count(inner + tokens - 1, config().max_pair_length);
+            throw errors::bad_id_count(inner + tokens - 1, 3, config().max_pair_length);
         }
         return {cut.first + 2, cut.second + 1};
     }
@@ -145,7 +145,7 @@ inline prepared_query cross_encoder::prepare_query(token_ids ids, workspace& spa
     query.rows = ids.size();
     if (config().pair_truncation == truncation::only_second &&
         ids.size() + 2 > config().max_pair_length) {
-        throw errors::bad_id_count(ids.size(), config().max_pair_length - 2);
+        throw errors::bad_id_count(ids.size(), 2, config().max_pair_length - 2);
     }
     if (!stores()) {
         return query;

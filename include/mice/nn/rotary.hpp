@@ -57,7 +57,9 @@ class rotary_tables {
         }
         sliding_ = config.sliding_layers;
         const std::size_t head_dim = config.hidden_size / config.num_attention_heads;
-        const std::size_t positions = config.max_position_embeddings;
+        // a learned row before the query's takes a position, too
+        const std::size_t positions =
+            config.max_position_embeddings + (config.global_cls_token ? 1 : 0);
         global_ = std::make_shared<const rotary>(positions, head_dim, config.global_rope_theta);
         local_ = config.local_rope_theta == config.global_rope_theta
                      ? global_

@@ -301,6 +301,9 @@ inline std::size_t document_coder::encode(const float* states, std::span<const s
     document_rows stored;
     if (!selection_.keeps_all()) {
         stored = selection_.apply(states, ids);
+        if (!kernels::all_finite(stored.states.data(), stored.states.size())) {
+            throw errors::state_beyond_codec(rows_->name(), "what a mean of states can be");
+        }
         states = stored.states.data();
         ids = stored.ids;
     }

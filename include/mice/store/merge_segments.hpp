@@ -68,7 +68,7 @@ class segment_merger {
         for (const merge_part& part : parts_) {
             for (std::uint32_t document = 0; document < part.file->documents(); ++document) {
                 if (part.keeps(document)) {
-                    visit(*part.file, part.file->entry(document));
+                    visit(*part.file, document, part.file->entry(document));
                 }
             }
         }
@@ -85,9 +85,10 @@ class segment_merger {
 
     void copy_codes(segment_file& out, const std::function<void(std::uint64_t)>& step) {
         out.begin(section::codes);
-        each_kept([&](const segment& from, const document_entry& entry) {
+        each_kept([&](const segment& from, std::uint32_t document, const document_entry& entry) {
             out.align(alignment);
-            const std::span<const std::byte> codes = from.codes(entry, coder_.bytes(entry.rows));
+            const std::span<const std::byte> codes =
+                from.codes(document, entry, coder_.bytes(entry.rows));
             out.append(codes);
             tokens_ += entry.tokens_seen;
             rows_ += entry.rows;
@@ -100,7 +101,7 @@ class segment_merger {
         out.begin(section::documents);
         std::uint64_t codes = 0;
         std::uint64_t texts = 0;
-        each_kept([&](const segment&, document_entry entry) {
+        each_kept([&](const segment&, std::uint32_t, document_entry entry) {
             entry.codes = codes;
             entry.texts = texts;
             codes = aligned(codes + coder_.bytes(entry.rows));
@@ -110,7 +111,7 @@ class segment_merger {
     }
     void copy_texts(segment_file& out) const {
         out.begin(section::texts);
-        each_kept([&](const segment& from, const document_entry& entry) {
+        each_kept([&](const segment& from, std::uint32_t, const document_entry& entry) {
             out.append(std::as_bytes(std::span(from.id(entry))));
             out.append(std::as_bytes(std::span(from.metadata(entry))));
             out.align(sizeof(std::int32_t));
@@ -121,7 +122,7 @@ class segment_merger {
         out.begin(section::slots);
         std::vector<id_slot> slots(slots_for(documents));
         std::uint32_t number = 0;
-        each_kept([&](const segment& from, const document_entry& entry) {
+        each_kept([&](const segment& from, std::uint32_t, const document_entry& entry) {
             const std::uint64_t hash = hash_of_id(from.id(entry));
             std::size_t at = hash & (slots.size() - 1);
             while (slots[at].document != 0) {

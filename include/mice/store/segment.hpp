@@ -56,17 +56,20 @@ class segment {
     [[nodiscard]] std::uint64_t bytes() const noexcept { return file_.bytes().size(); }
     [[nodiscard]] std::uint64_t bytes(section part) const noexcept { return place(part).bytes; }
 
-    /// The table entry of a document below documents().
+    /// The table entry of a document below documents(), which shares no bytes with the next one's:
+    /// what all of them take together is never more than the file. Whether a model can have made
+    /// it, the caller knows (stored_entry).
     [[nodiscard]] document_entry entry(std::uint32_t document) const {
         if (document >= documents()) {
             throw damaged("a document beyond its table");
         }
-        document_entry found;
-        std::memcpy(&found, read(section::documents, sizeof found * document, sizeof found).data(),
-                    sizeof found);
-        if (found.rows == 0 || found.id_bytes == 0 || found.id_bytes > longest_id ||
-            found.metadata_bytes > largest_metadata || found.codes % alignment != 0 ||
-            found.texts % 4 != 0 || (found.token_ids != 0 && found.token_ids != found.rows)) {
+        const document_entry found = table_entry(document);
+        const std::uint64_t end = ends_of(document).texts;
+        if (found.rows == 0 || found.rows > found.tokens_seen || found.id_bytes == 0 ||
+            found.id_bytes > longest_id || found.metadata_bytes > largest_metadata ||
+            found.codes % alignment != 0 || found.texts % 4 != 0 || found.texts > end ||
+            text_bytes(found) > end - found.texts ||
+            (found.token_ids != 0 && found.token_ids != found.rows)) {
             throw damaged("the entry of document " + std::to_string(document) +
                           " contradicts the format");
         }
@@ -89,8 +92,13 @@ class segment {
         return {reinterpret_cast<const std::int32_t*>(bytes.data()), entry.token_ids};
     }
     /// The codes of a document, which take `bytes` bytes.
-    [[nodiscard]] std::span<const std::byte> codes(const document_entry& entry,
-                                                   std::size_t bytes) const {
+    [[nodiscard]] std::span<const std::byte>
+    codes(std::uint32_t document, const document_entry& entry, std::size_t bytes) const {
+        const std::uint64_t end = ends_of(document).codes;
+        if (entry.codes > end || bytes > end - entry.codes) {
+            throw damaged("the codes of document " + std::to_string(document) +
+                          " are longer than their place");
+        }
         return read(section::codes, entry.codes, bytes);
     }
 
@@ -147,6 +155,27 @@ class segment {
     }
     [[nodiscard]] std::uint64_t group_checksums_bytes() const {
         return checksums_for(block_checksums_bytes());
+    }
+
+    /// Where the codes and the texts of a document end at the latest.
+    struct document_ends {
+        std::uint64_t codes, texts;
+    };
+    [[nodiscard]] document_entry table_entry(std::uint32_t document) const {
+        document_entry found;
+        std::memcpy(
+            &found,
+            read(section::documents, sizeof found * std::uint64_t{document}, sizeof found).data(),
+            sizeof found);
+        return found;
+    }
+    [[nodiscard]] document_ends ends_of(std::uint32_t document) const {
+        if (document + 1 >= documents()) {
+            return {bytes(section::codes), bytes(section::texts)};
+        }
+        const document_entry next = table_entry(document + 1);
+        return {std::min(next.codes, bytes(section::codes)),
+                std::min(next.texts, bytes(section::texts))};
     }
 
     void read_footer(const segment_record& expected);

@@ -18,6 +18,7 @@
 #include <mice/store/deletions.hpp>
 #include <mice/store/manifest.hpp>
 #include <mice/store/segment.hpp>
+#include <mice/store/stored_entry.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace store {
@@ -39,12 +40,6 @@ namespace store {
         }
     }
     return io::hex_digits(hash.digest());
-}
-
-/// Whether scoring needs a document's token ids beside its states.
-[[nodiscard]] inline bool needs_token_ids(const model_config& config) {
-    return config.extra_attn_bias || config.lexical_bias ||
-           (config.kind == model_kind::cross_encoder && config.state_width() == 0);
 }
 
 /// A model and what an index has to know of it.

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include <mice/store/publish.hpp>
+#include <mice/store/snapshot.hpp>
+#include <mice/store/stored_entry.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace store {
@@ -119,6 +121,28 @@ class verifier {
     std::uint64_t done_ = 0;
     std::uint64_t all_ = 0;
 };
+
+/// Documents whose tables contradict the format or the model although every checksum is right: the
+/// first of each segment.
+[[nodiscard]] inline std::vector<index_finding> contradictions(const snapshot& commit) {
+    std::vector<index_finding> found;
+    const bool with_ids = needs_token_ids(commit.engine().config());
+    for (const live_segment& each : commit.segments()) {
+        const segment& file = *each.file;
+        try {
+            for (std::uint32_t document = 0; document < file.documents(); ++document) {
+                const document_entry entry = stored_entry(commit.engine(), file, document);
+                (void)file.codes(document, entry, commit.coder()->bytes(entry.rows));
+                if (with_ids) {
+                    (void)stored_ids(commit.engine(), file, entry);
+                }
+            }
+        } catch (const error& e) {
+            found.push_back({file.name(), e.what()});
+        }
+    }
+    return found;
+}
 
 } // namespace store
 MICE_NAMESPACE_END
