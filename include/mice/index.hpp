@@ -154,7 +154,7 @@ class index {
     /// Copies all documents of other indexes, made with the same model, codec, codec parameters and
     /// options (see create_like), behind its own, in the order of the list, and commits; nothing is
     /// encoded again. Equal documents of one id are no conflict. Throws errc::mismatch, naming what
-    /// differs.
+    /// differs, and errc::format for an index that says what its model cannot have made.
     index_merge merge(std::span<const std::filesystem::path> others,
                       merge_conflict conflict = merge_conflict::refuse,
                       const index_progress& progress = {});

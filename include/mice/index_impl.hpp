@@ -173,6 +173,9 @@ inline index_merge index::merge(std::span<const std::filesystem::path> others,
     for (const std::filesystem::path& other : others) {
         opened.push_back(
             store::open_newest(state_->files(), other, state_->ranker().shared_model()).commit);
+        for (const store::live_segment& each : opened.back()->segments()) {
+            store::check_documents(*opened.back(), *each.file); // nothing forged is taken over
+        }
     }
     return state_->write(
         [&](store::index_writer& to) { return to.merge(opened, others, conflict, progress); });

@@ -167,3 +167,23 @@ TEST_CASE("fault 30: rows of a forged index are bounded by its tokens and the mo
         }
     }
 }
+
+TEST_CASE("fault 29: a forged index is not merged into another") {
+    forged_index from(fixtures::small_cross_encoder(), {.name = "f32"});
+    const temporary_folder folder;
+    mice::index into =
+        mice::index::create(folder.path() / "into", from.ranker, {.codec = {.name = "f32"}});
+    const std::vector<std::filesystem::path> others{from.path};
+    std::string file = from.files[from.segment];
+    put_at(file, from.ids_at(5), std::int32_t{4096});
+    from.put_segment(file);
+    const auto found = catch_error([&] { (void)into.merge(others); });
+    REQUIRE(found.code == mice::errc::format);
+    REQUIRE(found.says("token id 4096"));
+    into.rollback();
+    REQUIRE(into.size() == 0);
+    from.restore();
+    (void)into.merge(others);
+    REQUIRE(into.size() == 11);
+    REQUIRE(into.verify().empty());
+}

@@ -9,6 +9,7 @@
 
 #include <mice/io/checksum.hpp>
 #include <mice/io/json.hpp>
+#include <mice/io/safetensors.hpp>
 
 using Catch::Matchers::Contains;
 using mice::io::json;
@@ -386,3 +387,29 @@ TEST_CASE("documents that arrive slowly are committed meanwhile") {
     CHECK(ids(place) == "d1\nd2\nd3\nd4\n");
 }
 #endif
+
+TEST_CASE("fault 32: a model with zeroed embeddings and the old fingerprint is refused by name") {
+    const workplace place;
+    make_index(place);
+    CHECK_THAT(place.mice("selftest --json").out, Contains("\"fingerprint\":\"checked\""));
+    std::string bytes = content(place.path("text.safetensors"));
+    const mice::io::safetensors file(std::as_bytes(std::span(bytes.data(), bytes.size())));
+    const mice::io::tensor_view* words = file.find("embeddings.word_embeddings.weight");
+    REQUIRE(words != nullptr);
+    const auto at = reinterpret_cast<const char*>(words->bytes.data()) - bytes.data();
+    std::fill_n(bytes.begin() + at, words->bytes.size(), '\0');
+    place.write("forged.safetensors", bytes);
+    place.write("more.txt", "w7 w8\n");
+    const std::string before = ids(place);
+    for (const std::string call : {"index verify i", "index stats i", "search i w5",
+                                   "index add i more.txt", "index create new", "selftest"}) {
+        CAPTURE(call);
+        const result refused = place.mice(call + " --model forged.safetensors");
+        CHECK(refused.code == 1);
+        CHECK(refused.out.empty());
+        CHECK_THAT(refused.err, Contains("fingerprint"));
+    }
+    CHECK(ids(place) == before);
+    CHECK_FALSE(fs::exists(place.path("new")));
+    CHECK(place.mice("index verify i").code == 0);
+}

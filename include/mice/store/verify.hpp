@@ -122,23 +122,27 @@ class verifier {
     std::uint64_t all_ = 0;
 };
 
-/// Documents whose tables contradict the format or the model although every checksum is right: the
-/// first of each segment.
+/// Throws errc::format where a segment's tables contradict the format or the model, although every
+/// checksum may be right.
+inline void check_documents(const snapshot& commit, const segment& file) {
+    const bool with_ids = needs_token_ids(commit.engine().config());
+    for (std::uint32_t document = 0; document < file.documents(); ++document) {
+        const document_entry entry = stored_entry(commit.engine(), file, document);
+        (void)file.codes(document, entry, commit.coder()->bytes(entry.rows));
+        if (with_ids) {
+            (void)stored_ids(commit.engine(), file, entry);
+        }
+    }
+}
+
+/// What check_documents finds in the segments of a commit.
 [[nodiscard]] inline std::vector<index_finding> contradictions(const snapshot& commit) {
     std::vector<index_finding> found;
-    const bool with_ids = needs_token_ids(commit.engine().config());
     for (const live_segment& each : commit.segments()) {
-        const segment& file = *each.file;
         try {
-            for (std::uint32_t document = 0; document < file.documents(); ++document) {
-                const document_entry entry = stored_entry(commit.engine(), file, document);
-                (void)file.codes(document, entry, commit.coder()->bytes(entry.rows));
-                if (with_ids) {
-                    (void)stored_ids(commit.engine(), file, entry);
-                }
-            }
+            check_documents(commit, *each.file);
         } catch (const error& e) {
-            found.push_back({file.name(), e.what()});
+            found.push_back({each.file->name(), e.what()});
         }
     }
     return found;
