@@ -274,8 +274,8 @@ template <class Source> class scoring_call {
     /// score depends on it.
     [[nodiscard]] std::size_t piece_count(std::size_t threads) const {
         const std::size_t documents = source_.size();
-        const std::size_t filling = this->filling();
-        const std::size_t filled = (documents + filling - 1) / filling;
+        const std::size_t enough = filling();
+        const std::size_t filled = (documents + enough - 1) / enough;
         const std::size_t fair = threads == 1 ? filled : std::max(filled, 4 * threads);
         return std::min(documents, (fair + threads - 1) / threads * threads);
     }

@@ -136,6 +136,31 @@ TEST_CASE("fault 16: a model that is something else is called by its name") {
     names(quoted(stock.string()), "mice-convert");
 }
 
+TEST_CASE("fault 24: a timeout that is not reached changes nothing of what is printed") {
+    const workplace place;
+    std::string lines;
+    for (int i = 5; i < 105; ++i) {
+        lines += "w" + std::to_string(i) + " w" + std::to_string(5 + i * i % 190) + "\n";
+    }
+    place.write("p.txt", lines);
+    REQUIRE(place.mice("index add i corpus.jsonl --create").code == 0);
+    for (const std::string command :
+         {"rerank 'w5 w6' p.txt --json", "rerank 'w5 w6' --json --top-k 7 < p.txt",
+          "rerank --run a.trec --corpus corpus.jsonl --queries queries.jsonl --trec",
+          "rerank --run a.trec --corpus corpus.jsonl --queries queries.jsonl --json --threads 1",
+          "search i w5 --all --json", "search i 'w5 w6' --json",
+          "search i --queries queries.jsonl --all", "search i --queries queries.jsonl --json"}) {
+        INFO(command);
+        const result plain = place.mice(command);
+        std::string timed = command;
+        timed.insert(command.find(' '), " --timeout 1000");
+        const result got = place.mice(timed);
+        CHECK(got.code == plain.code);
+        CHECK(got.out == plain.out);
+        CHECK(got.err == plain.err);
+    }
+}
+
 #if !defined(_WIN32)
 TEST_CASE("fault 34: a timeout of any size is kept and one that is no number is refused") {
     const workplace place;

@@ -45,9 +45,6 @@ line_reader::line_reader(std::istream& stream, std::string name)
     : stream_(&stream), name_(std::move(name)) {}
 
 bool line_reader::next(std::string& line) {
-    if (limit_ != nullptr) {
-        limit_->check(name_);
-    }
     errno = 0;
     if (!std::getline(*stream_, line)) {
         if (stream_->bad() || (errno != 0 && !stream_->eof())) {
@@ -55,6 +52,9 @@ bool line_reader::next(std::string& line) {
                                       "reading failed after line " + std::to_string(number_));
         }
         return false;
+    }
+    if (limit_ != nullptr) {
+        limit_->was_read(name_, waiting_ ? 0 : line.size() + 1); // a waiting_ counts itself
     }
     if (number_++ == 0 && line.starts_with("\xEF\xBB\xBF")) {
         line.erase(0, 3);

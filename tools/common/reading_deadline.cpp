@@ -37,12 +37,15 @@ const reading_deadline* reading_deadline::current() noexcept {
     return active;
 }
 
-void reading_deadline::check(std::string_view input) const {
+void reading_deadline::was_read(std::string_view input, std::size_t bytes) const {
+    constexpr std::size_t most_late = std::size_t{1} << 20;
     const clock::time_point now = clock::now();
     if (now >= *deadline_) {
-        throw reading_stopped(input);
-    }
-    if (now >= halfway_) {
+        late_bytes_ += bytes;
+        if (late_bytes_ > most_late) {
+            throw reading_stopped(input);
+        }
+    } else if (now >= halfway_) {
         (void)work_meanwhile();
     }
 }
@@ -96,8 +99,10 @@ bool waiting_input::ready() const {
 std::streambuf::int_type waiting_input::underflow() {
     pollfd input{descriptor_, POLLIN, 0};
     while (true) {
-        limit_.check(name_);
         if (!ready()) {
+            if (limit_.over()) {
+                throw reading_stopped(name_);
+            }
             if (limit_.work_meanwhile()) {
                 continue;
             }
@@ -111,6 +116,7 @@ std::streambuf::int_type waiting_input::underflow() {
         }
         const auto count = ::read(descriptor_, buffer_.data(), buffer_.size());
         if (count > 0) {
+            limit_.was_read(name_, static_cast<std::size_t>(count));
             setg(buffer_.data(), buffer_.data(), buffer_.data() + count);
             return traits_type::to_int_type(*gptr());
         }

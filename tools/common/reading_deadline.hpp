@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -22,8 +23,9 @@ class reading_stopped : public error {
         : error(errc::stopped, "the time ran out before the end of " + std::string(input)) {}
 };
 
-/// While it lives, every line_reader throws reading_stopped at the deadline. One at a time, on the
-/// program's main thread.
+/// While it lives, no line_reader waits longer than to the deadline: it throws reading_stopped.
+/// What is there by then is still read, up to a MiB, so that an endless input ends, too. One at a
+/// time, on the program's main thread.
 class reading_deadline {
   public:
     using clock = std::chrono::steady_clock;
@@ -38,15 +40,17 @@ class reading_deadline {
     /// The one that lives and has a deadline, or nullptr.
     [[nodiscard]] static const reading_deadline* current() noexcept;
     [[nodiscard]] clock::time_point when() const noexcept { return *deadline_; }
-    /// Throws reading_stopped, naming `input`, when the time is over; works meanwhile when half of
-    /// it is.
-    void check(std::string_view input) const;
+    [[nodiscard]] bool over() const { return clock::now() >= *deadline_; }
+    /// So many bytes of `input` were read. Throws reading_stopped where too many were read too
+    /// late; works meanwhile when half of the time is over.
+    void was_read(std::string_view input, std::size_t bytes) const;
     /// Whether it found something to do.
     [[nodiscard]] bool work_meanwhile() const { return meanwhile_ && meanwhile_(); }
 
   private:
     std::optional<clock::time_point> deadline_;
     clock::time_point halfway_;
+    mutable std::size_t late_bytes_ = 0;
     std::function<bool()> meanwhile_;
 };
 
