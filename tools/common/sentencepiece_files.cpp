@@ -15,6 +15,7 @@
 #include <mice/io/json.hpp>
 
 #include "common/json_members.hpp"
+#include "common/side_tokens.hpp"
 #include "common/tokenizer_json.hpp"
 
 namespace mice::tools {
@@ -93,6 +94,16 @@ piece_ids ids_of(const std::vector<std::string>& names, const sentencepiece_mode
                          "their places or XLM-R's ids; name the one to use with --tokenizer");
 }
 
+/// Whether a tokenizer.json was made of the model.
+bool made_of(const json& root, const sentencepiece_model& model) {
+    try {
+        (void)ids_of(names_in(root), model);
+        return true;
+    } catch (const error&) {
+        return false;
+    }
+}
+
 /// Calls `step` for a component, or for each member of a sequence.
 template <typename Step>
 void each_component(const json& component, const char* members, std::string_view where,
@@ -148,17 +159,22 @@ std::string unknown_of(const sentencepiece_model& model) {
     return {}; // refused before
 }
 
-void read_converted(const json& root, const side_config& side, const sentencepiece_model& model,
-                    sentencepiece_spec& spec) {
+void read_converted(const json& root, const side_config& side, std::size_t rows,
+                    const sentencepiece_model& model, sentencepiece_spec& spec) {
     std::vector<std::string> names = names_in(root);
     spec.ids = ids_of(names, model);
     check_steps(root);
     spec.added_tokens = read_added_tokens(root);
+    {
+        const id_index ids(names);
+        add_listed(side, ids, spec.added_tokens);
+        add_unlisted(side, ids, rows, spec.added_tokens);
+    }
     marker_names markers = read_markers(root, {names, spec.added_tokens});
     for (const added_token& added : spec.added_tokens)
         names.push_back(added.content);
-    must_agree("cls_token", side.cls, markers.cls);
-    must_agree("sep_token", side.sep, markers.sep);
+    must_agree("cls_token", side.cls, markers.cls, side.names_file);
+    must_agree("sep_token", side.sep, markers.sep, side.names_file);
     spec.cls_token = std::move(markers.cls);
     spec.sep_token = std::move(markers.sep);
     spec.pairs = markers.pairs;
@@ -213,6 +229,17 @@ void use_plain(const side_config& side, const sentencepiece_model& model,
                 add_special(spec, *name, id);
 }
 
+/// The token of each id of the pieces.
+std::vector<std::string> names_of(const sentencepiece_model& model, piece_ids ids) {
+    std::vector<std::string> names;
+    if (ids == piece_ids::xlmr && model.pieces.size() >= 3) // else refused later
+        names = {std::string(model.pieces[1].text), "<pad>", std::string(model.pieces[2].text),
+                 std::string(model.pieces[0].text)};
+    for (std::size_t place = names.empty() ? 0 : 3; place < model.pieces.size(); ++place)
+        names.emplace_back(model.pieces[place].text);
+    return names;
+}
+
 bool is_xlmr(const std::filesystem::path& path, const side_config& side) {
     if (side.tokenizer_class)
         return side.tokenizer_class->starts_with("XLMRoberta");
@@ -231,7 +258,8 @@ std::optional<std::filesystem::path> find_sentencepiece(const std::filesystem::p
     return std::nullopt;
 }
 
-sentencepiece_spec read_sentencepiece(const std::filesystem::path& path, const side_config& side) {
+sentencepiece_spec read_sentencepiece(const std::filesystem::path& path, const side_config& side,
+                                      const tokenizer_request& request) {
     check_class(side, classes);
     if (side.lowercase.value_or(false))
         throw not_supported("do_lower_case with a sentencepiece model");
@@ -245,11 +273,11 @@ sentencepiece_spec read_sentencepiece(const std::filesystem::path& path, const s
     spec.model.assign(all.begin(), all.end());
     const sentencepiece_model model = text::read_sentencepiece_model(spec.model);
     spec.unk_token = unknown_of(model);
-    must_agree("unk_token", side.unk, spec.unk_token);
+    must_agree("unk_token", side.unk, spec.unk_token, side.names_file);
     const json root = read_beside(path, "tokenizer.json");
-    if (!root.is_null()) {
+    if (!root.is_null() && !(request.chosen && !made_of(root, model))) {
         named(path.parent_path() / "tokenizer.json",
-              [&] { read_converted(root, side, model, spec); });
+              [&] { read_converted(root, side, request.rows, model, spec); });
         return spec;
     }
     spec.added_tokens = side.added;
@@ -257,6 +285,8 @@ sentencepiece_spec read_sentencepiece(const std::filesystem::path& path, const s
         use_xlmr(side, model, spec);
     else
         use_plain(side, model, spec);
+    const std::vector<std::string> names = names_of(model, spec.ids);
+    add_unlisted(side, id_index(names), request.rows, spec.added_tokens);
     return spec;
 }
 

@@ -16,6 +16,7 @@
 
 #include "common/json_members.hpp"
 #include "common/sentencepiece_files.hpp"
+#include "common/side_tokens.hpp"
 #include "common/tokenizer_config.hpp"
 
 namespace mice::tools {
@@ -42,16 +43,16 @@ void check_agreement(const side_config& side, const wordpiece_spec& spec) {
     if (side.says_strip_accents &&
         side.strip_accents.value_or(spec.lowercase) != spec.strip_accents.value_or(spec.lowercase))
         must_agree("strip_accents", std::optional<bool>(true), false);
-    must_agree("unk_token", side.unk, spec.unk_token);
-    must_agree("cls_token", side.cls, spec.cls_token);
-    must_agree("sep_token", side.sep, spec.sep_token);
+    must_agree("unk_token", side.unk, spec.unk_token, side.names_file);
+    must_agree("cls_token", side.cls, spec.cls_token, side.names_file);
+    must_agree("sep_token", side.sep, spec.sep_token, side.names_file);
 }
 
 void check_agreement(const side_config& side, const byte_bpe_spec& spec) {
     check_class(side, byte_bpe_classes);
     must_agree("add_prefix_space", side.add_prefix_space, spec.add_prefix_space);
-    must_agree("cls_token", side.cls, spec.cls_token);
-    must_agree("sep_token", side.sep, spec.sep_token);
+    must_agree("cls_token", side.cls, spec.cls_token, side.names_file);
+    must_agree("sep_token", side.sep, spec.sep_token, side.names_file);
 }
 
 template <typename Spec> bool contains(const Spec& spec, const std::string& token) {
@@ -103,7 +104,7 @@ std::vector<std::string> parse_vocabulary(std::string_view text) {
     return tokens;
 }
 
-wordpiece_spec parse_vocab_txt(std::string_view text, const side_config& side) {
+wordpiece_spec parse_vocab_txt(std::string_view text, const side_config& side, std::size_t rows) {
     check_class(side, wordpiece_classes);
     wordpiece_spec spec;
     spec.vocabulary = parse_vocabulary(text);
@@ -113,24 +114,27 @@ wordpiece_spec parse_vocab_txt(std::string_view text, const side_config& side) {
     spec.unk_token = side.unk.value_or(spec.unk_token);
     spec.cls_token = side.cls.value_or(spec.cls_token);
     spec.sep_token = side.sep.value_or(spec.sep_token);
-    spec.added_tokens = side.added;
     read_optional_tokens(side, spec);
+    const id_index ids(spec.vocabulary);
+    add_listed(side, ids, spec.added_tokens);
     for (const std::string* name :
-         {&spec.unk_token, &spec.cls_token, &spec.sep_token, &spec.pad_token, &spec.mask_token}) {
-        const bool listed =
-            std::any_of(spec.added_tokens.begin(), spec.added_tokens.end(),
-                        [name](const auto& token) { return token.content == *name; });
-        if (!name->empty() && !listed)
-            spec.added_tokens.push_back({.id = known_id(spec.vocabulary, spec.added_tokens, *name),
-                                         .content = *name,
-                                         .special = true});
-    }
+         {&spec.unk_token, &spec.cls_token, &spec.sep_token, &spec.pad_token, &spec.mask_token})
+        if (!name->empty() && find_added(spec.added_tokens, *name) == nullptr) {
+            const added_token* described = find_added(side.named, *name);
+            spec.added_tokens.push_back(
+                described != nullptr ? *described : added_token{.content = *name, .special = true});
+            spec.added_tokens.back().id = known_id(spec.vocabulary, spec.added_tokens, *name);
+        }
+    add_unlisted(side, ids, rows, spec.added_tokens);
     return spec;
 }
 
-/// Takes what tokenizer_config.json says into a tokenizer.json's spec.
-template <typename Spec> void complete(const side_config& side, Spec& spec) {
+/// Takes what the files beside it say into a tokenizer.json's spec.
+template <typename Spec> void complete(const side_config& side, std::size_t rows, Spec& spec) {
     check_agreement(side, spec);
+    const id_index ids(spec.vocabulary);
+    add_listed(side, ids, spec.added_tokens);
+    add_unlisted(side, ids, rows, spec.added_tokens);
     read_optional_tokens(side, spec);
     // Byte-level BPE knows every text; the unknown token is but one more that no text may make.
     if (spec.unk_token.empty() && side.unk && contains(spec, *side.unk))
@@ -138,20 +142,20 @@ template <typename Spec> void complete(const side_config& side, Spec& spec) {
 }
 
 /// tokenizer.json makes none of these.
-void complete(const side_config&, sentencepiece_spec&) {}
+void complete(const side_config&, std::size_t, sentencepiece_spec&) {}
 
-tokenizer_spec read_file(const std::filesystem::path& path) {
+tokenizer_spec read_file(const std::filesystem::path& path, const tokenizer_request& request) {
     const side_config side = read_side_config(path);
     return named(path, [&] {
         tokenizer_spec spec;
         if (path.extension() == ".model") {
-            spec = read_sentencepiece(path, side);
+            spec = read_sentencepiece(path, side, request);
         } else if (path.extension() == ".json") {
             spec = tokenizer_from_json(io::parse_json(read_text(path), "the file",
                                                       {.max_bytes = max_tokenizer_file_bytes}));
-            std::visit([&side](auto& kind) { complete(side, kind); }, spec);
+            std::visit([&](auto& kind) { complete(side, request.rows, kind); }, spec);
         } else {
-            spec = parse_vocab_txt(read_text(path), side);
+            spec = parse_vocab_txt(read_text(path), side, request.rows);
         }
         std::visit([](const auto& kind) { kind.validate(); }, spec);
         return spec;
@@ -171,15 +175,15 @@ std::optional<std::filesystem::path> find_tokenizer(const std::filesystem::path&
     return std::nullopt;
 }
 
-tokenizer_spec read_tokenizer(const std::filesystem::path& path) {
+tokenizer_spec read_tokenizer(const std::filesystem::path& path, const tokenizer_request& request) {
     std::error_code failure;
     if (!std::filesystem::is_directory(path, failure))
-        return read_file(path);
+        return read_file(path, request);
     const auto file = find_tokenizer(path);
     if (!file)
         throw errors::cannot_open(
             path.string(), "the folder has no tokenizer.json, vocab.txt or sentencepiece model");
-    return read_file(*file);
+    return read_file(*file, request);
 }
 
 stored_tokenizer to_stored(const tokenizer_spec& spec) {

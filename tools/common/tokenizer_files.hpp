@@ -11,6 +11,7 @@
 
 #include <mice/tokenizer.hpp>
 
+#include "common/tokenizer_config.hpp"
 #include "common/tokenizer_json.hpp"
 
 namespace mice::tools {
@@ -22,12 +23,14 @@ find_tokenizer(const std::filesystem::path& folder);
 
 /// Reads a tokenizer from a folder, a tokenizer.json (WordPiece or byte-level BPE), a vocab.txt
 /// (WordPiece) or a sentencepiece model (*.model; see read_sentencepiece). Beside a vocab.txt
-/// tokenizer_config.json is read too (do_lower_case, strip_accents, tokenize_chinese_chars, special
-/// tokens); beside a tokenizer.json it must not contradict. Truncation, padding and decoder of a
-/// tokenizer.json are ignored: limits belong to the model. Throws mice::error: errc::io,
-/// errc::format (not JSON), errc::unsupported (another kind of tokenizer, named), errc::tokenizer.
-/// Every message names the file.
-[[nodiscard]] tokenizer_spec read_tokenizer(const std::filesystem::path& path);
+/// tokenizer_config.json is read too (do_lower_case, strip_accents, tokenize_chinese_chars);
+/// beside a tokenizer.json it must not contradict. Added and special tokens of the files beside it
+/// (see side_config) are taken over. Truncation, padding and decoder of a tokenizer.json are
+/// ignored: limits belong to the model. Throws mice::error: errc::io, errc::format (not JSON),
+/// errc::unsupported (another kind of tokenizer, named), errc::tokenizer. Every message names the
+/// file.
+[[nodiscard]] tokenizer_spec read_tokenizer(const std::filesystem::path& path,
+                                            const tokenizer_request& request = {});
 
 /// A tokenizer as a model file holds it.
 struct stored_tokenizer {
