@@ -238,5 +238,5 @@ TEST_CASE("a plain backbone is refused with the way out") {
     checkpoint.tensors.erase("classifier.weight");
     checkpoint.tensors.erase("classifier.bias");
     checkpoint.save();
-    CHECK_THAT(failure_of(checkpoint), Contains("plain backbone") && Contains("--derive l4+3"));
+    CHECK_THAT(failure_of(checkpoint), Contains("plain backbone") && Contains("--derive l2+1"));
 }

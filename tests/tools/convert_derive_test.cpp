@@ -246,7 +246,7 @@ TEST_CASE("what cannot be derived is refused with the reason") {
     for (const char* cut :
          {"l4", "4+3", "l+3", "l1+", "l1+0", "l-1+2", "l1+2x", "l1 +2", "+", ""}) {
         if (*cut != '\0') {
-            CHECK_THAT(error_of(checkpoint, {"--derive", cut}), Contains("such as l4+3"));
+            CHECK_THAT(error_of(checkpoint, {"--derive", cut}), Contains("such as --derive l2+1"));
         }
     }
     CHECK_THAT(error_of(checkpoint, {"--derive", "l1+3"}), Contains("2 are left for interaction"));

@@ -3,19 +3,20 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
 #include <string_view>
 #include <utility>
 
 #include <mice/io/json.hpp>
+#include <mice/model_config.hpp>
 
+#include "common/nearest_name.hpp"
 #include "messages.hpp"
 
 namespace mice::tools {
 namespace {
 
-constexpr std::array<std::string_view, 6> removable_prefixes{"module.", "model.",   "mice.",
-                                                             "bert.",   "electra.", "_orig_mod."};
 // Heads stand beside the backbone, so a prefix of the backbone does not stand before them.
 constexpr std::array<std::string_view, 6> head_prefixes{
     "classifier.", "cls.", "linear.", "discriminator_predictions.", "head.", "decoder."};
@@ -109,29 +110,50 @@ bool is_head(std::string_view name) {
                        [name](std::string_view head) { return name.starts_with(head); });
 }
 
-bool stands_before_all(const checkpoint& weights, std::string_view prefix) {
-    std::size_t count = 0;
+/// What stands before the name of the word embeddings, which every model of ours has once; empty
+/// where nothing does, or where there are several.
+std::string_view prefix_of(const checkpoint& weights) {
+    constexpr std::array<std::string_view, 2> tables{"embeddings.word_embeddings.weight",
+                                                     "embeddings.tok_embeddings.weight"};
+    std::string_view prefix;
+    std::size_t found = 0;
     for (const auto& [name, view] : weights.tensors) {
-        if (name.starts_with(prefix)) {
-            ++count;
-        } else if (!is_head(name)) {
-            return false;
+        for (const std::string_view table : tables) {
+            if (name.ends_with(table)) {
+                prefix = std::string_view(name).substr(0, name.size() - table.size());
+                ++found;
+            }
         }
     }
-    return count > 0;
+    return found == 1 && prefix.ends_with('.') ? prefix : std::string_view();
 }
 
-bool remove_one_prefix(checkpoint& weights) {
-    for (const std::string_view prefix : removable_prefixes) {
-        if (stands_before_all(weights, prefix)) {
-            rename_all(weights, [prefix](const std::string& name) {
-                return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-            });
-            weights.notes.push_back("removed the prefix '" + std::string(prefix) + "' from names");
-            return true;
+/// Whether a prefix stands before most names. One stray tensor of the training must not hide it.
+bool stands_before_most(const checkpoint& weights, std::string_view prefix) {
+    std::size_t with = 0;
+    std::size_t without = 0;
+    for (const auto& [name, view] : weights.tensors) {
+        if (name.starts_with(prefix)) {
+            ++with;
+        } else if (!is_head(name)) {
+            ++without;
         }
     }
-    return false;
+    return with > without;
+}
+
+/// Removes the first part of the prefix, such as `module.` of `module.bert.`.
+bool remove_one_prefix(checkpoint& weights) {
+    const std::string_view all = prefix_of(weights);
+    const std::string prefix(all.substr(0, all.find('.') + 1));
+    if (all.empty() || !stands_before_most(weights, prefix)) {
+        return false;
+    }
+    rename_all(weights, [&prefix](const std::string& name) {
+        return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    });
+    weights.notes.push_back("removed the prefix '" + prefix + "' from names");
+    return true;
 }
 
 /// Checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
@@ -155,6 +177,38 @@ bool has_prefix(const checkpoint& weights, std::string_view prefix) {
 std::size_t drop_prefix(checkpoint& weights, std::string_view prefix) {
     return std::erase_if(weights.tensors,
                          [prefix](const auto& entry) { return entry.first.starts_with(prefix); });
+}
+
+void drop_unwanted(checkpoint& weights, std::span<const std::string> names) {
+    for (const std::string& name : names) {
+        const bool beginning = name.ends_with('*');
+        const std::size_t dropped =
+            beginning ? drop_prefix(weights, std::string_view(name).substr(0, name.size() - 1))
+                      : weights.tensors.erase(name);
+        if (dropped == 0) {
+            std::vector<std::string> known;
+            for (const auto& [each, view] : weights.tensors) {
+                known.push_back(each);
+            }
+            throw messages::drop_fits_nothing(name, nearest_name(name, known));
+        }
+        weights.notes.push_back("dropped '" + name + "', as asked: " + std::to_string(dropped) +
+                                (dropped == 1 ? " tensor" : " tensors"));
+    }
+}
+
+std::size_t count_layers(const checkpoint& weights, std::string_view prefix) {
+    std::size_t count = 0;
+    for (auto place = weights.tensors.lower_bound(prefix);
+         place != weights.tensors.end() && place->first.starts_with(prefix); ++place) {
+        const std::string_view rest = std::string_view(place->first).substr(prefix.size());
+        std::size_t index = 0;
+        const auto [end, code] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
+        if (code == std::errc() && index < detail::largest_depth) {
+            count = std::max(count, index + 1);
+        }
+    }
+    return count;
 }
 
 checkpoint read_checkpoint(const std::filesystem::path& directory) {

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <deque>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <mice/io/mapped_file.hpp>
@@ -27,10 +29,10 @@ struct checkpoint {
 /// index that does not fit its shards.
 [[nodiscard]] checkpoint read_checkpoint(const std::filesystem::path& directory);
 
-/// Brings names to their canonical form: removes prefixes such as `model.` that stand before all
-/// names (classification heads apart), renames `LayerNorm.gamma/beta` and BERT's `encoder.layer.N`
-/// to `layers.N`, drops integer buffers such as `embeddings.position_ids`. Says in the notes what
-/// it did.
+/// Brings names to their canonical form: removes prefixes such as `model.` that stand before the
+/// word embeddings and most other names (classification heads apart), renames
+/// `LayerNorm.gamma/beta` and BERT's `encoder.layer.N` to `layers.N`, drops integer buffers such as
+/// `embeddings.position_ids`. Says in the notes what it did.
 void normalise_names(checkpoint& weights);
 
 /// True when some tensor's name starts with `prefix`.
@@ -38,5 +40,12 @@ void normalise_names(checkpoint& weights);
 
 /// Removes every tensor whose name starts with `prefix`; returns how many there were.
 std::size_t drop_prefix(checkpoint& weights, std::string_view prefix);
+
+/// Removes the tensors that the user does not want: a name, or the beginning of names with a star
+/// behind it. Throws errc::invalid_argument for one that fits no tensor.
+void drop_unwanted(checkpoint& weights, std::span<const std::string> names);
+
+/// How many layers `prefix`N. the tensors show: one more than the largest N.
+[[nodiscard]] std::size_t count_layers(const checkpoint& weights, std::string_view prefix);
 
 } // namespace mice::tools

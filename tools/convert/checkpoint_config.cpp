@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -23,7 +24,7 @@ constexpr std::array<std::string_view, 26> backbone_keys{
     "classifier_activation", "layer_types", "rope_parameters", "rope_scaling",
     "global_attn_every_n_layers", "global_rope_theta", "local_rope_theta", "local_attention"};
 
-constexpr std::array<std::string_view, 22> mice_keys{"n_contextualization_layers",
+constexpr std::array<std::string_view, 23> mice_keys{"n_contextualization_layers",
                                                      "n_docs_ctx_layers",
                                                      "n_interaction_layers",
                                                      "bound_bottom_layers",
@@ -44,7 +45,8 @@ constexpr std::array<std::string_view, 22> mice_keys{"n_contextualization_layers
                                                      "max_pair_length",
                                                      "pair_truncation",
                                                      "positions_restart",
-                                                     "visibility"};
+                                                     "visibility",
+                                                     "pooler"};
 
 struct config_file {
     std::string name;
@@ -89,6 +91,12 @@ std::string text_or_empty(const io::json& values, const char* key) {
     return found != values.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+constexpr std::string_view without_it = "convert a checkpoint without it";
+
+bool is_exact_gelu(std::string_view name) {
+    return name == "gelu" || name == "gelu_python";
+}
+
 /// Models that are valid but need what this version does not have.
 void check_family(const io::json& backbone) {
     const std::string type = text_or_empty(backbone, "model_type");
@@ -101,30 +109,81 @@ void check_family(const io::json& backbone) {
     }
 }
 
-/// Settings of Hugging Face's BERT that change the computation.
-void check_backbone_features(const io::json& backbone) {
-    const std::string next = "convert a checkpoint without it";
-    const std::string positions = text_or_empty(backbone, "position_embedding_type");
-    if (!positions.empty() && positions != "absolute") {
-        throw messages::not_yet("position_embedding_type " + errors::quoted(positions), next);
-    }
-    if (const auto heads = backbone.find("pruned_heads");
-        heads != backbone.end() && !heads->empty()) {
-        throw messages::not_yet("'pruned_heads'", next);
-    }
-    for (const char* key :
-         {"is_decoder", "norm_bias", "attention_bias", "mlp_bias", "classifier_bias"}) {
+void refuse_true(const io::json& backbone, std::initializer_list<const char*> keys) {
+    for (const char* key : keys) {
         if (backbone.value(key, io::json(false)) == true) {
-            throw messages::not_yet(errors::quoted(key) + " = true", next);
+            throw messages::not_yet(errors::quoted(key) + " = true", without_it);
         }
     }
+}
+
+/// BERT's and ELECTRA's positions are a table, which no RoPE model has or asks about.
+void check_positions(const io::json& values) {
+    const std::string positions = text_or_empty(values, "position_embedding_type");
+    if (!positions.empty() && positions != "absolute") {
+        throw messages::not_yet("position_embedding_type " + errors::quoted(positions), without_it);
+    }
+}
+
+void check_modernbert_features(const io::json& backbone) {
+    refuse_true(backbone, {"norm_bias", "attention_bias", "mlp_bias", "classifier_bias"});
     if (const auto scaling = backbone.find("rope_scaling");
         scaling != backbone.end() && !scaling->is_null()) {
-        throw messages::not_yet("'rope_scaling'", next);
+        const bool plain =
+            scaling->is_object() &&
+            scaling->value("rope_type", scaling->value("type", io::json())) == "default";
+        if (!plain) {
+            throw messages::not_yet("'rope_scaling'", without_it);
+        }
+    }
+    if (const auto share = backbone.find("partial_rotary_factor");
+        share != backbone.end() && !share->is_null() && *share != 1) {
+        throw messages::not_yet("'partial_rotary_factor'", without_it);
     }
     const std::string activation = text_or_empty(backbone, "classifier_activation");
-    if (!activation.empty() && activation != "gelu") {
-        throw messages::not_yet("classifier_activation " + errors::quoted(activation), next);
+    if (!activation.empty() && !is_exact_gelu(activation)) {
+        throw messages::not_yet("classifier_activation " + errors::quoted(activation), without_it);
+    }
+}
+
+/// Settings that change the computation of the family; what the family does not read changes
+/// nothing, whatever it says.
+void check_backbone_features(const io::json& backbone) {
+    if (text_or_empty(backbone, "model_type") == "modernbert") {
+        check_modernbert_features(backbone);
+        return;
+    }
+    check_positions(backbone);
+    if (const auto heads = backbone.find("pruned_heads");
+        heads != backbone.end() && !heads->empty()) {
+        throw messages::not_yet("'pruned_heads'", without_it);
+    }
+    refuse_true(backbone, {"is_decoder"});
+}
+
+/// The other name that transformers has for the exact form.
+void rename_activation(io::json& values) {
+    for (const char* key : {"hidden_act", "hidden_activation"}) {
+        if (const auto found = values.find(key);
+            found != values.end() && found->is_string() &&
+            is_exact_gelu(found->get_ref<const std::string&>())) {
+            *found = "gelu";
+        }
+    }
+}
+
+/// What the whole configuration says beside values.
+void read_remarks(checkpoint_config& config, const io::json& backbone) {
+    if (const auto names = backbone.find("architectures"); names != backbone.end() &&
+                                                           names->is_array() && !names->empty() &&
+                                                           names->front().is_string()) {
+        config.architecture = names->front().get<std::string>();
+    }
+    if (const auto code = backbone.find("auto_map");
+        code != backbone.end() && code->is_object() && !code->empty()) {
+        config.warnings.emplace_back(
+            "config.json names code of its own ('auto_map'), which is not read: the result is a "
+            "standard model with these weights");
     }
 }
 
@@ -221,9 +280,14 @@ checkpoint_config read_config(const std::filesystem::path& directory) {
     check_family(files.front().values);
     check_backbone_features(files.front().values);
     checkpoint_config config;
+    read_remarks(config, files.front().values);
     for (const char* name : {"interaction_layers/config.json", "head/config.json"}) {
         for (config_file& file : read_file(directory, name)) {
+            if (text_or_empty(files.front().values, "model_type") != "modernbert") {
+                check_positions(file.values);
+            }
             config.interaction = file.values;
+            rename_activation(config.interaction);
             config.interaction_file = file.name;
             files.push_back(std::move(file));
         }
@@ -245,6 +309,7 @@ checkpoint_config read_config(const std::filesystem::path& directory) {
     for (const config_file& file : files) {
         check_spelling(file);
     }
+    rename_activation(config.values);
     translate_mask_cls_to_doc(config);
     drop_modernbert_options(config);
     return config;
@@ -262,6 +327,7 @@ void apply_flags(checkpoint_config& config, const io::json& flags, bool override
                                    " on the command line replaces " + io::to_text(*found));
         }
         config.values[key] = value;
+        config.flags.push_back(key);
     }
 }
 

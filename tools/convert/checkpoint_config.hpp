@@ -19,7 +19,10 @@ struct checkpoint_config {
     io::json values = io::json::object();
     io::json interaction = io::json::object(); ///< configuration of the (narrow) interaction layers
     std::string interaction_file;              ///< where that came from; empty: there is none
+    std::string architecture;                  ///< the first of `architectures`; may be empty
+    std::vector<std::string> flags;            ///< keys that were given as flags
     std::vector<std::string> notes;
+    std::vector<std::string> warnings; ///< what limits the use of the model
 };
 
 /// The JSON object in a file of the directory; nothing where there is no such file. Throws for a

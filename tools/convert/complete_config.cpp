@@ -2,7 +2,9 @@
 #include "checkpoint_config.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <functional>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include <mice/config_json.hpp>
@@ -32,11 +34,13 @@ class config_completion {
             add_modernbert();
         }
         add_limits();
+        check_flags();
         return config_from_json(io::to_text(result_));
     }
 
   private:
-    [[nodiscard]] const io::json* find(const char* key) const {
+    [[nodiscard]] const io::json* find(const char* key) {
+        read_.insert(key);
         const auto found = config_.values.find(key);
         return found == config_.values.end() || found->is_null() ? nullptr : &*found;
     }
@@ -83,32 +87,45 @@ class config_completion {
         take_or("hidden_act", "gelu");
         take_or("type_vocab_size", 2U);
         take_or("layer_norm_eps", 1e-12);
-        const auto table = weights_.tensors.find("embeddings.word_embeddings.weight");
-        const bool inferred = result_["model_type"] == "electra" &&
-                              table != weights_.tensors.end() && table->second.shape.rank() == 2;
-        take_or("embedding_size",
-                inferred ? io::json(table->second.shape[1]) : result_["hidden_size"]);
-        result_["pooler"] = weights_.tensors.contains("pooler.dense.weight");
+        add_embedding_size();
+        add_pooler();
     }
 
-    /// How many layers `prefix`N. the tensors show: one more than the largest N.
-    [[nodiscard]] std::size_t layers_in_tensors(std::string_view prefix) const {
-        std::size_t count = 0;
-        for (auto place = weights_.tensors.lower_bound(prefix);
-             place != weights_.tensors.end() && place->first.starts_with(prefix); ++place) {
-            const std::string_view rest = std::string_view(place->first).substr(prefix.size());
-            std::size_t index = 0;
-            const auto [end, code] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
-            if (code == std::errc() && index < detail::largest_depth) {
-                count = std::max(count, index + 1);
-            }
+    /// BERT's tables are as wide as its layers and its configuration says no width; ELECTRA's may
+    /// be narrower.
+    void add_embedding_size() {
+        const auto table = weights_.tensors.find("embeddings.word_embeddings.weight");
+        const io::json width = table != weights_.tensors.end() && table->second.shape.rank() == 2
+                                   ? io::json(table->second.shape[1])
+                                   : result_["hidden_size"];
+        const io::json* said = find("embedding_size");
+        if (result_["model_type"] == "bert" && said != nullptr && *said != width) {
+            config_.notes.push_back("embedding_size = " + io::to_text(*said) +
+                                    " is not read: BERT has none");
+            said = nullptr;
         }
-        return count;
+        result_["embedding_size"] = said != nullptr                      ? *said
+                                    : result_["model_type"] == "electra" ? width
+                                                                         : result_["hidden_size"];
+    }
+
+    void add_pooler() {
+        if (kind_ == model_kind::cross_encoder && result_["model_type"] == "electra") {
+            result_["pooler"] = false; // its classifier has a layer of its own instead
+            return;
+        }
+        const bool there = has_prefix(weights_, "pooler.");
+        if (!there && find("pooler") == nullptr && kind_ == model_kind::cross_encoder &&
+            has_prefix(weights_, "classifier.")) {
+            throw messages::missing_pooler();
+        }
+        there ? take_or("pooler", true)
+              : take_or_note("pooler", false, "the checkpoint has no 'pooler.dense'");
     }
 
     void require_layers(const char* key, const char* flag, std::string_view prefix) {
         if (find(key) == nullptr) {
-            const std::string number = std::to_string(layers_in_tensors(prefix));
+            const std::string number = std::to_string(count_layers(weights_, prefix));
             throw messages::missing_option(key, std::string(flag) + " " + number,
                                            "the tensors show " + number + " layers");
         }
@@ -181,7 +198,7 @@ class config_completion {
 
     void add_cross_encoder() {
         result_["kind"] = name_of(kind_);
-        const std::size_t layers = layers_in_tensors("layers.");
+        const std::size_t layers = count_layers(weights_, "layers.");
         require_as("layers", "num_hidden_layers");
         if (result_["layers"] != layers) {
             throw messages::config_conflict("num_hidden_layers", io::to_text(result_["layers"]),
@@ -279,6 +296,10 @@ class config_completion {
                 throw messages::not_yet("rope_type " + io::to_text(kind),
                                         "convert a checkpoint without it");
             }
+            if (found->value("partial_rotary_factor", io::json(1)) != 1) {
+                throw messages::not_yet("'partial_rotary_factor'",
+                                        "convert a checkpoint without it");
+            }
             return found->at("rope_theta");
         };
         result_["global_rope_theta"] = base("full_attention");
@@ -306,9 +327,22 @@ class config_completion {
         take_or("max_document_length", pair >= query ? pair - query + 1 : pair);
     }
 
+    /// A flag that nothing reads is a misunderstanding, and would be lost without a word.
+    void check_flags() const {
+        for (const std::string& key : config_.flags) {
+            if (!read_.contains(key)) {
+                std::string flag = "--" + key;
+                std::replace(flag.begin(), flag.end(), '_', '-');
+                throw messages::unused_flag(flag, result_["model_type"].get<std::string>() + ", " +
+                                                      std::string(title_of(kind_)));
+            }
+        }
+    }
+
     checkpoint_config& config_;
     const checkpoint& weights_;
     model_kind kind_;
+    std::set<std::string, std::less<>> read_; ///< keys that were looked for
     io::json result_ = io::json::object();
 };
 

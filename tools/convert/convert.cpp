@@ -52,7 +52,8 @@ std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
                                   ": the file scores token ids only; give --tokenizer PATH");
         return std::nullopt;
     }
-    const tokenizer_spec spec = read_tokenizer(*path);
+    const tokenizer_spec spec = read_tokenizer(
+        *path, {.rows = report.config.vocab_size, .chosen = !options.tokenizer.empty()});
     return loaded_tokenizer{to_stored(spec), make_tokenizer(spec), kind_name(spec), *path};
 }
 
@@ -139,13 +140,20 @@ model_config prepare(const convert_options& options, checkpoint& weights,
     apply_flags(config, options.config_flags, options.override_config);
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
+    drop_unwanted(weights, options.drop_tensors);
     check_labels(weights);
     const bool masks = is_masks(options.derive);
-    if (masks) {
-        report.warnings = derive_masks(weights, config, options.derive);
-    } else if (!options.derive.empty()) {
-        report.warnings = derive_mice(weights, config, {options.derive, options.from_layer});
+    if (options.derive.empty() && config.architecture.ends_with("ForTokenClassification")) {
+        throw messages::other_task(config.architecture);
     }
+    report.warnings = std::move(config.warnings);
+    std::vector<std::string> untrained;
+    if (masks) {
+        untrained = derive_masks(weights, config, options.derive);
+    } else if (!options.derive.empty()) {
+        untrained = derive_mice(weights, config, {options.derive, options.from_layer});
+    }
+    report.warnings.insert(report.warnings.end(), untrained.begin(), untrained.end());
     model_config result = complete_config(config, weights, kind_of(weights));
     drop_unused(weights, result);
     check_tensors(weights, required_tensors(result));

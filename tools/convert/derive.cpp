@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "derive.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -206,8 +207,49 @@ bool switch_in(const checkpoint_config& config, const char* key, bool otherwise)
     return found->get<bool>();
 }
 
+/// The cut nearest to `cut` that fits the backbone, as --derive takes it.
+std::string nearest_cut(const derive_cut& cut, const derivation& how, std::size_t layers) {
+    const std::size_t query = how.from_layer ? std::min(cut.contextualization, layers)
+                                             : std::min(cut.contextualization, layers - 1);
+    const std::size_t above = layers - how.from_layer.value_or(query);
+    return "l" + std::to_string(query) + "+" +
+           (cut.interaction ? std::to_string(std::min(*cut.interaction, above)) : "all");
+}
+
+/// Throws for layers that the backbone does not have, and names a cut that fits.
+void check_cut(const layer_plan& plan, const derive_cut& cut, const derivation& how,
+               std::size_t layers) {
+    const std::string has = "the backbone has only " + std::to_string(layers) + " layers; ";
+    if (how.from_layer && *how.from_layer >= layers) {
+        throw messages::bad_derive(how.text, has + "give --from-layer " +
+                                                 std::to_string(layers - 1) + " at most");
+    }
+    if (plan.query > layers || plan.first_interaction >= layers) {
+        throw messages::bad_derive(how.text, has + "choose a smaller cut: --derive " +
+                                                 nearest_cut(cut, how, layers));
+    }
+    if (plan.document > layers) {
+        throw messages::bad_derive(how.text, has + "give --n-docs-ctx-layers " +
+                                                 std::to_string(layers) + " at most");
+    }
+    const std::size_t above = layers - plan.first_interaction;
+    if (cut.interaction.value_or(above) > above) {
+        throw messages::bad_derive(how.text, "the backbone has " + std::to_string(layers) +
+                                                 " layers, of which " + std::to_string(above) +
+                                                 " are left for interaction; choose a smaller "
+                                                 "cut: --derive " +
+                                                 nearest_cut(cut, how, layers));
+    }
+}
+
 layer_plan make_plan(const checkpoint_config& config, const derivation& how, std::size_t layers) {
-    const derive_cut cut = parse_cut(how.text);
+    const std::optional<derive_cut> parsed = parse_cut(how.text);
+    if (!parsed) {
+        throw messages::bad_derive(how.text, "expected a cut such as --derive " +
+                                                 fitting_cut(layers) + " or --derive l" +
+                                                 std::to_string(layers - 1) + "+all");
+    }
+    const derive_cut& cut = *parsed;
     layer_plan plan{};
     plan.query = cut.contextualization;
     plan.document = count_in(config, "n_docs_ctx_layers", plan.query);
@@ -219,36 +261,29 @@ layer_plan make_plan(const checkpoint_config& config, const derivation& how, std
         throw messages::bad_derive(how.text, "an interaction layer of ModernBERT has the positions "
                                              "of the layer at its place; leave --from-layer out");
     }
-    if (plan.query > layers || plan.document > layers || plan.first_interaction >= layers) {
-        throw messages::bad_derive(how.text, "the backbone has only " + std::to_string(layers) +
-                                                 " layers; choose a smaller cut");
-    }
-    const std::size_t above = layers - plan.first_interaction;
-    plan.interaction = cut.interaction.value_or(above);
-    if (plan.interaction > above) {
-        throw messages::bad_derive(how.text, "the backbone has " + std::to_string(layers) +
-                                                 " layers, of which " + std::to_string(above) +
-                                                 " are left for interaction; choose a smaller cut");
-    }
+    check_cut(plan, cut, how, layers);
+    plan.interaction = cut.interaction.value_or(layers - plan.first_interaction);
     return plan;
 }
 
 /// Options whose weights only training makes.
 void check_derivable(const checkpoint_config& config, const derivation& how) {
+    const std::string leave_out = "leave it out of the command line and config.json";
     for (const char* key : {"global_cls_token", "extra_attn_bias", "lexical_bias"}) {
         if (switch_in(config, key, false)) {
             throw messages::bad_derive(how.text,
-                                       std::string(key) + " needs trained tensors; leave it out");
+                                       std::string(key) + " needs trained tensors; " + leave_out);
         }
     }
     const auto factor = config.values.find("compress_dim");
     if (factor != config.values.end() && *factor != 1) {
-        throw messages::bad_derive(how.text, "compress_dim needs trained tensors; leave it out");
+        throw messages::bad_derive(how.text, "compress_dim needs trained tensors; " + leave_out);
     }
     for (const char* key : {"n_contextualization_layers", "n_interaction_layers"}) {
         if (config.values.contains(key)) {
-            throw messages::bad_derive(how.text, std::string(key) +
-                                                     " is given as well; the cut says it already");
+            throw messages::bad_derive(
+                how.text,
+                std::string(key) + " is given as well, and the cut says it already; " + leave_out);
         }
     }
 }
@@ -266,7 +301,7 @@ void rewrite_config(checkpoint_config& config, const layer_plan& plan) {
 
 } // namespace
 
-derive_cut parse_cut(std::string_view text) {
+std::optional<derive_cut> parse_cut(std::string_view text) {
     const std::size_t plus = text.find('+');
     const auto lower = plus == std::string_view::npos || !text.starts_with('l')
                            ? std::nullopt
@@ -274,16 +309,16 @@ derive_cut parse_cut(std::string_view text) {
     const std::string_view rest = lower ? text.substr(plus + 1) : std::string_view();
     const auto upper = rest == "all" ? std::nullopt : count_of(rest);
     if (!lower || (rest != "all" && upper.value_or(0) == 0)) {
-        throw messages::bad_derive(text, "expected a cut such as l4+3 or l4+all");
+        return std::nullopt;
     }
-    return {*lower, upper};
+    return derive_cut{*lower, upper};
 }
 
 std::vector<std::string> derive_mice(checkpoint& weights, checkpoint_config& config,
                                      const derivation& how) {
     if (has_prefix(weights, "top_layers.")) {
         throw messages::bad_derive(how.text,
-                                   "the checkpoint is a MICE model already; leave it out");
+                                   "the checkpoint is a MICE model already; leave --derive out");
     }
     check_derivable(config, how);
     const std::size_t layers = count_in(config, "num_hidden_layers", 0);

@@ -18,8 +18,8 @@ struct derive_cut {
     std::optional<std::size_t> interaction; ///< nothing: all layers above
 };
 
-/// Reads "l4+3" or "l4+all". Throws errc::invalid_argument.
-[[nodiscard]] derive_cut parse_cut(std::string_view text);
+/// Reads "l4+3" or "l4+all"; nothing of another text.
+[[nodiscard]] std::optional<derive_cut> parse_cut(std::string_view text);
 
 struct derivation {
     std::string text;                      ///< as on the command line

@@ -99,8 +99,9 @@ std::vector<std::string> derive_masks(const checkpoint& weights, checkpoint_conf
     }
     const std::size_t count = layers->get<std::size_t>();
     if (asked.split > count) {
-        throw messages::bad_derive(text, "the cross-encoder has only " + std::to_string(count) +
-                                             " layers to split");
+        throw messages::bad_derive(
+            text, "the cross-encoder has only " + std::to_string(count) +
+                      " layers to split; give split=" + std::to_string(count) + " at most");
     }
     io::json ranges = io::json::array();
     if (asked.split > 0) {

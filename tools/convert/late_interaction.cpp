@@ -207,6 +207,12 @@ class late_interaction_config {
         result_["skipped"] = skipped;
     }
 
+    /// Rows of the embedding table, as far as the configuration can be read.
+    [[nodiscard]] std::size_t rows() const {
+        const io::json& size = result_.at("vocab_size");
+        return size.is_number_unsigned() ? size.get<std::size_t>() : 0;
+    }
+
     /// The tokenizer that the checkpoint has or was given, whether or not it will be stored.
     [[nodiscard]] const tokenizer* words() {
         if (!looked_) {
@@ -215,7 +221,8 @@ class late_interaction_config {
                                   ? find_tokenizer(options_.directory)
                                   : std::optional<std::filesystem::path>(options_.tokenizer);
             if (path) {
-                words_ = make_tokenizer(read_tokenizer(*path));
+                words_ = make_tokenizer(
+                    read_tokenizer(*path, {.rows = rows(), .chosen = !options_.tokenizer.empty()}));
             }
         }
         return words_.get();
@@ -255,7 +262,7 @@ class late_interaction_config {
             return *id;
         }
         if (words() != nullptr || token != usual_token) {
-            throw messages::no_such_token(settings_.name(id_key), token, words() != nullptr);
+            throw messages::no_such_token(settings_.origin(), id_key, token, words() != nullptr);
         }
         notes_.push_back(std::string(id_key) + " = " + std::to_string(usual_id) + ": where " +
                          token + " stands in BERT's vocabularies; there is no tokenizer to tell");
@@ -268,7 +275,7 @@ class late_interaction_config {
         }
         const auto id = id_of("[MASK]");
         if (!id) {
-            throw messages::no_such_token(settings_.name("mask_token_id"), "[MASK]",
+            throw messages::no_such_token(settings_.origin(), "mask_token_id", "[MASK]",
                                           words() != nullptr);
         }
         return *id;
@@ -285,7 +292,7 @@ class late_interaction_config {
                 ids.push_back(checked_id("punctuation_token_ids", each));
             }
         } else if (words() == nullptr) {
-            throw messages::no_such_token(settings_.name("punctuation_token_ids"),
+            throw messages::no_such_token(settings_.origin(), "punctuation_token_ids",
                                           "each mark of punctuation", false);
         } else {
             for (const char& mark : punctuation) {
@@ -378,9 +385,11 @@ model_config prepare_late_interaction(const convert_options& options, checkpoint
     add_limits(config, settings, options);
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
+    drop_unwanted(weights, options.drop_tensors);
     if (const std::size_t dropped = drop_prefix(weights, "pooler."); dropped > 0) {
         weights.notes.emplace_back("dropped the pooler, which late interaction does not read");
     }
+    report.warnings = std::move(config.warnings);
     const model_config result =
         late_interaction_config(options, config, settings, weights, config.notes).finish();
     check_tensors(weights, required_tensors(result));

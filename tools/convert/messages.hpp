@@ -81,13 +81,17 @@ namespace mice::tools::messages {
                 (nearest ? "; did you mean " + errors::quoted(*nearest) + "?" : "; remove it")};
 }
 
-[[nodiscard]] inline error no_such_token(std::string_view key, std::string_view token,
-                                         bool has_tokenizer) {
-    return {errc::config,
-            std::string(key) + " is not given, and " +
-                (has_tokenizer ? "the tokenizer has no " + errors::quoted(token)
-                               : "there is no tokenizer to find " + std::string(token) + " in") +
-                "; add the ids to 'colbert' in config.json, or give --tokenizer PATH"};
+/// `origin` is "colbert", an object in config.json, or the name of a file.
+[[nodiscard]] inline error no_such_token(std::string_view origin, std::string_view key,
+                                         std::string_view token, bool has_tokenizer) {
+    return {
+        errc::config,
+        std::string(origin) + ": " + std::string(key) + " is not given, and " +
+            (has_tokenizer ? "the tokenizer has no " + errors::quoted(token)
+                           : "there is no tokenizer to find " + std::string(token) + " in") +
+            "; add it to " +
+            (origin == "colbert" ? std::string("'colbert' in config.json") : std::string(origin)) +
+            ", or give --tokenizer PATH"};
 }
 
 [[nodiscard]] inline error mice_flag(std::string_view key) {
@@ -113,14 +117,63 @@ namespace mice::tools::messages {
                 " labels; mice needs one score: take a checkpoint with one label"};
 }
 
+[[nodiscard]] inline error missing_pooler() {
+    return {errc::tensor,
+            "tensor 'pooler.dense.weight' is missing, and a cross-encoder of the BERT family "
+            "(BertForSequenceClassification) always has a pooler, without which its scores are "
+            "others; download the checkpoint again, or give --pooler false if the model was "
+            "trained without one"};
+}
+
+[[nodiscard]] inline error plain_backbone(std::string_view cut) {
+    return {errc::tensor,
+            "the checkpoint is a plain backbone without a head that scores; --derive " +
+                std::string(cut) + " turns it into a MICE model to fine-tune"};
+}
+
+[[nodiscard]] inline error no_layers(std::string_view first) {
+    return {errc::tensor,
+            first.empty()
+                ? std::string("the checkpoint holds no tensors; download it again")
+                : "no tensor of the checkpoint is part of a layer that mice knows, such as "
+                  "'encoder.layer.0.output.dense.weight'; the first is " +
+                      errors::quoted(first) +
+                      "; name the folder of a model of the BERT, ELECTRA or ModernBERT family"};
+}
+
+[[nodiscard]] inline error drop_fits_nothing(std::string_view name,
+                                             const std::optional<std::string>& nearest) {
+    return {errc::invalid_argument,
+            "--drop-tensor " + errors::quoted(name) + " fits no tensor of the checkpoint" +
+                (nearest ? "; the nearest name is --drop-tensor " + errors::quoted(*nearest)
+                         : "; leave it out")};
+}
+
+[[nodiscard]] inline error unused_flag(std::string_view flag, std::string_view kind) {
+    return {errc::invalid_argument, std::string(flag) + " means nothing to this model (" +
+                                        std::string(kind) + "); leave the flag out"};
+}
+
+[[nodiscard]] inline error other_task(std::string_view architecture) {
+    return {errc::unsupported,
+            "the architecture " + errors::quoted(architecture) +
+                " labels tokens or spans and gives a pair no score; take a checkpoint for "
+                "sequence classification"};
+}
+
+/// `drop` is the tensor or group that nothing needs, empty where it may be a layer or a
+/// misspelling.
 [[nodiscard]] inline error unknown_tensor(std::string_view name, std::size_t more,
-                                          const std::optional<std::string>& nearest) {
+                                          const std::optional<std::string>& nearest,
+                                          std::string_view drop = "") {
     return {errc::tensor,
             "tensor " + errors::quoted(name) + " does not belong to this model" +
                 (nearest ? "; the nearest name that does is " + errors::quoted(*nearest)
                          : std::string()) +
                 (more > 0 ? "; " + std::to_string(more) + " more are unknown" : std::string()) +
-                "; check the configuration, or remove the tensor"};
+                "; check the configuration" +
+                (drop.empty() ? std::string(", or remove the tensor")
+                              : ", or go on without it: --drop-tensor " + errors::quoted(drop))};
 }
 
 [[nodiscard]] inline error missing_tensor(std::string_view name, std::size_t more,
@@ -161,10 +214,11 @@ namespace mice::tools::messages {
             "--keep-f16 belongs to --weights int8; add that or leave it out"};
 }
 
-[[nodiscard]] inline error keep_fits_nothing(std::string_view part) {
+[[nodiscard]] inline error keep_fits_nothing(std::string_view part, std::string_view example) {
     return {errc::invalid_argument,
             "--keep-f16 " + errors::quoted(part) +
-                " fits the name of no matrix; see 'mice inspect' for the names"};
+                " fits the name of no matrix; one that does is --keep-f16 " +
+                errors::quoted(example)};
 }
 
 [[nodiscard]] inline error large_vocabulary(std::string_view path, std::size_t tokens,
@@ -172,7 +226,8 @@ namespace mice::tools::messages {
     return {errc::tokenizer, "the tokenizer " + errors::quoted(path) + " has " +
                                  std::to_string(tokens) + " ids, the model has embeddings for " +
                                  std::to_string(rows) +
-                                 "; give the tokenizer that the model was trained with"};
+                                 "; give the tokenizer that the model was trained with "
+                                 "(--tokenizer PATH)"};
 }
 
 [[nodiscard]] inline error bad_text(std::string_view flag, std::size_t byte) {

@@ -24,7 +24,7 @@ struct config_flag {
     const char* help;
 };
 
-constexpr std::array<config_flag, 19> config_flag_list{{
+constexpr std::array<config_flag, 20> config_flag_list{{
     {"n_contextualization_layers", "--n-contextualization-layers,--query-layers", flag_kind::count,
      "contextualization layers of the query"},
     {"n_docs_ctx_layers", "--n-docs-ctx-layers,--document-layers", flag_kind::count,
@@ -57,6 +57,8 @@ constexpr std::array<config_flag, 19> config_flag_list{{
      "cross-encoder: what is cut at that limit"},
     {"positions_restart", "--positions-restart", flag_kind::boolean,
      "cross-encoder: the document's positions start at 0 again"},
+    {"pooler", "--pooler", flag_kind::boolean,
+     "BERT: tanh(Linear([CLS])) before the classifier; false if the model was trained without"},
     {"max_query_length", "--max-query-length", flag_kind::count, "limit in tokens"},
     {"max_document_length", "--max-document-length", flag_kind::count, "limit in tokens"},
 }};
@@ -147,6 +149,11 @@ void add_main_options(CLI::App& app, convert_options& options) {
            "with --weights int8: matrices whose name contains TEXT stay f16; may be repeated")
         ->allow_extra_args(false) // a list would swallow DIR
         ->option_text("TEXT");
+    app.add_option("--drop-tensor", options.drop_tensors,
+                   "leave out a tensor that the model does not need, such as one of the training's "
+                   "loss; NAME or, for all that begin so, 'NAME*'; may be repeated")
+        ->allow_extra_args(false)
+        ->option_text("NAME");
     auto* tokenizer =
         app.add_option("--tokenizer", options.tokenizer,
                        "tokenizer.json, vocab.txt or sentencepiece model (*.model), instead "

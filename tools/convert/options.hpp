@@ -25,6 +25,7 @@ struct convert_options {
     std::string derive;                    ///< "l4+3"; empty: the checkpoint is a MICE model
     std::optional<std::size_t> from_layer; ///< backbone layer of the first interaction layer
     io::json config_flags = io::json::object(); ///< configuration keys given as flags
+    std::vector<std::string> drop_tensors;      ///< names that the model does not need
     bool override_config = false;               ///< flags win over the checkpoint's configuration
     std::size_t self_test = 0;                  ///< stored reference pairs
     std::string name, license, source;

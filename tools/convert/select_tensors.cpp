@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "select_tensors.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <string>
@@ -52,10 +53,35 @@ std::vector<std::string> names_of(std::span<const tensor_requirement> required) 
     return names;
 }
 
+/// What may be left out of a checkpoint that holds all that the model needs: a tensor, or all that
+/// begin alike. Never layers, which a wrong count in the configuration makes unknown.
+std::string droppable(const std::vector<std::string>& unknown) {
+    const std::string& first = unknown.front();
+    const std::string group = first.substr(0, first.find('.') + 1);
+    if (group.empty()) {
+        return first;
+    }
+    if (group.find("layer") != std::string::npos || group == "encoder." || group == "embeddings.") {
+        return {};
+    }
+    const auto alike = [&group](const std::string& name) { return name.starts_with(group); };
+    return std::count_if(unknown.begin(), unknown.end(), alike) > 1 ? group + "*" : first;
+}
+
 } // namespace
 
 model_kind kind_of(const checkpoint& weights) {
-    if (has_prefix(weights, "top_layers.") || !has_prefix(weights, "layers.")) {
+    if (!has_prefix(weights, "layers.")) {
+        for (const char* part :
+             {"top_layers.", "bottom_layers.", "query_bottom_layers.", "document_bottom_layers."}) {
+            if (has_prefix(weights, part)) {
+                return model_kind::mice;
+            }
+        }
+        throw messages::no_layers(weights.tensors.empty() ? std::string_view()
+                                                          : weights.tensors.begin()->first);
+    }
+    if (has_prefix(weights, "top_layers.")) {
         return model_kind::mice;
     }
     if (has_prefix(weights, "linear.")) {
@@ -64,8 +90,13 @@ model_kind kind_of(const checkpoint& weights) {
     if (has_prefix(weights, "classifier.")) {
         return model_kind::cross_encoder;
     }
-    throw error(errc::tensor, "the checkpoint is a plain backbone without a head that scores; "
-                              "--derive l4+3 turns it into a MICE model to fine-tune");
+    throw messages::plain_backbone(fitting_cut(count_layers(weights, "layers.")));
+}
+
+std::string fitting_cut(std::size_t layers) {
+    const std::size_t interaction = std::clamp<std::size_t>(layers / 2, 1, 3);
+    return "l" + std::to_string(layers - std::min(layers, interaction)) + "+" +
+           std::to_string(interaction);
 }
 
 void check_labels(const checkpoint& weights) {
@@ -87,7 +118,8 @@ void check_tensors(const checkpoint& weights, std::span<const tensor_requirement
         if (!nearest) {
             nearest = nearest_name(name, names_of(required));
         }
-        throw messages::unknown_tensor(name, names.unknown.size() - 1, nearest);
+        throw messages::unknown_tensor(name, names.unknown.size() - 1, nearest,
+                                       names.missing.empty() ? droppable(names.unknown) : "");
     }
     if (!names.missing.empty()) {
         const std::string& name = names.missing.front();
@@ -106,6 +138,11 @@ void check_tensors(const checkpoint& weights, std::span<const tensor_requirement
 }
 
 void drop_unused(checkpoint& weights, const model_config& config) {
+    const bool never = config.is_modernbert() ||
+                       (config.kind == model_kind::cross_encoder && config.model_type == "electra");
+    if (!never && !config.pooler && drop_prefix(weights, "pooler.") > 0) {
+        weights.notes.emplace_back("dropped the pooler, which pooler = false leaves unused");
+    }
     if (config.use_self_attention) {
         return;
     }

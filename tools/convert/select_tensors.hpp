@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include <mice/model_tensors.hpp>
 
@@ -9,9 +10,13 @@
 
 namespace mice::tools {
 
-/// What kind of model the tensors' names show. Throws for a plain backbone, and for a
+/// What kind of model the tensors' names show. Throws for a plain backbone, for names that no model
+/// of ours has, and for a
 /// ColBERT model whose configuration does not say so.
 [[nodiscard]] model_kind kind_of(const checkpoint& weights);
+
+/// A cut for --derive that fits a backbone of that many layers, such as "l3+3" for 6.
+[[nodiscard]] std::string fitting_cut(std::size_t layers);
 
 /// Throws errc::unsupported for a classifier with more labels than one.
 void check_labels(const checkpoint& weights);
@@ -20,8 +25,8 @@ void check_labels(const checkpoint& weights);
 /// real numbers; names the first that is wrong, with the nearest right name. Reads no values.
 void check_tensors(const checkpoint& weights, std::span<const tensor_requirement> required);
 
-/// Removes tensors that the configuration leaves unused (self-attention that is switched off), with
-/// a note.
+/// Removes tensors that the configuration leaves unused (self-attention or a pooler that is
+/// switched off), with a note.
 void drop_unused(checkpoint& weights, const model_config& config);
 
 /// Multiplies the columns of the matrices that make keys and values of documents by the weight of

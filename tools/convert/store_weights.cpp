@@ -29,7 +29,10 @@ void check_kept(std::span<const tensor_requirement> required, const storage_opti
     for (const std::string& part : options.keep_f16) {
         if (part.empty() || std::none_of(required.begin(), required.end(),
                                          [&](const auto& need) { return is_kept(need, part); })) {
-            throw messages::keep_fits_nothing(part);
+            const auto matrix =
+                std::find_if(required.begin(), required.end(),
+                             [](const auto& need) { return need.role == tensor_role::matrix; });
+            throw messages::keep_fits_nothing(part, matrix->name);
         }
     }
 }
