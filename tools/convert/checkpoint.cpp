@@ -45,12 +45,6 @@ void add_file(checkpoint& weights, const std::filesystem::path& path) {
     }
 }
 
-/// A shard is a plain file name: an index must not lead out of the directory.
-bool is_plain_name(std::string_view name) {
-    return !name.empty() && name != "." && name != ".." &&
-           name.find_first_of(std::string_view("/\\:\0", 4)) == std::string_view::npos;
-}
-
 using weight_map = std::map<std::string, std::string>;
 
 weight_map read_index(const std::filesystem::path& path) {
@@ -168,6 +162,11 @@ std::string modern_norm_name(const std::string& name) {
 }
 
 } // namespace
+
+bool is_plain_name(std::string_view name) {
+    return !name.empty() && name != "." && name != ".." &&
+           name.find_first_of(std::string_view("/\\:\0", 4)) == std::string_view::npos;
+}
 
 bool has_prefix(const checkpoint& weights, std::string_view prefix) {
     const auto place = weights.tensors.lower_bound(prefix);

@@ -41,6 +41,10 @@ void normalise_names(checkpoint& weights);
 /// Removes every tensor whose name starts with `prefix`; returns how many there were.
 std::size_t drop_prefix(checkpoint& weights, std::string_view prefix);
 
+/// Whether a name that a file gives is that of a file or folder beside it: none may lead out of the
+/// checkpoint.
+[[nodiscard]] bool is_plain_name(std::string_view name);
+
 /// Removes the tensors that the user does not want: a name, or the beginning of names with a star
 /// behind it. Throws errc::invalid_argument for one that fits no tensor.
 void drop_unwanted(checkpoint& weights, std::span<const std::string> names);

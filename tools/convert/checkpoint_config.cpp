@@ -252,16 +252,20 @@ void drop_modernbert_options(checkpoint_config& config) {
 
 } // namespace
 
+io::json read_json(const std::filesystem::path& directory, const std::string& name) {
+    const io::mapped_file file(directory / name);
+    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                                file.bytes().size());
+    return io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
+}
+
 std::optional<io::json> read_object(const std::filesystem::path& directory,
                                     const std::string& name) {
     std::error_code ignored;
     if (!std::filesystem::exists(directory / name, ignored)) {
         return std::nullopt;
     }
-    const io::mapped_file file(directory / name);
-    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                                file.bytes().size());
-    io::json values = io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
+    io::json values = read_json(directory, name);
     if (!values.is_object()) {
         throw errors::bad_json(name, "it is not an object");
     }

@@ -30,6 +30,9 @@ struct checkpoint_config {
 [[nodiscard]] std::optional<io::json> read_object(const std::filesystem::path& directory,
                                                   const std::string& name);
 
+/// As read_object, of a file that is there and holds any JSON.
+[[nodiscard]] io::json read_json(const std::filesystem::path& directory, const std::string& name);
+
 /// Reads config.json, contextualization_layers/config.json and interaction_layers/config.json or
 /// head/config.json, whichever there are, and merges them. Throws mice::error where two files
 /// contradict each other, and for models of another family.

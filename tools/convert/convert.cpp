@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include <mice/config_json.hpp>
 #include <mice/text/utf8.hpp>
@@ -21,6 +22,7 @@
 #include "late_interaction.hpp"
 #include "messages.hpp"
 #include "model_file.hpp"
+#include "modules.hpp"
 #include "select_tensors.hpp"
 #include "self_test.hpp"
 
@@ -34,6 +36,7 @@ struct loaded_tokenizer : stored_tokenizer {
     std::shared_ptr<const tokenizer> words;
     std::string_view kind;
     fs::path path;
+    bool lowercases = false;
 };
 
 std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
@@ -54,7 +57,9 @@ std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
     }
     const tokenizer_spec spec = read_tokenizer(
         *path, {.rows = report.config.vocab_size, .chosen = !options.tokenizer.empty()});
-    return loaded_tokenizer{to_stored(spec), make_tokenizer(spec), kind_name(spec), *path};
+    const auto* words = std::get_if<wordpiece_spec>(&spec);
+    return loaded_tokenizer{to_stored(spec), make_tokenizer(spec), kind_name(spec), *path,
+                            words != nullptr && words->lowercase};
 }
 
 void check_vocabulary(const loaded_tokenizer& tokens, conversion_report& report) {
@@ -73,13 +78,7 @@ void check_vocabulary(const loaded_tokenizer& tokens, conversion_report& report)
 }
 
 /// The checkpoint's own files must survive: they are mapped while the output is written.
-void check_output(const convert_options& options, const checkpoint& weights) {
-    std::vector<fs::path> inputs = weights.paths;
-    inputs.push_back(options.tokenizer);
-    for (const char* name : {"config.json", "tokenizer.json", "vocab.txt"}) {
-        inputs.push_back(options.directory / name);
-    }
-    inputs.push_back(find_tokenizer(options.directory).value_or(fs::path()));
+void check_not_output(const convert_options& options, const std::vector<fs::path>& inputs) {
     for (const fs::path& input : inputs) {
         std::error_code code;
         if (fs::equivalent(options.output, input, code) && !code) {
@@ -87,6 +86,26 @@ void check_output(const convert_options& options, const checkpoint& weights) {
                                        "it is part of the checkpoint; name another output file");
         }
     }
+}
+
+std::vector<fs::path> modules_files(const module_list& modules) {
+    std::vector<fs::path> files;
+    for (const module_entry& module : modules.rest) {
+        for (const char* name : {"config.json", "model.safetensors"}) {
+            files.push_back(module.folder / name);
+        }
+    }
+    return files;
+}
+
+void check_output(const convert_options& options, const checkpoint& weights) {
+    std::vector<fs::path> inputs = weights.paths;
+    inputs.push_back(options.tokenizer);
+    for (const char* name : {"config.json", "tokenizer.json", "vocab.txt"}) {
+        inputs.push_back(options.directory / name);
+    }
+    inputs.push_back(find_tokenizer(options.directory).value_or(fs::path()));
+    check_not_output(options, inputs);
 }
 
 void check_texts(const convert_options& options) {
@@ -131,16 +150,21 @@ io::safetensors::metadata_map make_metadata(const convert_options& options,
 }
 
 /// Brings the checkpoint into the form of one of our models, fully checked.
-model_config prepare(const convert_options& options, checkpoint& weights,
-                     conversion_report& report) {
-    if (is_late_interaction(options.directory)) {
-        return prepare_late_interaction(options, weights, report);
+model_config prepare(const convert_options& options, const module_list* modules,
+                     checkpoint& weights, conversion_report& report) {
+    const bool pylate = modules != nullptr && modules->use == module_use::late_interaction;
+    const bool plain = modules != nullptr && modules->use != module_use::whole;
+    if (pylate || (!plain && is_late_interaction(options.directory))) {
+        return prepare_late_interaction(options, pylate ? modules : nullptr, weights, report);
     }
     checkpoint_config config = read_config(options.directory);
     apply_flags(config, options.config_flags, options.override_config);
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
     drop_unwanted(weights, options.drop_tensors);
+    if (modules != nullptr) {
+        join_head(*modules, weights, config);
+    }
     check_labels(weights);
     const bool masks = is_masks(options.derive);
     if (options.derive.empty() && config.architecture.ends_with("ForTokenClassification")) {
@@ -204,16 +228,26 @@ void write_output(const convert_options& options, const stored_weights& stored,
 
 } // namespace
 
-conversion_report convert(const convert_options& options) {
-    check_texts(options);
+conversion_report convert(const convert_options& given) {
+    check_texts(given);
     conversion_report report;
     checkpoint weights;
-    report.config = prepare(options, weights, report);
+    convert_options options = given;
+    const bool cuts = !given.derive.empty() && !is_masks(given.derive);
+    const std::optional<module_list> modules = read_modules(given.directory, cuts);
+    if (modules) {
+        options.directory = modules->backbone;
+        check_not_output(given, modules_files(*modules));
+    }
+    report.config = prepare(options, modules ? &*modules : nullptr, weights, report);
     note_types(weights, report);
     check_output(options, weights);
     const std::optional<loaded_tokenizer> tokens = load_tokenizer(options, report);
     if (tokens) {
         check_vocabulary(*tokens, report);
+        if (modules && modules->lowercases && !tokens->lowercases) {
+            throw messages::lowercased_before();
+        }
     }
     const std::vector<tensor_requirement> required = required_tensors(report.config);
     const weight_format format = chosen_format(weights, required, options.weights);

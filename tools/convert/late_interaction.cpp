@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <mice/config_json.hpp>
@@ -55,7 +56,12 @@ bool names_architecture(const io::json& config) {
 /// The settings of late interaction and where they come from.
 class colbert_settings {
   public:
-    explicit colbert_settings(const std::filesystem::path& directory) {
+    colbert_settings(const std::filesystem::path& directory, const module_list* modules) {
+        if (modules != nullptr) {
+            origin_ = "config_sentence_transformers.json";
+            values_ = colbert_settings_of(*modules);
+            return;
+        }
         const io::json config = read_object(directory, "config.json").value_or(nullptr);
         if (const auto own = config.find("colbert"); own != config.end()) {
             if (!own->is_object()) {
@@ -72,6 +78,7 @@ class colbert_settings {
         }
     }
 
+    [[nodiscard]] bool are_pylate() const { return origin_.starts_with("config_"); }
     /// "colbert" or the name of a file.
     [[nodiscard]] const std::string& origin() const { return origin_; }
     /// The key as errors name it.
@@ -168,7 +175,10 @@ class late_interaction_config {
         take("hidden_act", "gelu");
         take("type_vocab_size", 2U);
         take("layer_norm_eps", 1e-12);
-        take("embedding_size", result_["hidden_size"]);
+        const auto table = weights_.tensors.find("embeddings.word_embeddings.weight");
+        const bool shown = result_["model_type"] == "electra" && table != weights_.tensors.end() &&
+                           table->second.shape.rank() == 2;
+        take("embedding_size", shown ? io::json(table->second.shape[1]) : result_["hidden_size"]);
         result_["kind"] = name_of(model_kind::late_interaction);
         const auto layers = backbone_.find("num_hidden_layers");
         if (layers == backbone_.end() || layers->is_null()) {
@@ -198,7 +208,9 @@ class late_interaction_config {
         result_["filler"] = filler();
         result_["attend_to_filler"] = settings_.flag("attend_to_mask_tokens", false, notes_);
         std::vector<std::int32_t> skipped;
-        if (settings_.flag("mask_punctuation", true, notes_)) {
+        if (settings_.are_pylate()) {
+            skipped = skiplist_ids();
+        } else if (settings_.flag("mask_punctuation", true, notes_)) {
             skipped = punctuation_ids();
         }
         for (const auto& [key, place] : {std::pair("cls_token_id", 0), {"sep_token_id", 1}}) {
@@ -221,8 +233,10 @@ class late_interaction_config {
                                   ? find_tokenizer(options_.directory)
                                   : std::optional<std::filesystem::path>(options_.tokenizer);
             if (path) {
-                words_ = make_tokenizer(
-                    read_tokenizer(*path, {.rows = rows(), .chosen = !options_.tokenizer.empty()}));
+                const tokenizer_spec spec =
+                    read_tokenizer(*path, {.rows = rows(), .chosen = !options_.tokenizer.empty()});
+                std::visit([this](const auto& kind) { unknown_token_ = kind.unk_token; }, spec);
+                words_ = make_tokenizer(spec);
             }
         }
         return words_.get();
@@ -259,7 +273,13 @@ class late_interaction_config {
         }
         const std::string token = given != nullptr ? given->get<std::string>() : usual_token;
         if (const auto id = id_of(token)) {
-            return *id;
+            return checked_id(id_key, io::json(static_cast<std::uint64_t>(*id)));
+        }
+        if (settings_.are_pylate()) {
+            throw messages::no_prefix(std::string_view(token_key).starts_with("query")
+                                          ? "query_prefix"
+                                          : "document_prefix",
+                                      token);
         }
         if (words() != nullptr || token != usual_token) {
             throw messages::no_such_token(settings_.origin(), id_key, token, words() != nullptr);
@@ -279,6 +299,44 @@ class late_interaction_config {
                                           words() != nullptr);
         }
         return *id;
+    }
+
+    /// PyLate looks each word up as one token; a word that is none is the unknown token there, and
+    /// so here.
+    [[nodiscard]] std::vector<std::int32_t> skiplist_ids() {
+        io::json skiplist = io::json::array();
+        if (const io::json* given = settings_.find("skiplist_words")) {
+            skiplist = *given;
+        } else {
+            for (const char& mark : punctuation) {
+                skiplist.push_back(std::string(1, mark));
+            }
+        }
+        if (!skiplist.is_array() || skiplist.size() > most_skipped) {
+            throw errors::bad_option("skiplist_words",
+                                     "a list of at most " + std::to_string(most_skipped) + " words",
+                                     skiplist.type_name());
+        }
+        std::vector<std::int32_t> ids;
+        std::size_t unknown = 0;
+        for (const io::json& word : skiplist) {
+            if (!word.is_string()) {
+                throw errors::bad_option("skiplist_words", "words", io::to_text(word));
+            }
+            const auto id = id_of(word.get_ref<const std::string&>());
+            unknown += id ? 0 : 1;
+            const auto found = id ? id : id_of(unknown_token_);
+            if (found) {
+                ids.push_back(*found);
+            }
+        }
+        if (unknown > 0) {
+            notes_.push_back("skiplist_words: " + std::to_string(unknown) +
+                             " are no tokens, so documents have no vector for unknown ones");
+        }
+        std::sort(ids.begin(), ids.end());
+        ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+        return ids;
     }
 
     [[nodiscard]] std::vector<std::int32_t> punctuation_ids() {
@@ -329,6 +387,8 @@ class late_interaction_config {
         }
     }
 
+    static constexpr std::size_t most_skipped = 65536;
+
     const convert_options& options_;
     const io::json& backbone_;
     const colbert_settings& settings_;
@@ -336,6 +396,7 @@ class late_interaction_config {
     std::vector<std::string>& notes_;
     io::json result_ = io::json::object();
     std::shared_ptr<const tokenizer> words_;
+    std::string unknown_token_;
     bool looked_ = false;
 };
 
@@ -375,17 +436,20 @@ bool is_late_interaction(const std::filesystem::path& directory) {
     return config.is_object() && (config.contains("colbert") || names_architecture(config));
 }
 
-model_config prepare_late_interaction(const convert_options& options, checkpoint& weights,
-                                      conversion_report& report) {
+model_config prepare_late_interaction(const convert_options& options, const module_list* modules,
+                                      checkpoint& weights, conversion_report& report) {
     if (!options.derive.empty()) {
         throw messages::not_yet("--derive from a ColBERT checkpoint", "derive from its backbone");
     }
     checkpoint_config config = read_config(options.directory);
-    const colbert_settings settings(options.directory);
+    const colbert_settings settings(options.directory, modules);
     add_limits(config, settings, options);
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
     drop_unwanted(weights, options.drop_tensors);
+    if (modules != nullptr) {
+        join_projection(*modules, weights);
+    }
     if (const std::size_t dropped = drop_prefix(weights, "pooler."); dropped > 0) {
         weights.notes.emplace_back("dropped the pooler, which late interaction does not read");
     }

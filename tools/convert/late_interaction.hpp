@@ -7,6 +7,7 @@
 
 #include "checkpoint.hpp"
 #include "convert.hpp"
+#include "modules.hpp"
 
 // Checkpoints of late interaction (ColBERT): a BERT or ELECTRA backbone and `linear.weight`.
 namespace mice::tools {
@@ -15,10 +16,11 @@ namespace mice::tools {
 [[nodiscard]] bool is_late_interaction(const std::filesystem::path& directory);
 
 /// Reads such a checkpoint and brings it into the form of a model file, fully checked. Its settings
-/// come from `colbert` in config.json, or else from ColBERT's artifact.metadata, and ids that they
-/// do not tell from the tokenizer. Throws mice::error where nothing tells a setting that changes
-/// scores.
+/// come from PyLate's files where it is a folder of modules (else null), `colbert` in config.json,
+/// or else from ColBERT's artifact.metadata, and ids that they do not tell from the tokenizer.
+/// Throws mice::error where nothing tells a setting that changes scores.
 [[nodiscard]] model_config prepare_late_interaction(const convert_options& options,
-                                                    checkpoint& weights, conversion_report& report);
+                                                    const module_list* modules, checkpoint& weights,
+                                                    conversion_report& report);
 
 } // namespace mice::tools

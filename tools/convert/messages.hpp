@@ -7,10 +7,16 @@
 #include <string_view>
 
 #include <mice/error.hpp>
+#include <mice/version.hpp>
 
 namespace mice::tools::messages {
 
 /// Every error that only the converter can raise is worded here: what, where, what to do next.
+
+[[nodiscard]] inline error not_yet(std::string_view feature, std::string_view next) {
+    return {errc::unsupported, std::string(feature) + " is not supported yet by mice-convert " +
+                                   MICE_VERSION_STRING + "; " + std::string(next)};
+}
 
 [[nodiscard]] inline error no_weights(std::string_view directory) {
     return {errc::io, "no model.safetensors in " + errors::quoted(directory) +
@@ -28,6 +34,46 @@ namespace mice::tools::messages {
 [[nodiscard]] inline error bad_index(std::string_view what) {
     return {errc::format, "model.safetensors.index.json: " + std::string(what) +
                               "; download the checkpoint again"};
+}
+
+[[nodiscard]] inline error bad_modules(std::string_view what) {
+    return {errc::format, "modules.json: " + std::string(what) + "; download the checkpoint again"};
+}
+
+[[nodiscard]] inline error bad_module(std::string_view module, std::string_view what) {
+    return {errc::tensor, "the module " + errors::quoted(module) + " " + std::string(what) +
+                              "; download the checkpoint again"};
+}
+
+[[nodiscard]] inline error bi_encoder() {
+    return {
+        errc::unsupported,
+        "modules.json describes a bi-encoder (SentenceTransformer): it makes one vector of each "
+        "text and scores no pairs; take a cross-encoder, or give --derive l1+all to make a MICE "
+        "model of its transformer to fine-tune"};
+}
+
+/// `what` is not part of any head that mice has.
+[[nodiscard]] inline error no_such_head(std::string_view what) {
+    return {errc::unsupported,
+            "the modules behind the transformer are no head that mice has, because of " +
+                std::string(what) +
+                "; it has, for BERT and ELECTRA: Pooling cls, perhaps Dense with Tanh or GELU, and "
+                "Dense to one score; for ModernBERT: Pooling cls or mean, Dense with GELU and "
+                "without bias, LayerNorm without bias, and Dense to one score"};
+}
+
+[[nodiscard]] inline error no_prefix(std::string_view key, std::string_view token) {
+    return {errc::tokenizer, "the tokenizer has no token " + errors::quoted(token) + ", the " +
+                                 std::string(key) +
+                                 " of config_sentence_transformers.json, so its vector was never "
+                                 "trained; give the trained model's tokenizer (--tokenizer PATH)"};
+}
+
+[[nodiscard]] inline error lowercased_before() {
+    return not_yet("do_lower_case of sentence_bert_config.json with a tokenizer that keeps capital "
+                   "letters",
+                   "convert a checkpoint without it");
 }
 
 [[nodiscard]] inline error name_collision(std::string_view name) {
@@ -104,11 +150,6 @@ namespace mice::tools::messages {
     return {errc::config,
             "the tensor 'linear.weight' is that of a ColBERT checkpoint, but config.json neither "
             "holds 'colbert' nor names the architecture HF_ColBERT; add one of them"};
-}
-
-[[nodiscard]] inline error not_yet(std::string_view feature, std::string_view next) {
-    return {errc::unsupported, std::string(feature) + " is not supported yet by mice-convert " +
-                                   MICE_VERSION_STRING + "; " + std::string(next)};
 }
 
 [[nodiscard]] inline error several_labels(std::size_t labels) {
