@@ -65,6 +65,18 @@
 #define MICE_THREADS_NAME _thr
 #endif
 
+/// 1 when the address sanitizer watches the program.
+#if defined(__SANITIZE_ADDRESS__)
+#define MICE_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MICE_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef MICE_ADDRESS_SANITIZER
+#define MICE_ADDRESS_SANITIZER 0
+#endif
+
 /// 1 when the program links the sentencepiece library and so reads models with its tokenizers.
 #ifndef MICE_USE_SENTENCEPIECE
 #define MICE_USE_SENTENCEPIECE 0

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -24,6 +23,7 @@ struct work_memory {
     std::vector<nn::token_ids> sequences; // [documents]
     std::vector<nn::document_view> views; // [documents]
     std::vector<float> scores;            // [documents]
+    std::unique_ptr<work_memory> next;    // in the list of those that nobody uses
 };
 
 /// Hands out work memory and keeps what is given back: as much as pieces ran at the same time. Safe
@@ -43,34 +43,43 @@ class work_memory_pool {
         std::unique_ptr<work_memory> memory_;
     };
 
+    work_memory_pool() = default;
+    work_memory_pool(const work_memory_pool&) = delete;
+    work_memory_pool& operator=(const work_memory_pool&) = delete;
+    ~work_memory_pool() { clear(); }
+
     /// Frees what is not lent.
-    void clear() {
-        std::vector<std::unique_ptr<work_memory>> dropped;
-        const std::lock_guard lock(mutex_);
-        dropped.swap(free_);
+    void clear() noexcept {
+        std::unique_ptr<work_memory> dropped;
+        {
+            const std::lock_guard lock(mutex_);
+            dropped = std::move(free_);
+        }
+        while (dropped != nullptr) { // one after the other: a list would end in a deep recursion
+            dropped = std::move(dropped->next);
+        }
     }
 
   private:
     std::unique_ptr<work_memory> take() {
-        const std::lock_guard lock(mutex_);
-        ++lent_;
-        free_.reserve(lent_ + free_.size()); // so that giving back never allocates
-        if (free_.empty()) {
-            return std::make_unique<work_memory>();
+        {
+            const std::lock_guard lock(mutex_);
+            if (free_ != nullptr) {
+                std::unique_ptr<work_memory> memory = std::move(free_);
+                free_ = std::move(memory->next);
+                return memory;
+            }
         }
-        std::unique_ptr<work_memory> memory = std::move(free_.back());
-        free_.pop_back();
-        return memory;
+        return std::make_unique<work_memory>();
     }
-    void give_back(std::unique_ptr<work_memory> memory) {
+    void give_back(std::unique_ptr<work_memory> memory) noexcept {
         const std::lock_guard lock(mutex_);
-        --lent_;
-        free_.push_back(std::move(memory));
+        memory->next = std::move(free_);
+        free_ = std::move(memory);
     }
 
     std::mutex mutex_;
-    std::vector<std::unique_ptr<work_memory>> free_;
-    std::size_t lent_ = 0;
+    std::unique_ptr<work_memory> free_; // a list, so that giving back never allocates
 };
 
 } // namespace detail

@@ -3,13 +3,30 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace {
 
 std::atomic<std::size_t> total{0};
 std::atomic<std::size_t> largest{0};
+std::atomic<std::int64_t> left{-1}; // requests that are still granted; -1: all
+
+/// Whether this request gets memory.
+bool granted() {
+    std::int64_t now = left.load();
+    while (now > 0 && !left.compare_exchange_weak(now, now - 1)) {
+    }
+    return now != 0;
+}
 
 void count(std::size_t size) {
     total.fetch_add(size);
@@ -20,7 +37,8 @@ void count(std::size_t size) {
 
 void* allocate(std::size_t size) {
     count(size);
-    if (void* memory = std::malloc(std::max<std::size_t>(size, 1))) {
+    void* memory = granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
+    if (memory != nullptr) {
         return memory;
     }
     throw std::bad_alloc();
@@ -29,8 +47,9 @@ void* allocate(std::size_t size) {
 void* allocate(std::size_t size, std::align_val_t alignment) {
     count(size);
     const auto unit = static_cast<std::size_t>(alignment);
-    if (void* memory =
-            std::aligned_alloc(unit, (std::max<std::size_t>(size, 1) + unit - 1) / unit * unit)) {
+    const std::size_t whole = (std::max<std::size_t>(size, 1) + unit - 1) / unit * unit;
+    void* memory = granted() ? std::aligned_alloc(unit, whole) : nullptr;
+    if (memory != nullptr) {
         return memory;
     }
     throw std::bad_alloc();
@@ -47,6 +66,13 @@ void reset() {
 
 counts since_reset() {
     return {total.load(), largest.load()};
+}
+
+failing::failing(std::size_t first) {
+    left = static_cast<std::int64_t>(first);
+}
+failing::~failing() {
+    left = -1;
 }
 
 } // namespace allocations
@@ -67,12 +93,30 @@ void* operator new[](std::size_t size, std::align_val_t alignment) {
 // A sanitizer brings every form that the program does not, with another allocator behind it.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     count(size);
-    return std::malloc(std::max<std::size_t>(size, 1));
+    return granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
 }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
     count(size);
-    return std::malloc(std::max<std::size_t>(size, 1));
+    return granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
 }
+
+// Large blocks of a kernels::buffer come from the system by the name that is defined here. The
+// sanitizers have a definition of their own: there they are not counted.
+#if defined(__linux__) && defined(__LP64__) && !defined(__SANITIZE_ADDRESS__) &&                   \
+    !defined(__SANITIZE_THREAD__)
+extern "C" void* mmap(void* address, std::size_t size, int protection, int flags, int file,
+                      off_t offset) {
+    if ((flags & MAP_ANONYMOUS) != 0) {
+        count(size);
+        if (!granted()) {
+            errno = ENOMEM;
+            return MAP_FAILED;
+        }
+    }
+    return reinterpret_cast<void*>(
+        syscall(SYS_mmap, address, size, protection, flags, file, offset));
+}
+#endif
 
 void operator delete(void* memory) noexcept {
     std::free(memory);

@@ -18,4 +18,14 @@ void reset();
 /// Since the last reset.
 [[nodiscard]] counts since_reset();
 
+/// While this lives, the request number `first` from now on and all later ones get no memory, on
+/// all threads.
+class failing {
+  public:
+    explicit failing(std::size_t first);
+    failing(const failing&) = delete;
+    failing& operator=(const failing&) = delete;
+    ~failing();
+};
+
 } // namespace allocations

@@ -61,3 +61,27 @@ TEST_CASE("a moved buffer takes its memory along") {
     CHECK(assigned.data() == data);
     CHECK(assigned.capacity() == 16);
 }
+
+TEST_CASE("a buffer whose memory was moved away gets new memory") {
+    buffer source(16);
+    const buffer target = std::move(source);
+    CHECK(target.capacity() == 16);
+    CHECK(source.capacity() == 0); // NOLINT: what a moved buffer is
+    float* data = source.reserve(10);
+    REQUIRE(data != nullptr);
+    data[9] = 1;
+    CHECK(data != target.data());
+}
+
+TEST_CASE("a buffer grows over the size from which the system gives its memory") {
+    buffer memory;
+    constexpr std::size_t border = (std::size_t{256} << 10) / sizeof(float);
+    for (const std::size_t count : {border - 1, border, border + 1, 3 * border, 40 * border}) {
+        float* data = memory.reserve(count);
+        REQUIRE(memory.capacity() == count);
+        REQUIRE(reinterpret_cast<std::uintptr_t>(data) % 64 == 0);
+        data[0] = 1;
+        data[count - 1] = 2;
+        CHECK(data[0] + data[count - 1] == 3);
+    }
+}

@@ -5,10 +5,16 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <fstream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#if defined(__linux__)
+#include <unistd.h>
+#endif
 
 namespace {
 
@@ -22,6 +28,15 @@ std::vector<std::string> long_texts(std::size_t count) {
     }
     return texts;
 }
+
+#if defined(__linux__)
+/// Memory of this process that is really there, in bytes.
+std::size_t resident() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+#endif
 
 } // namespace
 
@@ -89,3 +104,73 @@ TEST_CASE("work memory may be released while other threads rank") {
     }
     CHECK(scores == std::vector<float>(scores.size(), expected));
 }
+
+TEST_CASE("fault 39: giving work memory back needs none, also behind a release") {
+    mice::detail::work_memory_pool pool;
+    using lease = mice::detail::work_memory_pool::lease;
+    for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{300}}) {
+        std::vector<std::unique_ptr<lease>> leases;
+        for (std::size_t i = 0; i < count; ++i) {
+            leases.push_back(std::make_unique<lease>(pool));
+        }
+        pool.clear();
+        {
+            const allocations::failing no_memory(0);
+            for (std::unique_ptr<lease>& each : leases) {
+                each.reset();
+            }
+            const lease again(pool); // one of those
+            pool.clear();
+        }
+        pool.clear();
+    }
+}
+
+#if defined(__linux__) && !MICE_ADDRESS_SANITIZER
+TEST_CASE("fault 39: released work memory goes back to the system") {
+    constexpr std::size_t million = std::size_t{1} << 20;
+    {
+        // an allocator that has seen such blocks keeps what it gets back
+        std::vector<char> large(30 * million);
+        CHECK(large.back() == 0);
+    }
+    mice::detail::work_memory_pool pool;
+    std::vector<std::unique_ptr<int>> behind; // and cannot return what lies below these
+    {
+        using lease = mice::detail::work_memory_pool::lease;
+        std::vector<std::unique_ptr<lease>> leases;
+        for (int i = 0; i < 8; ++i) {
+            leases.push_back(std::make_unique<lease>(pool));
+            mice::detail::work_memory& memory = **leases.back();
+            for (mice::kernels::buffer* each :
+                 {&memory.states, &memory.packed, &memory.space.inner, &memory.space.gemm}) {
+                float* values = each->reserve(million / sizeof(float));
+                std::fill_n(values, million / sizeof(float), 1.0F);
+                behind.push_back(std::make_unique<int>(i));
+            }
+        }
+    }
+    const std::size_t kept = resident();
+    pool.clear();
+    CHECK(resident() + 30 * million < kept);
+}
+
+TEST_CASE("fault 39: a reranker gives the system back what its calls took") {
+    mice::model_config config = fixtures::small_config();
+    config.hidden_size = config.embedding_size = 256;
+    config.intermediate_size = 1024;
+    const fixtures::model_in_memory model(config);
+    const std::vector<std::string> texts = long_texts(40);
+    (void)model.ranker.rank(fixtures::question, texts, {.threads = 1});
+    model.ranker.release_work_memory();
+    const std::size_t before = resident();
+    const mice::ranking kept = model.ranker.rank(fixtures::question, texts, {.threads = 1});
+    const std::size_t during = resident();
+    model.ranker.release_work_memory();
+    const std::size_t after = resident();
+    CAPTURE(before, during, after);
+    CHECK(kept.size() == texts.size());
+    REQUIRE(during > before + (std::size_t{1} << 20));
+    CHECK(after - std::min(after, before) < (during - before) / 2);
+}
+#endif

@@ -6,12 +6,14 @@
 #include <new>
 
 #include <mice/config.hpp>
+#include <mice/kernels/system_memory.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace kernels {
 
 /// Floats at a cache-line boundary whose memory only grows: a loop that asks for the same size
-/// again allocates once. The values are not initialised. Movable; not thread-safe.
+/// again allocates once. Large blocks come from the system and go back to it. The values are not
+/// initialised. Movable; not thread-safe.
 class buffer {
   public:
     buffer() = default;
@@ -20,32 +22,49 @@ class buffer {
     /// At least `count` floats; what was there before is lost when the memory grows. Throws
     /// std::bad_alloc.
     [[nodiscard]] float* reserve(std::size_t count) {
-        if (count > capacity_) {
+        if (count > capacity()) {
             if (count > static_cast<std::size_t>(-1) / sizeof(float) / 2) {
                 throw std::bad_array_new_length();
             }
             data_.reset();
-            capacity_ = 0;
-            data_.reset(static_cast<float*>(
-                ::operator new (count * sizeof(float), std::align_val_t{alignment})));
-            capacity_ = count;
+            data_ = allocate(count);
         }
         return data_.get();
     }
 
     [[nodiscard]] float* data() noexcept { return data_.get(); }
     [[nodiscard]] const float* data() const noexcept { return data_.get(); }
-    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::size_t capacity() const noexcept {
+        return data_ == nullptr ? 0 : data_.get_deleter().count;
+    }
 
   private:
     static constexpr std::size_t alignment = 64;
+
     struct release {
+        std::size_t count; ///< floats
+        bool pages;        ///< from the system
         void operator()(float* data) const noexcept {
-            ::operator delete (data, std::align_val_t{alignment});
+            if (pages) {
+                return_pages(data, count * sizeof(float));
+            } else {
+                ::operator delete (data, std::align_val_t{alignment});
+            }
         }
     };
+
+    static std::unique_ptr<float, release> allocate(std::size_t count) {
+        const std::size_t bytes = count * sizeof(float);
+        const bool pages = bytes >= system_block;
+        void* memory =
+            pages ? take_pages(bytes) : ::operator new (bytes, std::align_val_t{alignment});
+        if (memory == nullptr) {
+            throw std::bad_alloc();
+        }
+        return {static_cast<float*>(memory), {count, pages}};
+    }
+
     std::unique_ptr<float, release> data_;
-    std::size_t capacity_ = 0;
 };
 
 } // namespace kernels
