@@ -3,19 +3,29 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <mice/config.hpp>
+#include <mice/float_mode.hpp>
+#include <mice/processors.hpp>
+
+#if MICE_USE_OPENMP
+#include <omp.h>
+#endif
 
 MICE_NAMESPACE_BEGIN
 
-/// A caller's thread pool. mice then starts no thread of its own.
+/// A caller's thread pool. mice then starts no thread of its own. The thread that makes a call does
+/// its work, and the pool helps where it has threads to spare: a call never waits for one, so it
+/// may be made from a task of the very pool that it is given.
 class executor {
   public:
     executor() = default;
@@ -23,11 +33,13 @@ class executor {
     executor& operator=(const executor&) = delete;
     virtual ~executor() = default;
 
-    /// How many tasks run at the same time; at least 1.
+    /// How many tasks run at the same time; at least 1. A call asks for one helper less.
     [[nodiscard]] virtual std::size_t concurrency() const noexcept = 0;
-    /// Runs task(0) .. task(tasks - 1), in any order and on any threads, and returns when all have
-    /// returned. The tasks throw nothing.
-    virtual void run(std::size_t tasks, const std::function<void(std::size_t)>& task) = 0;
+    /// Asks for help: to call help() once, on any thread, when one is free, and not to wait for it.
+    /// Help that comes when the call has returned does nothing, and help that never comes is not
+    /// missed. What this throws is ignored: the call goes on without that help. help() throws
+    /// nothing. Called from many threads at once where calls share the pool.
+    virtual void submit(std::function<void()> help) = 0;
 };
 
 /// A flag by which another thread asks a running call to stop early. Thread-safe.
@@ -45,8 +57,10 @@ class cancellation {
 
 /// Where a call's work runs.
 struct parallel_options {
-    std::size_t threads = 0;  ///< at most this many threads; 0: one for each core
-    executor* pool = nullptr; ///< where set, the work runs there and `threads` is a limit only
+    /// At most this many threads, the calling one counted; 0: as many as `usable_processors()` says
+    /// (with OpenMP, what OMP_NUM_THREADS says). Never more than the processors or the pool.
+    std::size_t threads = 0;
+    executor* pool = nullptr; ///< where set, it helps, and mice starts no thread
 };
 
 namespace detail {
@@ -66,9 +80,9 @@ class first_exception {
         }
     }
     [[nodiscard]] bool failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
-    void rethrow() const {
+    void rethrow() {
         if (first_) {
-            std::rethrow_exception(first_);
+            std::rethrow_exception(std::exchange(first_, nullptr));
         }
     }
 
@@ -78,77 +92,140 @@ class first_exception {
     std::atomic<bool> failed_{false};
 };
 
-inline void run_on_threads(std::size_t tasks, std::size_t threads,
-                           const std::function<void(std::size_t)>& task) {
-#if MICE_USE_OPENMP
-    const auto count = static_cast<std::ptrdiff_t>(tasks);
-    const auto team = static_cast<int>(threads);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(team)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
-        task(static_cast<std::size_t>(i));
+/// The tasks of one loop, for all threads that take part. A helper may come at any time, also when
+/// the loop is over.
+class shared_loop {
+  public:
+    /// `task` must live until finish() returns.
+    shared_loop(std::size_t tasks, const std::function<void(std::size_t)>& task)
+        : tasks_(tasks), task_(&task) {}
+
+    /// Runs tasks until none is left. After an exception none starts.
+    void work() {
+        in_default_float_mode([this] {
+            for (std::size_t i = next_.fetch_add(1); i < tasks_ && !first_.failed();
+                 i = next_.fetch_add(1)) {
+                first_.guard([&] { (*task_)(i); });
+            }
+        });
     }
-#else
-    std::atomic<std::size_t> next{0};
-    const auto work = [&] {
-        for (std::size_t i = next.fetch_add(1); i < tasks; i = next.fetch_add(1)) {
-            task(i);
+    /// As work(), on another thread than the one that waits in finish().
+    void help() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (over_) {
+                return;
+            }
+            ++helpers_;
         }
-    };
-    std::vector<std::thread> helpers;
-    helpers.reserve(threads - 1);
-    for (std::size_t i = 1; i < threads; ++i) {
+        work();
+        const std::lock_guard lock(mutex_);
+        if (--helpers_ == 0) {
+            changed_.notify_all();
+        }
+    }
+    /// Lets no helper in any more, waits for those that are, and rethrows the first exception.
+    void finish() {
+        std::unique_lock lock(mutex_);
+        over_ = true;
+        changed_.wait(lock, [this] { return helpers_ == 0; });
+        first_.rethrow();
+    }
+
+  private:
+    std::size_t tasks_;
+    const std::function<void(std::size_t)>* task_;
+    std::atomic<std::size_t> next_{0};
+    first_exception first_;
+    std::mutex mutex_; // of the two below
+    bool over_ = false;
+    std::size_t helpers_ = 0;
+    std::condition_variable changed_;
+};
+
+/// Works with helpers from the caller's pool, where there is one to spare.
+inline void work_with_pool(const std::shared_ptr<shared_loop>& loop, std::size_t helpers,
+                           executor& pool) {
+    for (std::size_t i = 0; i < helpers; ++i) {
         try {
-            helpers.emplace_back(work);
-        } catch (const std::system_error&) {
-            break; // the system gives no more threads: those that run do the work
+            pool.submit([loop] { loop->help(); });
+        } catch (...) {
+            break; // no more help to be had: those that came do the work
         }
     }
-    work();
-    for (std::thread& helper : helpers) {
+    loop->work();
+}
+
+/// Works with threads of its own.
+inline void work_with_threads(shared_loop& loop, std::size_t helpers) {
+    std::vector<std::thread> started;
+    try {
+        started.reserve(helpers);
+        for (std::size_t i = 0; i < helpers; ++i) {
+            started.emplace_back([&loop] { loop.help(); });
+        }
+    } catch (const std::exception&) {
+        // neither threads nor memory for more: those that run do the work
+    }
+    loop.work();
+    for (std::thread& helper : started) {
         helper.join();
     }
+}
+
+/// Works with the threads of OpenMP or our own.
+inline void work_with_own_threads(shared_loop& loop, std::size_t threads) {
+#if MICE_USE_OPENMP
+    // OpenMP's threads stay in the parent of a process that fork made; waiting for them never ends
+    if (!is_forked()) {
+        const auto team = static_cast<int>(threads);
+#pragma omp parallel num_threads(team)
+        loop.work();
+        return;
+    }
 #endif
+    work_with_threads(loop, threads - 1);
 }
 
 } // namespace detail
 
-/// How many threads `options` stands for with `tasks` tasks; at least 1.
+/// How many threads `options` stands for with `tasks` tasks, the calling one counted; at least 1.
 [[nodiscard]] inline std::size_t threads_for(const parallel_options& options, std::size_t tasks) {
-    const std::size_t available = options.pool != nullptr
-                                      ? options.pool->concurrency()
-                                      : std::size_t{std::thread::hardware_concurrency()};
-    const std::size_t wanted = options.threads != 0 ? options.threads : available;
     constexpr std::size_t most = 1024;
-    return std::clamp<std::size_t>(wanted, 1, std::clamp<std::size_t>(tasks, 1, most));
+    const std::size_t useful = std::min(tasks, most);
+    if (useful <= 1 || options.threads == 1) {
+        return 1;
+    }
+    std::size_t there = options.pool != nullptr ? options.pool->concurrency() : usable_processors();
+#if MICE_USE_OPENMP
+    if (options.pool == nullptr && options.threads == 0) {
+        there = std::min(there, static_cast<std::size_t>(std::max(1, omp_get_max_threads())));
+    }
+#endif
+    const std::size_t wanted = options.threads == 0 ? there : std::min(options.threads, there);
+    return std::clamp<std::size_t>(wanted, 1, useful);
 }
 
-/// Runs task(0) .. task(tasks - 1) on the caller's pool, on threads of our own, or, for one thread,
-/// in the calling thread. After an exception no further task starts; the first one is rethrown.
+/// Runs task(0) .. task(tasks - 1), each once: on the calling thread, and beside it on the caller's
+/// pool or on threads of our own. After an exception no further task starts; the first one is
+/// rethrown.
 inline void parallel_for(std::size_t tasks, const parallel_options& options,
                          const std::function<void(std::size_t)>& task) {
-    detail::first_exception first;
-    const std::function<void(std::size_t)> guarded = [&](std::size_t i) {
-        if (!first.failed()) {
-            first.guard([&] { task(i); });
-        }
-    };
     const std::size_t threads = threads_for(options, tasks);
-    if (threads == 1) {
-        for (std::size_t i = 0; i < tasks; ++i) {
-            guarded(i);
-        }
-    } else if (options.pool != nullptr) {
-        // one pool task a thread, so that `threads` stays the limit on a larger pool
-        std::atomic<std::size_t> next{0};
-        options.pool->run(threads, [&](std::size_t) {
-            for (std::size_t i = next.fetch_add(1); i < tasks; i = next.fetch_add(1)) {
-                guarded(i);
-            }
-        });
-    } else {
-        detail::run_on_threads(tasks, threads, guarded);
+    if (threads > 1 && options.pool != nullptr) {
+        // shared with helpers that come when this has returned
+        const auto loop = std::make_shared<detail::shared_loop>(tasks, task);
+        detail::work_with_pool(loop, threads - 1, *options.pool);
+        loop->finish();
+        return;
     }
-    first.rethrow();
+    detail::shared_loop loop(tasks, task);
+    if (threads > 1) {
+        detail::work_with_own_threads(loop, threads);
+    } else {
+        loop.work();
+    }
+    loop.finish();
 }
 
 MICE_NAMESPACE_END

@@ -24,7 +24,7 @@ enum class activation {
 /// What a call may be told. Every member has the default that most callers want.
 struct rank_options {
     std::size_t top_k = 0;   ///< how many hits rank() returns; 0: all. More than there are is fine.
-    std::size_t threads = 0; ///< at most this many threads; 0: one for each core
+    std::size_t threads = 0; ///< as in parallel_options
     executor* pool = nullptr; ///< the caller's threads; mice then starts none
     activation output = activation::logit;
     special_tokens specials = special_tokens::plain; ///< "[SEP]" in a text is plain text

@@ -14,7 +14,7 @@ ROOMS = [
     ["version.hpp"],
     ["config.hpp", "fwd.hpp"],
     ["error.hpp"],
-    ["parallel.hpp", "io/", "kernels/"],
+    ["float_mode.hpp", "processors.hpp", "parallel.hpp", "io/", "kernels/"],
     ["precision.hpp", "build_info.hpp"],
     ["text/"],
     ["tokenizer.hpp", "model_config.hpp", "model_config_impl.hpp", "config_json.hpp", "model_tensors.hpp", "weights.hpp",

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <mice/parallel.hpp>
@@ -22,6 +24,7 @@ class thread_pool final : public mice::executor {
             ids_.push_back(threads_.back().get_id());
         }
     }
+    /// Runs what is waiting before it ends.
     ~thread_pool() override {
         {
             const std::lock_guard lock(mutex_);
@@ -35,20 +38,20 @@ class thread_pool final : public mice::executor {
 
     [[nodiscard]] std::size_t concurrency() const noexcept override { return threads_.size(); }
 
-    void run(std::size_t tasks, const std::function<void(std::size_t)>& task) override {
-        const std::lock_guard one_run_at_a_time(running_);
-        std::unique_lock lock(mutex_);
-        ++runs_;
-        task_ = &task;
-        next_ = 0;
-        tasks_ = tasks;
-        unfinished_ = tasks;
-        changed_.notify_all();
-        finished_.wait(lock, [this] { return unfinished_ == 0; });
+    void submit(std::function<void()> help) override {
+        {
+            const std::lock_guard lock(mutex_);
+            waiting_.push_back(std::move(help));
+            ++submitted_;
+        }
+        changed_.notify_one();
     }
 
-    /// How many times run() was called.
-    [[nodiscard]] std::size_t runs() const { return runs_; }
+    /// How many times submit() was called.
+    [[nodiscard]] std::size_t submitted() const {
+        const std::lock_guard lock(mutex_);
+        return submitted_;
+    }
     [[nodiscard]] bool owns(std::thread::id id) const {
         return std::find(ids_.begin(), ids_.end(), id) != ids_.end();
     }
@@ -57,27 +60,22 @@ class thread_pool final : public mice::executor {
     void serve() {
         std::unique_lock lock(mutex_);
         for (;;) {
-            changed_.wait(lock, [this] { return closing_ || next_ < tasks_; });
-            if (closing_) {
+            changed_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+            if (waiting_.empty()) {
                 return;
             }
-            const std::size_t mine = next_++;
-            const std::function<void(std::size_t)>& task = *task_;
+            const std::function<void()> next = std::move(waiting_.front());
+            waiting_.pop_front();
             lock.unlock();
-            task(mine);
+            next();
             lock.lock();
-            if (--unfinished_ == 0) {
-                finished_.notify_all();
-            }
         }
     }
 
-    std::mutex running_;
-    std::mutex mutex_;
-    std::condition_variable changed_, finished_;
-    const std::function<void(std::size_t)>* task_ = nullptr;
-    std::size_t next_ = 0, tasks_ = 0, unfinished_ = 0;
-    std::atomic<std::size_t> runs_{0};
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::function<void()>> waiting_;
+    std::size_t submitted_ = 0;
     bool closing_ = false;
     std::vector<std::thread> threads_;
     std::vector<std::thread::id> ids_;

@@ -31,7 +31,7 @@ struct index_options {
 struct index_access {
     special_tokens specials = special_tokens::plain; ///< "[SEP]" in a text of put() is plain text
     invalid_utf8 on_invalid = invalid_utf8::replace; ///< or put() refuses such a text
-    std::size_t threads = 0;  ///< of encoding; at most this many, 0: one for each core
+    std::size_t threads = 0;                         ///< of encoding; as in parallel_options
     executor* pool = nullptr; ///< the caller's threads for encoding; mice then starts none
     /// Where the index's files are written; null: the operating system's. Must outlive the index.
     io::file_system* files = nullptr;
