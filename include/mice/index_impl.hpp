@@ -40,16 +40,21 @@ first_manifest(const reranker& ranker, const index_options& options, text::word_
 inline index::index(std::unique_ptr<detail::index_state> state) : state_(std::move(state)) {}
 inline index::index(index&&) noexcept = default;
 inline index& index::operator=(index&&) noexcept = default;
-inline index::~index() = default;
+inline index::~index() {
+    const detail::default_float_mode mode; // as in open
+    state_.reset();
+}
 
 inline index index::open(const std::filesystem::path& folder, const reranker& ranker,
                          const index_access& access) {
+    const detail::default_float_mode mode; // std::filesystem computes with floats, too
     ranker.shared_model()->check_fingerprint();
     return index(std::make_unique<detail::index_state>(folder, ranker, access));
 }
 
 inline index index::create(const std::filesystem::path& folder, const reranker& ranker,
                            const index_options& options, const index_access& access) {
+    const detail::default_float_mode mode;
     store::create_index(detail::files_of(access), folder,
                         detail::first_manifest(ranker, options, text::word_form::current), {});
     return open(folder, ranker, access);
@@ -57,6 +62,7 @@ inline index index::create(const std::filesystem::path& folder, const reranker& 
 
 inline index index::create_like(const std::filesystem::path& folder, const reranker& ranker,
                                 const std::filesystem::path& other, const index_access& access) {
+    const detail::default_float_mode mode;
     const store::opened_commit from =
         store::open_newest(detail::files_of(access), other, ranker.shared_model());
     const store::manifest& there = from.commit->commit();
@@ -88,6 +94,7 @@ inline index index::open_or_create(const std::filesystem::path& folder, const re
 }
 
 inline bool index::exists(const std::filesystem::path& folder) {
+    const detail::default_float_mode mode;
     std::error_code code;
     return std::filesystem::is_directory(folder, code) &&
            !store::generations_in(io::system_files(), folder).empty();
@@ -159,6 +166,7 @@ inline void index::rollback() {
     state_->write([](store::index_writer& to) { to.rollback(); });
 }
 inline void index::release() {
+    const detail::default_float_mode mode;
     state_->release();
 }
 inline std::uint64_t index::uncommitted() const noexcept {
@@ -169,6 +177,7 @@ inline index_commit index::compact(const index_progress& progress) {
 }
 inline index_merge index::merge(std::span<const std::filesystem::path> others,
                                 merge_conflict conflict, const index_progress& progress) {
+    const detail::default_float_mode mode;
     std::vector<std::shared_ptr<const store::snapshot>> opened;
     for (const std::filesystem::path& other : others) {
         opened.push_back(
@@ -192,7 +201,9 @@ inline std::vector<index_ranking> index::ranked(std::span<const mice::query> que
         }
         encoded.push_back(each.encoded_.get());
     }
-    return detail::rank_commit(*state_->commit(), encoded, options, in_time);
+    const std::shared_ptr<const store::snapshot> commit = state_->commit();
+    return detail::in_default_float_mode(
+        [&] { return detail::rank_commit(*commit, encoded, options, in_time); });
 }
 inline std::vector<index_ranking> index::rank_batch(std::span<const mice::query> queries,
                                                     const rank_options& options) const {
@@ -226,7 +237,8 @@ inline index_ranking index::ranked(const mice::query& query, std::span<const std
             missing.emplace_back(id);
         }
     }
-    index_ranking made = detail::rank_places(*commit, *query.encoded_, places, options, in_time);
+    index_ranking made = detail::in_default_float_mode(
+        [&] { return detail::rank_places(*commit, *query.encoded_, places, options, in_time); });
     made.unknown = std::move(missing);
     return made;
 }
@@ -263,7 +275,9 @@ inline std::vector<index_candidate> index::candidates(std::string_view query, st
             {&views.back(), [&each](std::uint32_t document) { return each.live(document); }});
     }
     std::vector<index_candidate> found;
-    for (const store::bm25_hit& each : store::bm25_search(parts, query, depth, options)) {
+    const std::vector<store::bm25_hit> hits = detail::in_default_float_mode(
+        [&] { return store::bm25_search(parts, query, depth, options); });
+    for (const store::bm25_hit& each : hits) {
         const store::segment& file = *commit->segments()[each.part].file;
         found.push_back({std::string(file.id(file.entry(each.document))), each.score});
     }
@@ -298,7 +312,8 @@ inline std::optional<stored_states> index::states(std::string_view id) const {
     stored_states made{entry.rows, coder.width(), coder.key_values(), {}};
     made.values.resize(made.rows * made.width);
     kernels::buffer scratch;
-    coder.decode(codes, entry.rows, made.values.data(), scratch);
+    detail::in_default_float_mode(
+        [&] { coder.decode(codes, entry.rows, made.values.data(), scratch); });
     return made;
 }
 
@@ -359,11 +374,13 @@ inline index_stats index::stats() const {
 }
 
 inline std::vector<index_finding> index::verify(const index_progress& progress) const {
+    const detail::default_float_mode mode;
     std::vector<index_finding> found =
         store::verifier(state_->files(), state_->folder(), progress).run();
     return found.empty() ? store::contradictions(*state_->commit()) : found;
 }
 inline bool index::refresh() {
+    const detail::default_float_mode mode;
     return state_->refresh();
 }
 inline const std::filesystem::path& index::folder() const noexcept {

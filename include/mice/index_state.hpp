@@ -85,9 +85,11 @@ class index_state {
                 }
             }
         };
-        store::index_writer& changed = writer();
-        const show_at_end after{*this};
-        return change(changed);
+        return in_default_float_mode([&] {
+            store::index_writer& changed = writer();
+            const show_at_end after{*this};
+            return change(changed);
+        });
     }
 
   private:

@@ -16,6 +16,7 @@
 
 #include <mice/config_json.hpp>
 #include <mice/fingerprint.hpp>
+#include <mice/float_mode.hpp>
 #include <mice/io/mapped_file.hpp>
 #include <mice/io/safetensors.hpp>
 #include <mice/nn/make_network.hpp>
@@ -38,8 +39,11 @@ class model {
     explicit model(std::span<const std::byte> memory, precision computed = precision::f32,
                    const parallel_options& loading = {})
         : precision_(resolved(computed)), file_(memory),
-          config_(config_from_json(checked_config(file_))),
-          network_(nn::make_network(weights(file_, config_, precision_), config_, loading)),
+          config_(detail::in_default_float_mode(
+              [this] { return config_from_json(checked_config(file_)); })),
+          network_(detail::in_default_float_mode([this, &loading] {
+              return nn::make_network(weights(file_, config_, precision_), config_, loading);
+          })),
           tokenizer_(read_tokenizer(file_, config_)),
           fingerprint_(required_metadata(file_, "mice.document_fingerprint")) {}
 

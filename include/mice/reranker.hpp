@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <mice/document.hpp>
+#include <mice/float_mode.hpp>
 #include <mice/model.hpp>
 #include <mice/ranking.hpp>
 #include <mice/scoring.hpp>
@@ -71,7 +72,7 @@ class query {
 class reranker {
   public:
     /// Maps a model file; throws mice::error when it cannot be read or is not a supported model.
-    /// `loading`: the threads that prepare the weights, all cores where it is left out.
+    /// `loading`: the threads that prepare the weights, all processors where it is left out.
     explicit reranker(const std::filesystem::path& file, precision computed = precision::f32,
                       const parallel_options& loading = {})
         : model_(std::make_shared<const mice::model>(file, computed, loading)) {}
@@ -336,10 +337,12 @@ class reranker {
     }
 
     [[nodiscard]] document encode_tokens(encoding made) const {
-        const detail::work_memory_pool::lease memory(model_->work_memories());
         std::vector<float> states(model_->states_of(made.ids) * model_->config().state_width());
-        const nn::token_ids ids(made.ids);
-        model_->network().encode_documents({&ids, 1}, states.data(), (*memory).space);
+        detail::in_default_float_mode([&] {
+            const detail::work_memory_pool::lease memory(model_->work_memories());
+            const nn::token_ids ids(made.ids);
+            model_->network().encode_documents({&ids, 1}, states.data(), (*memory).space);
+        });
         if (!std::all_of(states.begin(), states.end(), [](float x) { return std::isfinite(x); })) {
             throw errors::not_finite("the encoding of a document");
         }
@@ -351,10 +354,12 @@ class reranker {
     }
 
     [[nodiscard]] mice::query query_of(const encoding& made) const {
-        const detail::work_memory_pool::lease memory(model_->work_memories());
-        return {model_,
-                {model_->network().prepare_query(made.ids, (*memory).space),
-                 {made.cut, made.replaced}}};
+        return detail::in_default_float_mode([&]() -> mice::query {
+            const detail::work_memory_pool::lease memory(model_->work_memories());
+            return {model_,
+                    {model_->network().prepare_query(made.ids, (*memory).space),
+                     {made.cut, made.replaced}}};
+        });
     }
 
     template <class Source>
@@ -368,7 +373,8 @@ class reranker {
             }
             encoded.push_back(one.encoded_.get());
         }
-        return detail::scoring_call(*model_, encoded, source, options, in_time).run();
+        return detail::in_default_float_mode(
+            [&] { return detail::scoring_call(*model_, encoded, source, options, in_time).run(); });
     }
 
     static ranking sorted(ranking answer, const rank_options& options) {

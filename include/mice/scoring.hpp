@@ -71,7 +71,8 @@ class progress_counter {
         if (options_.progress) {
             const std::lock_guard lock(mutex_);
             done_ += documents;
-            options_.progress(done_, total_);
+            // a mode that the caller sets there is not that of the work that goes on
+            in_default_float_mode([this] { options_.progress(done_, total_); });
         }
     }
 
@@ -344,6 +345,7 @@ template <class Source> class scoring_call {
 /// below top_k, and only then gives scores the caller's form: large logits all round to a sigmoid
 /// of 1.
 inline void sort_hits(ranking& answer, const rank_options& options) {
+    const default_float_mode mode;
     std::erase_if(answer.hits, [](const hit& h) { return !h.scored; });
     std::stable_sort(answer.hits.begin(), answer.hits.end(),
                      [](const hit& a, const hit& b) { return a.score > b.score; });

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp> // the only include of nlohmann in the library
 
 #include <mice/error.hpp>
+#include <mice/float_mode.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace io {
@@ -119,7 +120,8 @@ class json_builder : public nlohmann::json_sax<json> {
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
         throw errors::bad_json(what, "at byte " + std::to_string(nul) + ": a NUL byte");
     detail::json_builder builder(what, limits);
-    json::sax_parse(text.begin(), text.end(), &builder);
+    mice::detail::in_default_float_mode( // of the numbers with a point
+        [&] { return json::sax_parse(text.begin(), text.end(), &builder); });
     return builder.take();
 }
 

@@ -229,7 +229,8 @@ inline safetensors::safetensors(std::span<const std::byte> file) {
         throw errors::bad_file("the header holds a NUL byte");
     }
     detail::header_reader reader;
-    if (!nlohmann::json::sax_parse(text, text + length, &reader)) {
+    if (!mice::detail::in_default_float_mode(
+            [&] { return nlohmann::json::sax_parse(text, text + length, &reader); })) {
         throw errors::bad_file(reader.problem);
     }
     const std::span<const std::byte> data = file.subspan(8 + length);

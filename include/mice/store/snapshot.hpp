@@ -235,8 +235,10 @@ inline std::shared_ptr<const snapshot> try_open(const std::filesystem::path& fol
                                                 std::uint64_t generation, const snapshot* before,
                                                 std::string& reason) {
     try {
-        return std::make_shared<const snapshot>(folder, engine, read_manifest(folder, generation),
-                                                before);
+        return mice::detail::in_default_float_mode([&] {
+            return std::make_shared<const snapshot>(folder, engine,
+                                                    read_manifest(folder, generation), before);
+        });
     } catch (const error& e) {
         // Another model or a newer format: an older commit would only hide that.
         if (e.code() != errc::io && e.code() != errc::format) {

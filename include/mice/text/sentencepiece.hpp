@@ -123,7 +123,8 @@ class sentencepiece {
         auto library = std::make_unique<::sentencepiece::SentencePieceProcessor>();
         std::string reason;
         try {
-            const auto status = library->LoadFromSerializedProto(model);
+            const auto status = mice::detail::in_default_float_mode(
+                [&] { return library->LoadFromSerializedProto(model); });
             reason = status.ok() ? "" : status.message();
         } catch (const std::bad_alloc&) {
             throw;
@@ -140,7 +141,9 @@ class sentencepiece {
         bool unknown = false; // a run of unknown characters is one token
         while (!text.empty()) {
             const std::string_view part = next_part(text);
-            if (const auto status = library_->Encode(part, &found); !status.ok())
+            const auto status = mice::detail::in_default_float_mode( // of the pieces' scores
+                [&] { return library_->Encode(part, &found); });
+            if (!status.ok())
                 throw errors::bad_sentencepiece("the library cannot segment a text with it: " +
                                                 errors::quoted(status.message()));
             for (const int place : found) {
