@@ -77,7 +77,8 @@ TEST_CASE("fault 07: search finds parts of runs without spaces and folded forms"
         INFO(got.err);
         CHECK(got.err.find("older") == std::string::npos);
         std::vector<std::string> ids;
-        for (const json& hit : json::parse(got.out)["hits"]) {
+        const json object = json::parse(got.out);
+        for (const json& hit : object["hits"]) {
             ids.push_back(hit["id"]);
         }
         return ids;
