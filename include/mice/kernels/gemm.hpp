@@ -147,8 +147,8 @@ void pack_row(const float* x, std::size_t k, float* tile, std::size_t row) {
 /// One register tile: Rows rows of one panel. a: a packed tile; b: [words + extras, panel_columns];
 /// bias [panel_columns]. Calls nothing while the sums are in registers.
 template <class Product, class Arch, std::size_t Rows>
-void tile(const float* a, const float* b, std::size_t words, const float* bias,
-          const tile_targets<Arch>& targets) {
+MICE_UNCHECKED void tile(const float* a, const float* b, std::size_t words, const float* bias,
+                         const tile_targets<Arch>& targets) {
     constexpr std::size_t width = lanes<Arch>;
     typename Product::sums left[Rows];
     typename Product::sums right[Rows];
@@ -161,10 +161,10 @@ void tile(const float* a, const float* b, std::size_t words, const float* bias,
         const std::size_t count = detail::smaller(words, part_words);
         words -= count;
         for (std::size_t i = 0; i < count; ++i, b += 2 * width) {
-            const auto b_left = vec<Arch>::load_aligned(b);
-            const auto b_right = vec<Arch>::load_aligned(b + width);
+            const vec<Arch> b_left = load_lanes<Arch>(b);
+            const vec<Arch> b_right = load_lanes<Arch>(b + width);
             unroll<Rows>([&](auto r) MICE_INLINE_LAMBDA {
-                const vec<Arch> value(a[r * row_words + i]);
+                const vec<Arch> value = in_all_lanes<Arch>(a[r * row_words + i]);
                 left[r] = Product::add(value, b_left, left[r]);
                 right[r] = Product::add(value, b_right, right[r]);
             });

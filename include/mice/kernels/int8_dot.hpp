@@ -146,7 +146,7 @@ MICE_ALWAYS_INLINE ints<Arch> int8_dot(ints<Arch> a, ints<Arch> b, ints<Arch> su
 template <class Arch> MICE_ALWAYS_INLINE ints<Arch> bits_of(vec<Arch> x) {
     ints<Arch> result;
 #if defined(__GNUC__) && (defined(__SSE__) || defined(__ARM_NEON))
-    result = reinterpret_cast<ints<Arch>>(static_cast<typename vec<Arch>::register_type>(x));
+    result = reinterpret_cast<ints<Arch>>(x.data);
 #else
     alignas(64) float lane[lanes<Arch>];
     x.store_aligned(lane);

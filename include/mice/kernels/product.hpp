@@ -132,10 +132,9 @@ template <class Arch> struct bf16_product {
     MICE_ALWAYS_INLINE static sums add(vec<Arch> a, vec<Arch> b, sums sum) {
 #if defined(__AVX512BF16__)
         if constexpr (lanes<Arch> == 16) {
-            const __m512 left = a;
-            const __m512 right = b;
-            return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(left),
-                                    reinterpret_cast<__m512bh>(right));
+            sum.data = _mm512_dpbf16_ps(sum.data, reinterpret_cast<__m512bh>(a.data),
+                                        reinterpret_cast<__m512bh>(b.data));
+            return sum;
         }
 #endif
         const vec<Arch> second(std::bit_cast<float>(0xffff0000U));

@@ -75,16 +75,89 @@ MICE_ALWAYS_INLINE constexpr void unroll(Function&& f) {
     (std::make_index_sequence<Count>{});
 }
 
+namespace detail {
+// What a tile does in each step, without a call: sanitizers make xsimd's small functions ones that
+// are not inlined there. Only for processors of this kind and instrumented apps.
+#if MICE_INSTRUMENTED && defined(__SSE2__)
+MICE_ALWAYS_INLINE void load(const float* from, __m128& to) {
+    to = _mm_load_ps(from);
+}
+MICE_ALWAYS_INLINE void fill(float value, __m128& to) {
+    to = _mm_set1_ps(value);
+}
+MICE_ALWAYS_INLINE __m128 fused(__m128 a, __m128 b, __m128 c) {
+#if defined(__FMA__)
+    return _mm_fmadd_ps(a, b, c);
+#else
+    return _mm_add_ps(_mm_mul_ps(a, b), c);
+#endif
+}
+#if defined(__AVX__)
+MICE_ALWAYS_INLINE void load(const float* from, __m256& to) {
+    to = _mm256_load_ps(from);
+}
+MICE_ALWAYS_INLINE void fill(float value, __m256& to) {
+    to = _mm256_set1_ps(value);
+}
+MICE_ALWAYS_INLINE __m256 fused(__m256 a, __m256 b, __m256 c) {
+#if defined(__FMA__)
+    return _mm256_fmadd_ps(a, b, c);
+#else
+    return _mm256_add_ps(_mm256_mul_ps(a, b), c);
+#endif
+}
+#endif
+#if defined(__AVX512F__)
+MICE_ALWAYS_INLINE void load(const float* from, __m512& to) {
+    to = _mm512_load_ps(from);
+}
+MICE_ALWAYS_INLINE void fill(float value, __m512& to) {
+    to = _mm512_set1_ps(value);
+}
+MICE_ALWAYS_INLINE __m512 fused(__m512 a, __m512 b, __m512 c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+#endif
+#endif
+} // namespace detail
+
+/// Aligned floats in one register.
+template <class Arch> MICE_ALWAYS_INLINE vec<Arch> load_lanes(const float* from) {
+#if MICE_INSTRUMENTED && defined(__SSE2__)
+    vec<Arch> made;
+    detail::load(from, made.data);
+    return made;
+#else
+    return vec<Arch>::load_aligned(from);
+#endif
+}
+/// One float in all lanes.
+template <class Arch> MICE_ALWAYS_INLINE vec<Arch> in_all_lanes(float value) {
+#if MICE_INSTRUMENTED && defined(__SSE2__)
+    vec<Arch> made;
+    detail::fill(value, made.data);
+    return made;
+#else
+    return vec<Arch>(value);
+#endif
+}
+
 /// a * b + c, one rounding where the instruction set has it. xsimd 8 knows no such operation for
 /// AVX-512 and leaves it to the compiler whether to fuse: gcc does, clang does not.
 template <class Arch>
 MICE_ALWAYS_INLINE vec<Arch> multiply_add(vec<Arch> a, vec<Arch> b, vec<Arch> c) {
+#if MICE_INSTRUMENTED && defined(__SSE2__)
+    vec<Arch> sum;
+    sum.data = detail::fused(a.data, b.data, c.data);
+    return sum;
+#else
 #if defined(__AVX512F__)
     if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
         return _mm512_fmadd_ps(a, b, c);
     }
 #endif
     return xsimd::fma(a, b, c);
+#endif
 }
 
 namespace detail {
