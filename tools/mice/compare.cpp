@@ -49,7 +49,8 @@ struct compare_options {
 void check(const compare_options& options) {
     options.candidates.check(options.folders.size());
     for (const std::string& folder : options.folders) {
-        for (const char* name : {"corpus.jsonl", "queries.jsonl", "qrels.tsv"}) {
+        (void)judgements_file(folder, options.candidates.split);
+        for (const char* name : {"corpus.jsonl", "queries.jsonl"}) {
             const std::filesystem::path file = std::filesystem::path(folder) / name;
             std::error_code problem;
             if (!std::filesystem::exists(file, problem)) {
@@ -181,7 +182,8 @@ void add_compare_command(CLI::App& app, command& chosen) {
         ->check(not_empty());
     compare_app
         ->add_option("--collection", options->folders,
-                     "A folder with corpus.jsonl, queries.jsonl and qrels.tsv; repeat for several")
+                     "A folder with corpus.jsonl, queries.jsonl and qrels.tsv (or BEIR's qrels/); "
+                     "repeat for several")
         ->required()
         ->type_name("FOLDER")
         ->check(not_empty())

@@ -29,6 +29,7 @@ struct eval_options {
 struct evaluation {
     std::string collection;
     std::string first_stage; ///< "bm25" or the run's file name
+    std::string qrels;       ///< the file of the judgements
     std::size_t queries = 0;
     std::size_t documents = 0;
     std::size_t pairs = 0;
@@ -60,6 +61,7 @@ evaluation evaluate(const reranker& ranker, const eval_options& options, std::si
     evaluation result;
     result.collection = judged.name;
     result.first_stage = judged.first_stage;
+    result.qrels = judged.data.qrels.generic_string();
     result.incomplete_input = judged.incomplete;
     const auto start = std::chrono::steady_clock::now();
     const scored_lists scored = score_lists(ranker, judged.lists, judged.data.corpus,
@@ -114,6 +116,7 @@ std::string json_text(const evaluation& each, bool is_mean) {
                                {"difference", {{"ndcg@10", rounded(each.difference.ndcg)}}}};
     if (!is_mean) {
         object["first_stage"] = each.first_stage;
+        object["judgements"] = each.qrels;
         object["documents_cut"] = each.tokens_cut_documents;
         object["bm25"]["ndcg@10_interval"] = to_json(each.before.ndcg_interval);
         object["reranked"]["ndcg@10_interval"] = to_json(each.after.ndcg_interval);
@@ -196,7 +199,7 @@ void add_eval_command(CLI::App& app, command& chosen) {
     CLI::App* const eval =
         app.add_subcommand("eval", "Measure ranking quality on judged collections");
     eval->add_option("FOLDERS", options->folders,
-                     "Folders with corpus.jsonl, queries.jsonl and qrels.tsv")
+                     "Folders with corpus.jsonl, queries.jsonl and qrels.tsv (or BEIR's qrels/)")
         ->required()
         ->type_name("");
     options->candidates.add_to(*eval);

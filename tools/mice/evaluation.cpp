@@ -10,6 +10,7 @@
 #include <mice/error.hpp>
 
 #include "common/number_option.hpp"
+#include "common/output.hpp"
 #include "mice/commands.hpp"
 #include "mice/run_candidates.hpp"
 
@@ -31,13 +32,23 @@ std::string folder_name(const std::string& folder) {
                : name.string();
 }
 
-collection read_collection(const std::string& folder, tools::bad_text policy,
-                           tools::reading_notes& notes) {
+bool is_file(const fs::path& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored) && !fs::is_directory(path, ignored);
+}
+
+collection read_collection(const std::string& folder, const std::string& split,
+                           tools::bad_text policy, tools::reading_notes& notes) {
     const fs::path path(folder);
     collection result;
-    result.judged = tools::read_qrels(path / "qrels.tsv", notes);
+    result.qrels = judgements_file(folder, split);
+    result.judged = tools::read_qrels(path / result.qrels, notes);
     result.queries = tools::read_queries(path / "queries.jsonl", policy, notes);
     result.corpus = tools::read_corpus(path / "corpus.jsonl", policy, notes);
+    if (result.corpus.size() == 0) {
+        throw error(errc::format, errors::quoted((path / "corpus.jsonl").string()) +
+                                      " is empty: there is no document to rank");
+    }
     return result;
 }
 
@@ -79,7 +90,7 @@ std::vector<candidate_list> bm25_candidates(const collection& data,
     std::vector<candidate_list> lists;
     for (const tools::query_record& query : data.queries) {
         if (has_relevant(data.judged, query.id)) {
-            candidate_list& list = lists.emplace_back(candidate_list{query, {}});
+            candidate_list& list = lists.emplace_back(candidate_list{query, {}, {}});
             for (const store::bm25_hit& found :
                  store::bm25_search({&whole, 1}, query.text, depth, options.bm25)) {
                 list.documents.push_back(found.document);
@@ -146,6 +157,11 @@ void candidate_options::add_to(CLI::App& app) {
     app.add_option("--depth", depth, "Candidates a query; 100 of BM25, all of a run if not given")
         ->check(tools::whole_number(1))
         ->type_name("N");
+    app.add_option("--split", split,
+                   "Judgements: qrels/NAME.tsv. If not given: qrels.tsv, else qrels/test.tsv, "
+                   "dev.tsv or train.tsv, the first that is there")
+        ->type_name("NAME")
+        ->check(not_empty());
 }
 
 void candidate_options::check(std::size_t folders) const {
@@ -176,6 +192,24 @@ std::string candidate_options::text() const {
     return depth > 0 ? "the run's first " + std::to_string(depth) : "the run's whole lists";
 }
 
+fs::path judgements_file(const std::string& folder, const std::string& split) {
+    const fs::path splits("qrels");
+    std::vector<fs::path> wanted{"qrels.tsv", splits / "test.tsv", splits / "dev.tsv",
+                                 splits / "train.tsv"};
+    if (!split.empty()) {
+        wanted = {splits / (split + ".tsv")};
+    }
+    for (const fs::path& each : wanted) {
+        if (is_file(fs::path(folder) / each)) {
+            return each;
+        }
+    }
+    throw errors::cannot_open(
+        (fs::path(folder) / wanted.front()).string(),
+        split.empty() ? "there is no such file, and no test.tsv, dev.tsv or train.tsv in qrels/"
+                      : "there is no such file; name another --split");
+}
+
 judged_lists read_judged(const std::string& folder, const candidate_options& options,
                          std::size_t place, tools::bad_text policy) {
     const std::optional<fs::path> run = options.run_of(place, folder);
@@ -183,7 +217,13 @@ judged_lists read_judged(const std::string& folder, const candidate_options& opt
     result.name = folder_name(folder);
     result.first_stage = run ? run->filename().string() : "bm25";
     tools::reading_notes notes;
-    result.data = read_collection(folder, policy, notes);
+    result.data = read_collection(folder, options.split, policy, notes);
+    if (options.split.empty() && result.data.qrels.has_parent_path() &&
+        result.data.qrels.stem() != "test") {
+        tools::print_message("mice: note: " + errors::quoted(folder) +
+                             " has no test judgements; taking " +
+                             result.data.qrels.generic_string());
+    }
     result.lists = candidates(result.data, options, run, notes);
     result.incomplete = report(notes) != exit_code::ok;
     if (result.lists.empty()) {

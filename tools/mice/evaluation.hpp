@@ -25,6 +25,7 @@ struct collection {
     tools::passage_list corpus;
     std::vector<tools::query_record> queries;
     tools::judgements judged;
+    std::filesystem::path qrels; ///< where they come from, in the folder
 };
 
 /// Where the candidates of each query come from.
@@ -32,8 +33,9 @@ struct candidate_options {
     std::vector<std::string> runs; ///< none: BM25
     bm25_options bm25;
     std::size_t depth = 0; ///< 0: 100 of BM25, all of a run
+    std::string split;     ///< of the judgements; empty: see judgements_file
 
-    /// --run, --k1, --b and --depth.
+    /// --run, --k1, --b, --depth and --split.
     void add_to(CLI::App& app);
     /// Throws usage_error where the runs do not fit so many folders, mice::error for bad numbers.
     void check(std::size_t folders) const;
@@ -52,6 +54,12 @@ struct judged_lists {
     std::vector<candidate_list> lists;
     bool incomplete = false; ///< something was left out while reading
 };
+
+/// The judgements of a collection, in its folder: qrels/SPLIT.tsv, as in BEIR; without a split the
+/// first that is there of qrels.tsv, qrels/test.tsv, qrels/dev.tsv and qrels/train.tsv. Throws
+/// mice::error (errc::io) where there is none.
+[[nodiscard]] std::filesystem::path judgements_file(const std::string& folder,
+                                                    const std::string& split);
 
 /// Reads a folder and finds its candidates; prints what was left out. Throws mice::error where no
 /// query with a relevant document is left.
