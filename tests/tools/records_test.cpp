@@ -41,12 +41,12 @@ std::string message_of(std::string_view text, passage_format format = passage_fo
 
 } // namespace
 
-TEST_CASE("plain lines become passages with their numbers as ids") {
+TEST_CASE("plain lines become passages with the numbers of their lines as ids") {
     const passage_list list = passages_of("\xEF\xBB\xBFone\r\n\n  \t\r\ntwo words\nlast");
     REQUIRE(list.size() == 3);
     CHECK(list[0].text == "one");
     CHECK(list[1].text == "two words");
-    CHECK(list[1].id == "2");
+    CHECK(list[1].id == "4");
     CHECK(list[2].text == "last");
     CHECK(passages_of("").size() == 0);
     CHECK(passages_of("\n\r\n").size() == 0);
@@ -61,7 +61,7 @@ TEST_CASE("JSON Lines are detected and read with either name of the id") {
     CHECK(list[0].joined() == "T x");
     CHECK(list[1].id == "7");
     CHECK(list[1].joined() == "y");
-    CHECK(list[2].id == "3");
+    CHECK(list[2].id == "4");
     CHECK(list[2].joined() == "only");
     REQUIRE(list.find("7") != nullptr);
     CHECK(*list.find("7") == 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/lines.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <iostream>
 #include <system_error>
@@ -8,11 +9,27 @@
 
 #include <mice/error.hpp>
 
+#include "common/encodings.hpp"
+
 #if !defined(_WIN32)
 #include <poll.h>
+#include <sys/stat.h>
 #endif
 
 namespace mice::tools {
+namespace {
+
+/// Whether standard input is a file, which ends.
+bool standard_input_is_file() {
+#if defined(_WIN32)
+    return false;
+#else
+    struct stat about {};
+    return ::fstat(0, &about) == 0 && S_ISREG(about.st_mode);
+#endif
+}
+
+} // namespace
 
 line_reader::line_reader(const std::filesystem::path& path)
     : stream_(&file_), name_(path == "-" ? "standard input" : path.string()) {
@@ -26,6 +43,7 @@ line_reader::line_reader(const std::filesystem::path& path)
     if (path == "-") {
         std::ios::sync_with_stdio(false);
         stream_ = &std::cin;
+        endless_ = !standard_input_is_file();
         return;
     }
     // Opening a folder succeeds on some systems, and only reading it fails.
@@ -39,18 +57,89 @@ line_reader::line_reader(const std::filesystem::path& path)
         throw errors::cannot_open(name_, errno != 0 ? std::generic_category().message(errno)
                                                     : std::string("cannot be read"));
     }
+    endless_ = !std::filesystem::is_regular_file(path, ignored);
 }
 
 line_reader::line_reader(std::istream& stream, std::string name)
     : stream_(&stream), name_(std::move(name)) {}
 
-bool line_reader::next(std::string& line) {
+void line_reader::hold_at_most(std::uint64_t bytes) {
+    may_hold_ = bytes;
+}
+
+bool line_reader::fill() {
+    constexpr std::streamsize most = std::streamsize{1} << 16;
     errno = 0;
-    if (!std::getline(*stream_, line)) {
+    // Never waits for more than there is: who writes a pipe may wait for an answer.
+    if (stream_->peek() == std::istream::traits_type::eof()) {
         if (stream_->bad() || (errno != 0 && !stream_->eof())) {
-            throw errors::cannot_open(name_,
-                                      "reading failed after line " + std::to_string(number_));
+            throw errors::cannot_open(
+                name_, "reading failed after line " + std::to_string(number_) +
+                           (errno != 0 ? ": " + std::generic_category().message(errno) : ""));
         }
+        return false;
+    }
+    const std::streamsize there = stream_->rdbuf()->in_avail();
+    const std::streamsize wanted = std::clamp<std::streamsize>(there, 1, most);
+    buffer_.resize(static_cast<std::size_t>(wanted));
+    buffer_.resize(static_cast<std::size_t>(stream_->rdbuf()->sgetn(buffer_.data(), wanted)));
+    next_ = 0;
+    bytes_ += buffer_.size();
+    return !buffer_.empty();
+}
+
+/// Refuses another encoding by its name; `line` is the start of the first line.
+void line_reader::recognise(std::string_view line) {
+    recognised_ = true;
+    const std::string start =
+        std::string(line.substr(0, recognised_bytes)) + buffer_.substr(next_, recognised_bytes);
+    if (const std::string found = foreign_encoding(start); !found.empty()) {
+        throw error(errc::encoding, errors::quoted(name_) + " is " + found);
+    }
+}
+
+void line_reader::count(std::size_t bytes) {
+    constexpr std::uint64_t line_cost = 256;
+    held_ += bytes + line_cost;
+    if (may_hold_ && endless_ && held_ > *may_hold_) {
+        throw error(errc::format, name_ + " gave " + std::to_string(number_) +
+                                      " lines, more than is held in memory, and has no end yet; "
+                                      "save it in a file, or put it into an index");
+    }
+}
+
+/// One line as it stands there; false at the end.
+bool line_reader::read(std::string& line) {
+    line.clear();
+    while (next_ < buffer_.size() || fill()) {
+        const std::size_t end = buffer_.find('\n', next_);
+        line.append(buffer_, next_, end == std::string::npos ? end : end - next_);
+        next_ = end == std::string::npos ? buffer_.size() : end;
+        if (!recognised_ && (end != std::string::npos || line.size() >= recognised_bytes)) {
+            recognise(line);
+        }
+        if (line.size() > longest_record) {
+            throw error(errc::format, name_ + ":" + std::to_string(number_ + 1) +
+                                          ": the line has no end within 256 MiB; is it text? "
+                                          "Split it, or give JSON Lines");
+        }
+        if (end != std::string::npos) {
+            ++next_;
+            return true;
+        }
+    }
+    if (!recognised_) {
+        recognise(line);
+    }
+    return !line.empty();
+}
+
+bool line_reader::next(std::string& line) {
+    if (ahead_) {
+        line = *std::exchange(ahead_, std::nullopt);
+        return true;
+    }
+    if (!read(line)) {
         return false;
     }
     if (limit_ != nullptr) {
@@ -62,6 +151,7 @@ bool line_reader::next(std::string& line) {
     if (!line.empty() && line.back() == '\r') {
         line.pop_back();
     }
+    count(line.size());
     return true;
 }
 
@@ -74,7 +164,18 @@ bool line_reader::next_filled(std::string& line) {
     return false;
 }
 
+const std::string* line_reader::peek_filled() {
+    std::string line;
+    if (!ahead_ && next_filled(line)) {
+        ahead_ = std::move(line);
+    }
+    return ahead_ ? &*ahead_ : nullptr;
+}
+
 bool line_reader::ready() {
+    if (ahead_ || next_ < buffer_.size()) {
+        return true;
+    }
     if (waiting_) {
         return waiting_->in_avail() > 0 || waiting_->ready();
     }

@@ -2,15 +2,19 @@
 #include "common/records.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <unordered_set>
 #include <utility>
 
 #include <mice/error.hpp>
 #include <mice/text/unicode.hpp>
 #include <mice/text/utf8.hpp>
+
+#include "common/json_records.hpp"
 
 namespace mice::tools {
 namespace {
@@ -122,23 +126,108 @@ std::string id_member(const io::json& object, std::string_view place) {
     return {};
 }
 
-passage to_passage(const io::json& object, std::string_view place) {
+/// The line with every invalid sequence, and every escape that is half of a surrogate pair,
+/// replaced by `stand_in`; counts them in `replaced`.
+std::string repaired_json(const std::string& line, std::string_view place, bad_text policy,
+                          std::string_view stand_in, std::size_t& replaced) {
+    std::string text = line;
+    replaced = 0;
+    if (const std::size_t first = text::first_invalid_utf8(line); first != std::string::npos) {
+        if (policy == bad_text::refuse) {
+            throw errors::invalid_utf8(place, first);
+        }
+        text.clear();
+        for (std::size_t at = 0; at < line.size();) {
+            const text::decoded next = text::decode_utf8(line, at);
+            text.append(next.valid ? std::string_view(line).substr(at, next.bytes) : stand_in);
+            replaced += next.valid ? 0 : 1;
+            at += next.bytes;
+        }
+    }
+    for (std::size_t at = 0; (at = find_lone_surrogate(text, at)) != std::string::npos;) {
+        if (policy == bad_text::refuse) {
+            throw error(errc::encoding, std::string(place) + ": the escape " + text.substr(at, 6) +
+                                            " is half of a surrogate pair; repair it, or leave out "
+                                            "--strict-utf8");
+        }
+        text.replace(at, 6, stand_in);
+        at += stand_in.size();
+        ++replaced;
+    }
+    return text;
+}
+
+io::json parse_repaired(const std::string& text, std::string_view place) {
+    try {
+        return io::parse_json(text, std::string(place) + ": the line");
+    } catch (const error& problem) {
+        throw error(problem.code(), problem.what() + std::string("; fix or remove it"));
+    }
+}
+
+/// A record of JSON: a value, and the bytes that it was made of.
+struct parsed_record {
+    const std::string& bytes;
+    io::json value;
+    std::size_t replaced = 0;
+
+    parsed_record(const std::string& line, std::string_view place, bad_text policy) : bytes(line) {
+        value = parse_repaired(repaired_json(line, place, policy, replacement, replaced), place);
+    }
+
+    static constexpr std::string_view replacement = "\uFFFD";
+};
+
+void require_object(const io::json& value, std::string_view place) {
+    if (!value.is_object()) {
+        throw bad_line(place, "expected a JSON object, got " + std::string(value.type_name()));
+    }
+}
+
+error broken_id(std::string_view place) {
+    return {errc::encoding, std::string(place) + ": the id is not UTF-8, and replacing its bytes "
+                                                 "could make two ids one; repair it"};
+}
+
+/// The id of a record. One that had to be repaired is refused: two different ones could become the
+/// same.
+std::string sound_id(const parsed_record& record, std::string_view place) {
+    std::string id = id_member(record.value, place);
+    if (record.replaced > 0 && id.find(parsed_record::replacement) != std::string::npos) {
+        std::size_t ignored = 0;
+        const io::json other = parse_repaired(
+            repaired_json(record.bytes, place, bad_text::replace, "?", ignored), place);
+        if (id_member(other, place) != id) {
+            throw broken_id(place);
+        }
+    }
+    return id;
+}
+
+passage to_passage(const parsed_record& record, std::string_view place) {
+    require_object(record.value, place);
     passage entry;
-    entry.id = id_member(object, place);
-    const std::optional<std::string> title = text_member(object, "title", place);
-    const std::optional<std::string> text = text_member(object, "text", place);
+    entry.id = sound_id(record, place);
+    const std::optional<std::string> title = text_member(record.value, "title", place);
+    const std::optional<std::string> text = text_member(record.value, "text", place);
     if (!title && !text) {
         throw bad_line(place, "the passage has neither \"text\" nor \"title\"; add one");
     }
     entry.title = title.value_or("");
     entry.text = text.value_or("");
+    entry.replaced = record.replaced;
     return entry;
 }
 
-passage json_passage(std::string line, std::string_view place, bad_text policy) {
-    std::size_t replaced = 0;
-    passage entry = to_passage(parse_object_line(std::move(line), place, policy, replaced), place);
-    entry.replaced = replaced;
+/// A passage of JSON: an object, or in an array also its text alone.
+passage json_passage(const std::string& line, std::string_view place, bad_text policy) {
+    const parsed_record record(line, place, policy);
+    if (!record.value.is_string()) {
+        return to_passage(record, place);
+    }
+    passage entry;
+    entry.text = record.value.get<std::string>();
+    entry.replaced = record.replaced;
     return entry;
 }
 
@@ -161,11 +250,6 @@ bool breaks_fields(std::string_view text) {
         position += next.bytes;
     }
     return false;
-}
-
-std::string duplicate(std::string_view place, std::string_view kind, std::string_view id) {
-    return std::string(place) + ": the " + std::string(kind) + " id " + errors::quoted(id) +
-           " was there before; this line was left out";
 }
 
 } // namespace
@@ -214,28 +298,23 @@ std::size_t repair_line(std::string& line, bad_text policy, std::string_view pla
     return repaired.replaced;
 }
 
-io::json parse_object_line(std::string line, std::string_view place, bad_text policy,
+io::json parse_object_line(const std::string& line, std::string_view place, bad_text policy,
                            std::size_t& replaced) {
-    replaced = repair_line(line, policy, place);
-    for (std::size_t at = 0; (at = find_lone_surrogate(line, at)) != std::string::npos; at += 6) {
-        if (policy == bad_text::refuse) {
-            throw error(errc::encoding, std::string(place) + ": the escape " + line.substr(at, 6) +
-                                            " is half of a surrogate pair; repair it, or leave out "
-                                            "--strict-utf8");
-        }
-        line.replace(at, 6, "\\ufffd");
-        ++replaced;
+    parsed_record record(line, place, policy);
+    require_object(record.value, place);
+    replaced = record.replaced;
+    return std::move(record.value);
+}
+
+void require_sound_id(std::string_view id, std::string_view place) {
+    if (text::first_invalid_utf8(id) != std::string::npos) {
+        throw broken_id(place);
     }
-    io::json object;
-    try {
-        object = io::parse_json(line, std::string(place) + ": the line");
-    } catch (const error& problem) {
-        throw error(problem.code(), problem.what() + std::string("; fix or remove it"));
-    }
-    if (!object.is_object()) {
-        throw bad_line(place, "expected a JSON object, got " + std::string(object.type_name()));
-    }
-    return object;
+}
+
+std::string duplicate_note(std::string_view place, std::string_view kind, std::string_view id) {
+    return std::string(place) + ": the " + std::string(kind) + " id " + errors::quoted(id) +
+           " was there before; the first stays, and this one was left out";
 }
 
 // ---- passages ----
@@ -249,21 +328,44 @@ std::string passage::joined() const {
     return body.empty() ? std::string(head) : std::string(head) + " " + std::string(body);
 }
 
-bool passage_list::add(passage entry) {
+/// Puts an entry under its id, which is free.
+void passage_list::append(passage entry) {
     if (passages_.size() == UINT32_MAX) {
         throw errors::bad_argument("more than 4294967295 passages: split the input");
     }
-    if (entry.id.empty()) {
-        entry.id = std::to_string(passages_.size() + 1);
-        while (places_.contains(entry.id)) {
-            entry.id.insert(0, 1, '#'); // a passage with an id of its own took the number
-        }
-    }
-    if (!places_.try_emplace(entry.id, static_cast<std::uint32_t>(passages_.size())).second) {
-        return false;
-    }
+    places_.emplace(entry.id, static_cast<std::uint32_t>(passages_.size()));
     passages_.push_back(std::move(entry));
+}
+
+std::string passage_list::free_id(std::string id) const {
+    while (places_.contains(id)) {
+        id.insert(0, 1, '#');
+    }
+    return id;
+}
+
+bool passage_list::add(passage entry) {
+    entry.place = offered_++;
+    entry.numbered = false;
+    if (const auto taken = places_.find(entry.id); taken != places_.end()) {
+        passage& holder = passages_[taken->second];
+        if (!holder.numbered) {
+            return false;
+        }
+        const std::uint32_t place = taken->second;
+        holder.id = free_id(holder.id); // a number of ours gives way to the user's own id
+        places_.erase(taken);
+        places_.emplace(holder.id, place);
+    }
+    append(std::move(entry));
     return true;
+}
+
+void passage_list::add_numbered(passage entry, std::string number) {
+    entry.place = offered_++;
+    entry.numbered = true;
+    entry.id = free_id(std::move(number));
+    append(std::move(entry));
 }
 
 const std::uint32_t* passage_list::find(std::string_view id) const {
@@ -271,57 +373,81 @@ const std::uint32_t* passage_list::find(std::string_view id) const {
     return found == places_.end() ? nullptr : &found->second;
 }
 
+namespace {
+
+void add_passage(passage entry, const std::string& place, std::string number, passage_list& into,
+                 reading_notes& notes) {
+    notes.replaced(place, entry.replaced);
+    if (entry.id.empty()) {
+        into.add_numbered(std::move(entry), std::move(number));
+        return;
+    }
+    const std::string id = entry.id;
+    if (!into.add(std::move(entry))) {
+        notes.skipped(duplicate_note(place, "passage", id));
+    }
+}
+
+} // namespace
+
 void read_passages(line_reader& input, passage_format format, bad_text policy, passage_list& into,
-                   reading_notes& notes) {
+                   reading_notes& notes, std::string_view prefix) {
+    input.hold_at_most();
+    if (format == passage_format::detect) {
+        const std::string* const first = input.peek_filled();
+        format = first != nullptr && starts_json(*first) ? passage_format::json_lines
+                                                         : passage_format::lines;
+    }
+    const auto id_of = [&](std::size_t number) {
+        return std::string(prefix) + std::to_string(number);
+    };
     std::string line;
+    if (format == passage_format::json_lines) {
+        json_reader records(input);
+        while (records.next(line)) {
+            add_passage(json_passage(line, records.place(), policy), records.place(),
+                        id_of(records.number()), into, notes);
+        }
+        return;
+    }
     while (input.next_filled(line)) {
-        if (format == passage_format::detect) {
-            format =
-                trimmed(line).starts_with('{') ? passage_format::json_lines : passage_format::lines;
-        }
         passage entry;
-        if (format == passage_format::json_lines) {
-            entry = json_passage(std::move(line), input.place(), policy);
-        } else {
-            entry.replaced = repair_line(line, policy, input.place());
-            entry.text = std::move(line);
-        }
-        notes.replaced(input.place(), entry.replaced);
-        const std::string id = entry.id;
-        if (!into.add(std::move(entry))) {
-            notes.skipped(duplicate(input.place(), "passage", id));
-        }
-        line.clear();
+        entry.replaced = repair_line(line, policy, input.place());
+        entry.text = std::move(line);
+        add_passage(std::move(entry), input.place(), id_of(input.number()), into, notes);
     }
 }
 
 passage_list read_corpus(const std::filesystem::path& file, bad_text policy, reading_notes& notes) {
     line_reader input(file);
+    input.hold_at_most();
+    json_reader records(input);
     passage_list corpus;
     std::string line;
-    while (input.next_filled(line)) {
-        passage entry = json_passage(std::move(line), input.place(), policy);
-        require_id(entry.id, input.place());
-        notes.replaced(input.place(), entry.replaced);
+    while (records.next(line)) {
+        passage entry = json_passage(line, records.place(), policy);
+        require_id(entry.id, records.place());
+        notes.replaced(records.place(), entry.replaced);
         const std::string id = entry.id;
         if (!corpus.add(std::move(entry))) {
-            notes.skipped(duplicate(input.place(), "document", id));
+            notes.skipped(duplicate_note(records.place(), "document", id));
         }
-        line.clear();
     }
     return corpus;
 }
 
-collection_document read_json_document(std::string line, std::string_view place, bad_text policy) {
-    collection_document document;
-    const io::json object = parse_object_line(std::move(line), place, policy, document.replaced);
-    const passage entry = to_passage(object, place);
+collection_document read_json_document(const std::string& line, std::string_view place,
+                                       bad_text policy) {
+    const parsed_record record(line, place, policy);
+    const passage entry = to_passage(record, place);
     require_id(entry.id, place);
+    collection_document document;
     document.id = entry.id;
     document.text = entry.joined();
+    document.replaced = record.replaced;
     document.place = place;
-    const auto metadata = object.find("metadata");
-    if (metadata != object.end() && !metadata->is_null()) {
+    const auto metadata = record.value.find("metadata");
+    if (metadata != record.value.end() && !metadata->is_null()) {
         document.metadata =
             metadata->is_string() ? metadata->get<std::string>() : io::to_text(*metadata);
     }
@@ -331,35 +457,95 @@ collection_document read_json_document(std::string line, std::string_view place,
 std::vector<query_record> read_queries(const std::filesystem::path& file, bad_text policy,
                                        reading_notes& notes) {
     line_reader input(file);
+    input.hold_at_most();
+    json_reader records(input);
     std::vector<query_record> queries;
     std::unordered_set<std::string> seen;
     std::string line;
-    while (input.next_filled(line)) {
+    while (records.next(line)) {
+        const std::string place = records.place();
+        const parsed_record record(line, place, policy);
+        require_object(record.value, place);
         query_record entry;
-        const io::json object =
-            parse_object_line(std::move(line), input.place(), policy, entry.replaced);
-        entry.id = id_member(object, input.place());
-        require_id(entry.id, input.place());
-        const std::optional<std::string> text = text_member(object, "text", input.place());
+        entry.replaced = record.replaced;
+        entry.id = sound_id(record, place);
+        require_id(entry.id, place);
+        const std::optional<std::string> text = text_member(record.value, "text", place);
         if (!text) {
-            throw bad_line(input.place(), "the query has no \"text\"; add it");
+            throw bad_line(place, "the query has no \"text\"; add it");
         }
         entry.text = *text;
-        notes.replaced(input.place(), entry.replaced);
+        notes.replaced(place, entry.replaced);
         if (seen.insert(entry.id).second) {
             queries.push_back(std::move(entry));
         } else {
-            notes.skipped(duplicate(input.place(), "query", entry.id));
+            notes.skipped(duplicate_note(place, "query", entry.id));
         }
-        line.clear();
     }
     return queries;
 }
 
 // ---- judgements and runs ----
 
+std::string plain_name(std::string_view field) {
+    std::string name;
+    for (const char c : trimmed(field)) {
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+            name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        }
+    }
+    return name;
+}
+
+namespace {
+
+/// A row of names instead of data: "query-id <tab> corpus-id <tab> score", "qid Q0 docno rank ...".
+bool is_head(std::span<const std::string_view> fields) {
+    static const std::unordered_set<std::string> names{
+        "queryid",  "query",  "qid",        "topic",     "topicid", "corpusid", "docid",
+        "docno",    "did",    "pid",        "passageid", "doc",     "document", "documentid",
+        "score",    "grade",  "relevance",  "relevancy", "rel",     "label",    "judgement",
+        "judgment", "iter",   "iteration",  "q0",        "rank",    "tag",      "run",
+        "runid",    "runtag", "similarity", "sim",       "id"};
+    const auto known = std::count_if(fields.begin(), fields.end(), [](std::string_view field) {
+        return names.contains(plain_name(field));
+    });
+    return known >= 2 && known * 2 > static_cast<std::ptrdiff_t>(fields.size());
+}
+
+/// What is wrong with a field that should be a number, in words.
+std::string number_trouble(std::string_view what, std::string_view field) {
+    std::string text = "the " + std::string(what) + " " + errors::quoted(field);
+    std::string with_point(field);
+    std::replace(with_point.begin(), with_point.end(), ',', '.');
+    if (with_point != field && to_number<double>(with_point)) {
+        return text + " has a decimal comma; write " + errors::quoted(with_point);
+    }
+    if (const auto value = to_number<double>(field)) {
+        return text + (std::isfinite(*value) ? " is not a whole number"
+                                             : " is not a number that has a place in an order");
+    }
+    return text + " is not a number";
+}
+
+/// A whole number, which may be written with zeros behind a point, as some tools do: "2.0".
+template <class Whole> std::optional<Whole> to_whole(std::string_view field) {
+    if (const auto whole = to_number<Whole>(field)) {
+        return whole;
+    }
+    const auto value = to_number<double>(field);
+    constexpr double limit = 1e9; // beyond it there are no grades and no ranks
+    if (!value || !(std::abs(*value) <= limit) || *value != std::floor(*value)) {
+        return std::nullopt;
+    }
+    return static_cast<Whole>(*value);
+}
+
+} // namespace
+
 judgements read_qrels(const std::filesystem::path& file, reading_notes& notes) {
     line_reader input(file);
+    input.hold_at_most();
     judgements result;
     std::string line;
     for (bool first = true; input.next_filled(line); first = false) {
@@ -367,63 +553,91 @@ judgements read_qrels(const std::filesystem::path& file, reading_notes& notes) {
         if (fields.size() < 3) {
             fields = split(line, " \t", false);
         }
-        const std::optional<int> grade =
-            fields.empty() ? std::nullopt : to_number<int>(trimmed(fields.back()));
-        if (first && !grade && (fields.size() == 3 || fields.size() == 4)) {
-            continue; // the header
+        if (first && is_head(fields)) {
+            continue;
         }
-        if ((fields.size() != 3 && fields.size() != 4) || !grade) {
+        if (fields.size() != 3 && fields.size() != 4) {
             throw bad_line(input.place(),
-                           "expected \"query-id <tab> corpus-id <tab> grade\" with a "
-                           "whole number as grade");
+                           "expected \"query-id <tab> corpus-id <tab> grade\", got " +
+                               std::to_string(fields.size()) + " columns");
+        }
+        const std::string_view written = trimmed(fields.back());
+        const std::optional<int> grade = to_whole<int>(written);
+        if (!grade) {
+            throw bad_line(input.place(), number_trouble("grade", written) +
+                                              "; grades are whole numbers, such as 0, 1 or 2");
         }
         const std::string query(trimmed(fields[0]));
         const std::string document(trimmed(fields[fields.size() - 2]));
         if (!result[query].try_emplace(document, *grade).second) {
-            notes.skipped(duplicate(input.place(), "judged document", document));
+            notes.skipped(duplicate_note(input.place(), "judged document", document));
         }
     }
     return result;
 }
 
+namespace {
+
+struct run_entry {
+    std::string document;
+    double score;
+    long long rank;
+};
+
+/// The columns of a line of a run behind the query. Throws for what is no such line.
+run_entry to_run_entry(std::span<const std::string_view> fields, std::string_view place) {
+    if (fields.size() != 6) {
+        throw bad_line(place, "expected the six columns of a TREC run, \"query Q0 document rank "
+                              "score tag\", got " +
+                                  std::to_string(fields.size()));
+    }
+    const auto rank = to_whole<long long>(fields[3]);
+    if (!rank) {
+        throw bad_line(place, number_trouble("rank", fields[3]) +
+                                  "; it is the fourth column of a TREC run");
+    }
+    const auto score = to_number<double>(fields[4]);
+    if (!score || !std::isfinite(*score)) {
+        throw bad_line(place, number_trouble("score", fields[4]) +
+                                  "; it is the fifth column of a TREC run");
+    }
+    return {std::string(fields[2]), *score, *rank};
+}
+
+} // namespace
+
 std::vector<run_list> read_run(const std::filesystem::path& file, reading_notes& notes) {
-    struct entry {
-        std::string document;
-        double score;
-        long long rank;
-    };
     line_reader input(file);
+    input.hold_at_most();
     std::vector<std::string> order;
-    std::unordered_map<std::string, std::vector<entry>> lists;
+    std::unordered_map<std::string, std::vector<run_entry>> lists;
     std::unordered_map<std::string, std::unordered_set<std::string>> seen;
     std::string line;
-    while (input.next_filled(line)) {
+    for (bool first = true; input.next_filled(line); first = false) {
         const std::vector<std::string_view> fields = split(line, " \t", false);
-        const auto rank = fields.size() == 6 ? to_number<long long>(fields[3]) : std::nullopt;
-        const auto score = fields.size() == 6 ? to_number<double>(fields[4]) : std::nullopt;
-        if (!rank || !score || !std::isfinite(*score)) {
-            throw bad_line(input.place(), "expected the six columns of a TREC run, \"query Q0 "
-                                          "document rank score tag\"");
+        if (first && is_head(fields)) {
+            continue;
         }
+        run_entry entry = to_run_entry(fields, input.place());
         const std::string query(fields[0]);
         const auto [list, fresh] = lists.try_emplace(query);
         if (fresh) {
             order.push_back(query);
         }
-        if (seen[query].emplace(fields[2]).second) {
-            list->second.push_back({std::string(fields[2]), *score, *rank});
+        if (seen[query].emplace(entry.document).second) {
+            list->second.push_back(std::move(entry));
         } else {
-            notes.skipped(duplicate(input.place(), "document", fields[2]));
+            notes.skipped(duplicate_note(input.place(), "document", entry.document));
         }
     }
     std::vector<run_list> runs;
     for (const std::string& query : order) {
-        std::vector<entry>& list = lists[query];
-        std::stable_sort(list.begin(), list.end(), [](const entry& a, const entry& b) {
+        std::vector<run_entry>& list = lists[query];
+        std::stable_sort(list.begin(), list.end(), [](const run_entry& a, const run_entry& b) {
             return a.score != b.score ? a.score > b.score : a.rank < b.rank;
         });
         run_list& run = runs.emplace_back(run_list{query, {}});
-        for (entry& each : list) {
+        for (run_entry& each : list) {
             run.document_ids.push_back(std::move(each.document));
         }
     }

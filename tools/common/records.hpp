@@ -49,8 +49,16 @@ std::size_t repair_line(std::string& line, bad_text policy, std::string_view pla
 
 /// Parses one JSON object from a line. Invalid UTF-8 and escaped lone surrogates ("\ud800") become
 /// U+FFFD first, counted in `replaced`. Throws mice::error naming `place`.
-[[nodiscard]] io::json parse_object_line(std::string line, std::string_view place, bad_text policy,
-                                         std::size_t& replaced);
+[[nodiscard]] io::json parse_object_line(const std::string& line, std::string_view place,
+                                         bad_text policy, std::size_t& replaced);
+
+/// Throws mice::error (errc::encoding) naming `place` for an id, as it stands in the file, that is
+/// not UTF-8: repaired, two ids could become one.
+void require_sound_id(std::string_view id, std::string_view place);
+
+/// The note about a record whose id was there before: in every command the first one stays.
+[[nodiscard]] std::string duplicate_note(std::string_view place, std::string_view kind,
+                                         std::string_view id);
 
 /// One text to rank.
 struct passage {
@@ -58,6 +66,8 @@ struct passage {
     std::string title;
     std::string text;
     std::size_t replaced = 0; ///< invalid sequences of its line that became U+FFFD
+    std::size_t place = 0;    ///< in the input, from 0; passages that were left out count
+    bool numbered = false;    ///< the id is a number of ours, not the user's own
 
     /// What the model reads: "title text", or the text alone where it starts with the title.
     [[nodiscard]] std::string joined() const;
@@ -66,17 +76,21 @@ struct passage {
 /// One document of a collection.
 struct collection_document {
     std::string id;
-    std::string text;         ///< what the model reads: title and text joined
-    std::string metadata;     ///< the record's own; empty where it has none
-    std::size_t replaced = 0; ///< invalid sequences that became U+FFFD
-    std::string place;        ///< "corpus.jsonl:17", for messages
+    std::string text;           ///< what the model reads: title and text joined
+    std::string metadata;       ///< the record's own; empty where it has none
+    std::size_t replaced = 0;   ///< invalid sequences that became U+FFFD
+    std::string place;          ///< "corpus.jsonl:17", for messages
+    std::filesystem::path file; ///< the file that it is; empty: a record of a larger one
 };
 
 /// Passages in file order and where each id stands.
 class passage_list {
   public:
-    /// Adds a passage; false when its id is taken. An empty id is replaced by the passage's number.
+    /// Adds a passage with an id of its own; false when another has it already.
     bool add(passage entry);
+    /// Adds a passage without one: its id is `number`. Where a passage has that as its own id,
+    /// before or behind, a "#" is put in front, and another, until it is free.
+    void add_numbered(passage entry, std::string number);
     [[nodiscard]] const std::vector<passage>& all() const { return passages_; }
     [[nodiscard]] const passage& operator[](std::size_t index) const { return passages_[index]; }
     [[nodiscard]] std::size_t size() const { return passages_.size(); }
@@ -84,22 +98,28 @@ class passage_list {
     [[nodiscard]] const std::uint32_t* find(std::string_view id) const;
 
   private:
+    void append(passage entry);
+    [[nodiscard]] std::string free_id(std::string id) const;
+
     std::vector<passage> passages_;
     std::unordered_map<std::string, std::uint32_t> places_;
+    std::size_t offered_ = 0; ///< passages, those that were left out included
 };
 
 enum class passage_format {
-    detect,    ///< JSON Lines when the first filled line starts with "{", else lines
-    lines,     ///< each line is a passage
-    json_lines ///< {"id" or "_id", "title", "text"}: text or title must be there
+    detect,     ///< JSON where the first filled line looks so, else lines
+    lines,      ///< each line is a passage
+    json_lines, ///< {"id" or "_id", "title", "text"}: text or title must be there; JSON Lines, or
+                ///< an array of such objects or of texts
+    text        ///< the file is one passage, and its path the id; for open_collection
 };
 
 /// Appends the passages of a file or stream. Empty lines are not passages. A passage without an id
-/// gets its number, from 1, as id.
+/// gets `prefix` and a number from 1 as id: that of its line, or in a JSON array of the element.
 void read_passages(line_reader& input, passage_format format, bad_text policy, passage_list& into,
-                   reading_notes& notes);
+                   reading_notes& notes, std::string_view prefix = {});
 
-/// corpus.jsonl: JSON Lines in which every line has an id.
+/// corpus.jsonl: JSON in which every record has an id.
 [[nodiscard]] passage_list read_corpus(const std::filesystem::path& file, bad_text policy,
                                        reading_notes& notes);
 
@@ -111,18 +131,21 @@ struct query_record {
 
 /// One line of a collection with an id: {"_id" or "id", "title", "text", "metadata"}. Metadata that
 /// is not text is kept as JSON. Throws mice::error naming `place`.
-[[nodiscard]] collection_document read_json_document(std::string line, std::string_view place,
-                                                     bad_text policy);
+[[nodiscard]] collection_document read_json_document(const std::string& line,
+                                                     std::string_view place, bad_text policy);
 
 /// queries.jsonl: {"_id" or "id", "text"} in file order.
 [[nodiscard]] std::vector<query_record> read_queries(const std::filesystem::path& file,
                                                      bad_text policy, reading_notes& notes);
 
+/// The name in a field of a head line: its letters and digits, lower-cased ("query-id": "queryid").
+[[nodiscard]] std::string plain_name(std::string_view field);
+
 /// Judgements: query id -> document id -> grade.
 using judgements = std::map<std::string, std::map<std::string, int, std::less<>>, std::less<>>;
 
 /// qrels.tsv: "query-id <tab> corpus-id <tab> grade" with or without a header line, or TREC's four
-/// columns "query 0 document grade".
+/// columns "query 0 document grade". Grades are whole numbers; "2.0" is one.
 [[nodiscard]] judgements read_qrels(const std::filesystem::path& file, reading_notes& notes);
 
 struct run_list {
@@ -130,8 +153,9 @@ struct run_list {
     std::vector<std::string> document_ids; ///< best first
 };
 
-/// A TREC run, "query Q0 document rank score tag": the queries in the order of their first lines,
-/// the documents of each by falling score, then rising rank, then line.
+/// A TREC run, "query Q0 document rank score tag", with or without a header line: the queries in
+/// the order of their first lines, the documents of each by falling score, then rising rank, then
+/// line.
 [[nodiscard]] std::vector<run_list> read_run(const std::filesystem::path& file,
                                              reading_notes& notes);
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/atomic_file.hpp"
-#include "common/lines.hpp"
+#include "common/json_records.hpp"
 #include "common/output.hpp"
 #include "common/reference_scorer.hpp"
 #include "common/svg.hpp"
@@ -273,12 +273,13 @@ std::string svg_text(const attention_sums& sums, std::string_view title) {
 
 void add_pairs(attention_sums& sums, const attention_options& options,
                tools::reading_notes& notes) {
-    tools::line_reader input(options.pairs);
+    tools::line_reader lines(options.pairs);
+    tools::json_reader input(lines);
     std::string line;
-    while (input.next_filled(line)) {
+    while (input.next(line)) {
         std::size_t replaced = 0;
-        const io::json object = tools::parse_object_line(std::move(line), input.place(),
-                                                         options.scoring.text_policy(), replaced);
+        const io::json object =
+            tools::parse_object_line(line, input.place(), options.scoring.text_policy(), replaced);
         notes.replaced(input.place(), replaced);
         text_pair pair;
         for (auto [key, text] :
@@ -294,7 +295,7 @@ void add_pairs(attention_sums& sums, const attention_options& options,
         line.clear();
     }
     if (sums.pairs() == 0) {
-        throw error(errc::format, input.name() + " holds no pair");
+        throw error(errc::format, lines.name() + " holds no pair");
     }
 }
 

@@ -19,6 +19,9 @@ namespace mice::cli {
 struct candidate_list {
     tools::query_record query;
     std::vector<std::uint32_t> documents;
+    /// Of a run: where each document stands in the run's list, from 0, documents that were left out
+    /// included. Empty: as in `documents`.
+    std::vector<std::size_t> places;
 };
 
 /// Scores of the lists that they were made from, in the same order.

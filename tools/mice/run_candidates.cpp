@@ -25,12 +25,13 @@ std::vector<candidate_list> run_candidates(std::span<const tools::run_list> run,
                           " is not among the queries; it was left out");
             continue;
         }
-        candidate_list& list = lists.emplace_back(candidate_list{*text->second, {}});
+        candidate_list& list = lists.emplace_back(candidate_list{*text->second, {}, {}});
         const std::size_t kept =
             depth == 0 ? entry.document_ids.size() : std::min(depth, entry.document_ids.size());
         for (std::size_t i = 0; i < kept; ++i) {
             if (const std::uint32_t* place = corpus.find(entry.document_ids[i])) {
                 list.documents.push_back(*place);
+                list.places.push_back(i);
             } else {
                 notes.skipped("query " + errors::quoted(entry.query_id) + ": the run's document " +
                               errors::quoted(entry.document_ids[i]) +

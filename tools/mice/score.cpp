@@ -12,7 +12,7 @@
 #include <mice/io/json.hpp>
 #include <mice/parallel.hpp>
 
-#include "common/lines.hpp"
+#include "common/json_records.hpp"
 #include "common/output.hpp"
 #include "mice/commands.hpp"
 #include "mice/losses.hpp"
@@ -221,7 +221,8 @@ class pair_scorer {
 exit_code run_score(const score_options& options) {
     const reranker ranker = options.scoring.load();
     pair_scorer scorer(ranker, options);
-    tools::line_reader input(options.input);
+    tools::line_reader lines(options.input);
+    tools::json_reader input(lines);
     tools::output out;
     tools::reading_notes notes;
     std::vector<pair_line> group;
@@ -234,11 +235,11 @@ exit_code run_score(const score_options& options) {
     };
     std::string line;
     try {
-        while (input.next_filled(line)) {
+        while (input.next(line)) {
             bytes += line.size();
             std::size_t replaced = 0;
             const io::json object = tools::parse_object_line(
-                std::move(line), input.place(), options.scoring.text_policy(), replaced);
+                line, input.place(), options.scoring.text_policy(), replaced);
             notes.replaced(input.place(), replaced);
             pair_line pair{read_side(object, "query", input.place()),
                            read_side(object, "document", input.place()), input.place(), replaced};

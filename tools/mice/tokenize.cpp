@@ -10,7 +10,7 @@
 #include <mice/io/json.hpp>
 #include <mice/tokenizer.hpp>
 
-#include "common/lines.hpp"
+#include "common/json_records.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "common/records.hpp"
@@ -62,10 +62,10 @@ source open_source(const tokenize_options& options) {
     return result;
 }
 
-std::string text_of(std::string line, const tools::line_reader& input,
+std::string text_of(const std::string& line, const tools::json_reader& input,
                     const tokenize_options& options, std::size_t& replaced) {
     const io::json object = tools::parse_object_line(
-        std::move(line), input.place(),
+        line, input.place(),
         options.strict_utf8 ? tools::bad_text::refuse : tools::bad_text::replace, replaced);
     const auto text = object.find("text");
     if (text == object.end() || !text->is_string()) {
@@ -100,14 +100,15 @@ exit_code run_tokenize(const tokenize_options& options) {
         options.parse_special ? special_tokens::parse : special_tokens::plain;
     encoding_options.add_markers = options.no_special ? markers::omit : markers::add;
 
-    tools::line_reader input(options.input);
+    tools::line_reader lines(options.input);
+    tools::json_reader input(lines);
     tools::output out;
     tools::reading_notes notes;
     text_losses texts_cut("texts");
     std::string line;
-    while (input.next_filled(line)) {
+    while (input.next(line)) {
         std::size_t replaced = 0;
-        const std::string text = text_of(std::move(line), input, options, replaced);
+        const std::string text = text_of(line, input, options, replaced);
         notes.replaced(input.place(), replaced);
         const encoding encoded = words.encode(text, encoding_options);
         texts_cut.cut(input.place(), encoded.cut);
