@@ -4,22 +4,21 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <fstream>
-#include <iterator>
+#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include <mice/text/utf8.hpp>
+#include <mice/error.hpp>
+
+#include "common/json_records.hpp"
+#include "common/text_files.hpp"
 
 namespace mice::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A TREC document or a file of a folder is held in memory: more is a mistake of the input.
-constexpr std::size_t largest_document = std::size_t{256} << 20;
 
 /// Runs `parse`; what is wrong with one record becomes a bad_record.
 template <class Parse> void parse_record(Parse&& parse) {
@@ -37,68 +36,29 @@ bad_record bad(std::string_view place, std::string_view what) {
     return {errc::format, std::string(place) + ": " + std::string(what)};
 }
 
-std::uint64_t size_of_file(const fs::path& path) {
-    std::error_code problem;
-    const std::uintmax_t size = fs::file_size(path, problem);
-    return problem ? 0 : size;
-}
-
 /// Lines of one file, and how far it has been read.
-class line_source {
+class line_source : public line_reader {
   public:
-    explicit line_source(const fs::path& path)
-        : lines_(path), size_(path == "-" ? 0 : size_of_file(path)) {}
-
-    bool next(std::string& line) {
-        if (first_) {
-            line = *std::exchange(first_, std::nullopt);
-            return true;
-        }
-        if (!lines_.next(line)) {
-            return false;
-        }
-        bytes_ += line.size() + 1;
-        return true;
+    explicit line_source(const fs::path& path) : line_reader(path) {
+        std::error_code problem;
+        const std::uintmax_t size = path == "-" ? 0 : fs::file_size(path, problem);
+        size_ = problem ? 0 : size;
     }
-    bool next_filled(std::string& line) {
-        while (next(line)) {
-            if (line.find_first_not_of(" \t") != std::string::npos) {
-                return true;
-            }
-        }
-        return false;
-    }
-    /// The first filled line, which next() then gives again; nothing in an empty file.
-    std::optional<std::string> peek_filled() {
-        std::string line;
-        if (!first_ && next_filled(line)) {
-            first_ = line;
-        }
-        return first_;
-    }
-    [[nodiscard]] bool ready() {
+    [[nodiscard]] bool has_next() {
 #if defined(_WIN32)
         return true; // there is no asking; the next line is waited for
 #else
-        return first_.has_value() || lines_.ready();
+        return ready();
 #endif
     }
-    [[nodiscard]] std::string place() const {
-        return lines_.place();
-    }
-    [[nodiscard]] const std::string& name() const {
-        return lines_.name();
-    }
     [[nodiscard]] double share() const {
-        return size_ == 0 ? -1.0
-                          : std::min(1.0, static_cast<double>(bytes_) / static_cast<double>(size_));
+        return size_ == 0
+                   ? -1.0
+                   : std::min(1.0, static_cast<double>(bytes()) / static_cast<double>(size_));
     }
 
   private:
-    line_reader lines_;
-    std::optional<std::string> first_;
-    std::uint64_t size_;
-    std::uint64_t bytes_ = 0;
+    std::uint64_t size_ = 0;
 };
 
 /// A collection whose records begin on a line of their own.
@@ -106,7 +66,7 @@ class line_collection : public collection_reader {
   public:
     line_collection(std::unique_ptr<line_source> source, bad_text policy)
         : source_(std::move(source)), policy_(policy) {}
-    [[nodiscard]] bool ready() override { return source_->ready(); }
+    [[nodiscard]] bool ready() override { return source_->has_next(); }
     [[nodiscard]] double share() const override { return source_->share(); }
 
   protected:
@@ -118,24 +78,105 @@ class line_collection : public collection_reader {
     bad_text policy_;
 };
 
-// ---- JSON Lines ----
+// ---- JSON ----
 
-class json_lines_collection : public line_collection {
+class json_collection : public line_collection {
   public:
-    using line_collection::line_collection;
+    json_collection(std::unique_ptr<line_source> source, bad_text policy)
+        : line_collection(std::move(source), policy), records_(this->source()) {}
 
     bool next(collection_document& into) override {
-        std::string line;
-        if (!source().next_filled(line)) {
+        std::string record;
+        if (!records_.next(record)) {
             return false;
         }
-        const std::string place = source().place();
-        parse_record([&] { into = read_json_document(std::move(line), place, policy()); });
+        const std::string place = records_.place();
+        parse_record([&] { into = read_json_document(record, place, policy()); });
         return true;
     }
+    [[nodiscard]] bool ready() override { return records_.ready() || source().has_next(); }
+
+  private:
+    json_reader records_;
 };
 
 // ---- TSV ----
+
+std::vector<std::string_view> columns(std::string_view line) {
+    std::vector<std::string_view> fields;
+    for (std::size_t start = 0; start <= line.size();) {
+        const std::size_t end = std::min(line.find('\t', start), line.size());
+        fields.push_back(line.substr(start, end - start));
+        start = end + 1;
+    }
+    return fields;
+}
+
+/// Which column holds what: id, text; or id, title, text; or as a head line says.
+class tsv_columns {
+  public:
+    /// Whether the line is a head, names instead of a document; takes the order from it.
+    bool take_head(std::string_view line) {
+        std::array<std::optional<std::size_t>, 3> found;
+        const std::vector<std::string_view> fields = columns(line);
+        for (std::size_t i = 0; i < fields.size(); ++i) {
+            const std::optional<std::size_t> part = part_of(plain_name(fields[i]));
+            if (!part || found[*part]) {
+                return false;
+            }
+            found[*part] = i;
+        }
+        if (!found[0] || !found[2]) {
+            return false;
+        }
+        named_ = true;
+        id_ = *found[0];
+        title_ = found[1];
+        text_ = *found[2];
+        return true;
+    }
+
+    [[nodiscard]] std::size_t id() const { return id_; }
+
+    /// Throws bad_record for a line of other columns.
+    [[nodiscard]] passage fill(std::string_view line, const std::string& place) const {
+        const std::vector<std::string_view> fields = columns(line);
+        const std::size_t least = 2;
+        const std::size_t most = 3;
+        const std::size_t named = title_ ? most : least;
+        if (named_ ? fields.size() != named : fields.size() < least || fields.size() > most) {
+            throw bad(place, std::string("expected ") +
+                                 (named_ ? std::to_string(named) + " columns, as the head says"
+                                         : "\"id <tab> text\" or \"id <tab> title <tab> text\"") +
+                                 ", got " + std::to_string(fields.size()) +
+                                 " columns; for a file that is one text give --format text");
+        }
+        passage entry;
+        entry.id = fields[id_];
+        entry.text = named_ ? fields[text_] : fields.back();
+        if (named_ ? title_.has_value() : fields.size() == most) {
+            entry.title = fields[title_.value_or(1)];
+        }
+        return entry;
+    }
+
+  private:
+    /// 0: id, 1: title, 2: text.
+    static std::optional<std::size_t> part_of(const std::string& name) {
+        static const std::map<std::string, std::size_t> parts{
+            {"id", 0},         {"docid", 0},     {"docno", 0},    {"did", 0},
+            {"pid", 0},        {"passageid", 0}, {"corpusid", 0}, {"documentid", 0},
+            {"title", 1},      {"headline", 1},  {"text", 2},     {"passage", 2},
+            {"document", 2},   {"contents", 2},  {"content", 2},  {"body", 2},
+            {"passagetext", 2}};
+        const auto found = parts.find(name);
+        return found == parts.end() ? std::nullopt : std::optional(found->second);
+    }
+
+    bool named_ = false;
+    std::size_t id_ = 0, text_ = 1;
+    std::optional<std::size_t> title_;
+};
 
 class tsv_collection : public line_collection {
   public:
@@ -143,24 +184,23 @@ class tsv_collection : public line_collection {
 
     bool next(collection_document& into) override {
         std::string line;
-        if (!source().next_filled(line)) {
+        bool more = source().next_filled(line);
+        if (more && std::exchange(first_, false) && columns_.take_head(line)) {
+            more = source().next_filled(line);
+        }
+        if (!more) {
             return false;
         }
         into = {};
         into.place = source().place();
-        parse_record([&] { into.replaced = repair_line(line, policy(), into.place); });
-        const std::vector<std::string_view> fields = columns(line);
-        if (fields.size() < 2 || fields.size() > 3) {
-            throw bad(into.place,
-                      "expected \"id <tab> text\" or \"id <tab> title <tab> text\", got " +
-                          std::to_string(fields.size()) + " columns");
-        }
-        passage entry;
-        entry.id = fields.front();
-        entry.title = fields.size() == 3 ? fields[1] : std::string_view();
-        entry.text = fields.back();
+        parse_record([&] {
+            const std::vector<std::string_view> raw = columns(line);
+            require_sound_id(raw[std::min(columns_.id(), raw.size() - 1)], into.place);
+            into.replaced = repair_line(line, policy(), into.place);
+        });
+        passage entry = columns_.fill(line, into.place);
         if (entry.id.empty()) {
-            throw bad(into.place, "the first column, the id, is empty");
+            throw bad(into.place, "the column of the id is empty");
         }
         into.text = entry.joined();
         into.id = std::move(entry.id);
@@ -168,15 +208,8 @@ class tsv_collection : public line_collection {
     }
 
   private:
-    static std::vector<std::string_view> columns(std::string_view line) {
-        std::vector<std::string_view> fields;
-        for (std::size_t start = 0; start <= line.size();) {
-            const std::size_t end = std::min(line.find('\t', start), line.size());
-            fields.push_back(line.substr(start, end - start));
-            start = end + 1;
-        }
-        return fields;
-    }
+    tsv_columns columns_;
+    bool first_ = true;
 };
 
 // ---- TREC ----
@@ -286,7 +319,10 @@ class trec_collection : public line_collection {
             throw bad(into.place, "expected <DOC>, got " + errors::quoted(line));
         }
         std::string document = read_document(std::move(line), into.place);
-        parse_record([&] { into.replaced = repair_line(document, policy(), into.place); });
+        parse_record([&] {
+            require_sound_id(elements(document, {"DOCNO"}).value_or(""), into.place);
+            into.replaced = repair_line(document, policy(), into.place);
+        });
         fill(into, document);
         return true;
     }
@@ -301,7 +337,7 @@ class trec_collection : public line_collection {
             if (find_tag(line, "</DOC>", 0) != std::string::npos) {
                 return document;
             }
-            if (document.size() > largest_document) {
+            if (document.size() > longest_record) {
                 throw error(errc::format, place + ": no </DOC> within 256 MiB; close the document");
             }
             if (!source().next(line)) {
@@ -329,90 +365,6 @@ class trec_collection : public line_collection {
     }
 };
 
-// ---- a folder of text files ----
-
-class folder_collection : public collection_reader {
-  public:
-    folder_collection(fs::path folder, bad_text policy)
-        : folder_(std::move(folder)), policy_(policy) {
-        list();
-    }
-
-    bool next(collection_document& into) override {
-        if (next_ == files_.size()) {
-            return false;
-        }
-        const fs::path relative = files_[next_++];
-        into = {};
-        into.id = relative.generic_string();
-        into.place = (folder_ / relative).string();
-        if (fs::is_symlink(folder_ / relative)) {
-            throw bad(into.place, "a link is not followed; add what it points to");
-        }
-        into.text = content(folder_ / relative, into.place);
-        parse_record([&] { into.replaced = repair_line(into.text, policy_, into.place); });
-        if (text::first_invalid_utf8(into.id) != std::string::npos) {
-            throw bad(into.place, "the file's name is not UTF-8; rename it");
-        }
-        return true;
-    }
-    [[nodiscard]] double share() const override {
-        return files_.empty() ? 1.0
-                              : static_cast<double>(next_) / static_cast<double>(files_.size());
-    }
-
-  private:
-    static bool hidden(const fs::path& path) {
-        return path.filename().native().starts_with(fs::path::value_type('.'));
-    }
-
-    /// All files in the order of their names, so that every run sees them alike.
-    void list() {
-        std::error_code problem;
-        fs::recursive_directory_iterator each(folder_, problem);
-        for (; !problem && each != fs::recursive_directory_iterator(); each.increment(problem)) {
-            std::error_code ignored; // a file that goes away is noticed when it is read
-            if (hidden(each->path())) {
-                each.disable_recursion_pending();
-            } else if (!each->is_directory(ignored) || each->is_symlink(ignored)) {
-                files_.push_back(each->path().lexically_relative(folder_));
-            }
-        }
-        if (problem) {
-            throw errors::cannot_open(folder_.string(), problem.message());
-        }
-        std::sort(files_.begin(), files_.end());
-    }
-
-    static std::string content(const fs::path& file, const std::string& place) {
-        std::error_code problem;
-        if (!fs::is_regular_file(file, problem)) {
-            throw bad(place, problem ? problem.message() : "not a regular file");
-        }
-        const std::uintmax_t size = fs::file_size(file, problem);
-        if (problem || size > largest_document) {
-            throw bad(place, problem ? problem.message() : "larger than 256 MiB; split it");
-        }
-        std::ifstream stream(file, std::ios::binary);
-        std::string text(std::istreambuf_iterator<char>(stream), {});
-        if (!stream || stream.bad()) {
-            throw bad(place, "cannot be read");
-        }
-        if (text.find('\0') != std::string::npos) {
-            throw bad(place, "not a text file: it holds NUL bytes");
-        }
-        if (text.starts_with("\xEF\xBB\xBF")) {
-            text.erase(0, 3);
-        }
-        return text;
-    }
-
-    fs::path folder_;
-    bad_text policy_;
-    std::vector<fs::path> files_;
-    std::size_t next_ = 0;
-};
-
 /// An input without a filled line.
 class empty_collection : public collection_reader {
   public:
@@ -420,41 +372,84 @@ class empty_collection : public collection_reader {
     [[nodiscard]] double share() const override { return 1; }
 };
 
-collection_format detect(const std::string& line, const std::string& name) {
-    const std::string_view start = trimmed(line);
-    if (start.starts_with('{')) {
+/// What the first filled line looks like; nothing where it is none of the forms.
+std::optional<collection_format> recognised(const std::string& line) {
+    if (starts_json(line)) {
         return collection_format::json_lines;
     }
-    if (equal_without_case(start.substr(0, 5), "<DOC>")) {
+    if (equal_without_case(trimmed(line).substr(0, 5), "<DOC>")) {
         return collection_format::trec;
     }
     if (line.find('\t') != std::string::npos) {
         return collection_format::tsv;
     }
-    throw error(errc::format, name +
-                                  ": its first line is neither a JSON object, nor id <tab> text, "
-                                  "nor <DOC>; say with --format what it holds");
+    return std::nullopt;
+}
+
+/// Names of files that hold one text, whatever their first line is.
+bool is_named_as_text(const fs::path& path) {
+    static constexpr std::array<std::string_view, 7> ends{".md",  ".markdown", ".rst", ".adoc",
+                                                          ".org", ".tex",      ".html"};
+    const std::string end = path.extension().string();
+    return std::any_of(ends.begin(), ends.end(),
+                       [&end](std::string_view each) { return equal_without_case(each, end); });
 }
 
 } // namespace
 
-std::unique_ptr<collection_reader> open_collection(const fs::path& path, collection_format format,
-                                                   bad_text policy) {
+collection_format format_of(const fs::path& path, collection_format wanted) {
     std::error_code ignored;
     const bool is_folder = path != "-" && fs::is_directory(path, ignored);
-    if (is_folder && (format == collection_format::detect || format == collection_format::folder)) {
-        return std::make_unique<folder_collection>(path, policy);
-    }
-    if (format == collection_format::folder) {
+    if (wanted == collection_format::folder && !is_folder) {
         throw errors::cannot_open(path.string(), "it is not a folder; leave out --format folder");
+    }
+    if (is_folder) {
+        return wanted == collection_format::detect || wanted == collection_format::text
+                   ? collection_format::folder
+                   : wanted;
+    }
+    if (wanted != collection_format::detect || path == "-" || !fs::is_regular_file(path, ignored)) {
+        return wanted; // what is not a file can be read only once
+    }
+    if (is_named_as_text(path)) {
+        return collection_format::text;
+    }
+    try {
+        line_reader input(path);
+        const std::string* const first = input.peek_filled();
+        return first == nullptr ? collection_format::detect
+                                : recognised(*first).value_or(collection_format::text);
+    } catch (const error& problem) {
+        if (problem.code() != errc::format) {
+            throw;
+        }
+        return collection_format::text; // which says what is wrong with it, and is left out
+    }
+}
+
+std::unique_ptr<collection_reader> open_collection(const fs::path& path, collection_format format,
+                                                   bad_text policy) {
+    format = format_of(path, format);
+    std::error_code ignored;
+    if (format == collection_format::folder && fs::is_directory(path, ignored)) {
+        return open_folder(path, policy);
+    }
+    if (format == collection_format::text) {
+        return open_text(path, policy);
     }
     auto source = std::make_unique<line_source>(path);
     if (format == collection_format::detect) {
-        const std::optional<std::string> first = source->peek_filled();
-        if (!first) {
+        const std::string* const first = source->peek_filled();
+        if (first == nullptr) {
             return std::make_unique<empty_collection>();
         }
-        format = detect(*first, source->name());
+        const auto found = recognised(*first);
+        if (!found) {
+            throw error(errc::format,
+                        source->name() + ": its first line is neither JSON, nor id <tab> text, nor "
+                                         "<DOC>; say with --format what it holds");
+        }
+        format = *found;
     }
     switch (format) {
     case collection_format::tsv:
@@ -462,7 +457,7 @@ std::unique_ptr<collection_reader> open_collection(const fs::path& path, collect
     case collection_format::trec:
         return std::make_unique<trec_collection>(std::move(source), policy);
     default:
-        return std::make_unique<json_lines_collection>(std::move(source), policy);
+        return std::make_unique<json_collection>(std::move(source), policy);
     }
 }
 

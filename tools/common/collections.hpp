@@ -13,11 +13,12 @@
 namespace mice::tools {
 
 enum class collection_format {
-    detect,     ///< a folder, or what the first filled line looks like
-    json_lines, ///< {"_id" or "id", "title", "text", "metadata"}
-    tsv,        ///< id <tab> text, or id <tab> title <tab> text
+    detect,     ///< a folder, what the first filled line looks like, or else one text
+    json_lines, ///< {"_id" or "id", "title", "text", "metadata"}: JSON Lines or an array
+    tsv,        ///< id <tab> text, or id <tab> title <tab> text; a head line may name them
     trec,       ///< <DOC><DOCNO>id</DOCNO> ... <TEXT> ... </TEXT></DOC>
-    folder      ///< every file in a folder is a document; its path is its id
+    folder,     ///< every file in a folder is a document; its path is its id
+    text        ///< the whole file is one document; its name is its id
 };
 
 /// A record that cannot be used. The ones behind it can still be read.
@@ -39,9 +40,18 @@ class collection_reader {
     virtual bool next(collection_document& into) = 0;
     /// False while the next document has to be waited for, on standard input.
     [[nodiscard]] virtual bool ready() { return true; }
+    /// Whether each document is a file of its own, so that an odd one says nothing about the
+    /// others.
+    [[nodiscard]] virtual bool of_files() const { return false; }
     /// How much of the source has been read, from 0 to 1; below 0 where that is unknown.
     [[nodiscard]] virtual double share() const = 0;
 };
+
+/// What open_collection takes a path for: `wanted`, or what is detected. Leaves `detect` for
+/// standard input, for what can be read only once, and for a file without a filled line. Names such
+/// as "note.md" are texts whatever is in them. Throws as open_collection.
+[[nodiscard]] collection_format format_of(const std::filesystem::path& path,
+                                          collection_format wanted);
 
 /// Opens a file, a folder, or standard input for "-". Throws mice::error: errc::io, or
 /// errc::format where the format cannot be detected.

@@ -105,6 +105,13 @@ void note_older_words(const index_stats& stats, const std::string& folder) {
     }
 }
 
+void note_if_empty(const index& of) {
+    if (of.size() == 0) {
+        tools::print_message("mice: note: the index in " + errors::quoted(of.folder().string()) +
+                             " is empty; 'mice index add' puts documents into it");
+    }
+}
+
 void report_postponed(const std::string& reason) {
     if (!reason.empty()) {
         tools::print_message("mice: note: all is committed, but joining small segments has to "

@@ -7,9 +7,12 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/collections.hpp"
+#include "common/file_names.hpp"
+#include "common/id_set.hpp"
 #include "common/interrupt.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
@@ -33,14 +36,35 @@ struct add_options {
     bool create = false;
     bool skip_bad = false;
     bool keep_text = false;
+    bool sync = false;
+    bool dry_run = false;
     bool json = false;
 };
+
+/// The files and folders whose documents are files themselves, and so have paths as ids.
+std::vector<std::string> texts_of(const std::vector<std::string>& files,
+                                  tools::collection_format format) {
+    std::vector<std::string> texts;
+    for (const std::string& file : files) {
+        const tools::collection_format found = tools::format_of(file, format);
+        if (found == tools::collection_format::folder || found == tools::collection_format::text) {
+            texts.push_back(file);
+        }
+    }
+    return texts;
+}
 
 /// Puts documents into an index and commits now and then, so that little is lost by a stop.
 class document_adder {
   public:
-    document_adder(index& into, const add_options& options, tools::reading_notes& notes)
-        : index_(into), options_(options), notes_(notes) {}
+    document_adder(index& into, const add_options& options, std::vector<std::string> texts,
+                   tools::reading_notes& notes)
+        : index_(into), options_(options), notes_(notes), texts_(std::move(texts)), names_(texts_),
+          known_(options.folder) {
+        if (!known_.trouble().empty()) {
+            tools::print_message("mice: note: " + known_.trouble());
+        }
+    }
 
     /// Adds a whole source; false when the user wants to stop.
     bool add(tools::collection_reader& source, const tools::interrupt_guard& guard) {
@@ -53,7 +77,7 @@ class document_adder {
                 notes_.replaced(document.place, document.replaced);
                 put(document);
             } catch (const tools::bad_record& problem) {
-                refuse(problem);
+                refuse(problem, source.of_files());
             }
             ++handled_;
             bar_.update(handled_, source.share());
@@ -62,7 +86,17 @@ class document_adder {
         return false;
     }
 
+    /// Removes the documents whose files below the given ones are gone.
+    void sync() {
+        const std::vector<std::filesystem::path> below(texts_.begin(), texts_.end());
+        for (const std::string& id : known_.gone_below(below)) {
+            removed_ += index_.erase(id) ? 1 : 0;
+            known_.forget(id);
+        }
+    }
+
     void commit() {
+        known_.save(); // first: what it says too much does no harm
         const index_commit done = index_.commit();
         committed_ = done;
         since_commit_ = 0;
@@ -78,13 +112,16 @@ class document_adder {
     [[nodiscard]] std::string text() const {
         return std::to_string(added_) + " added, " + std::to_string(replaced_) + " replaced, " +
                std::to_string(unchanged_) + " unchanged, " + std::to_string(left_out_) +
-               " left out; " + std::to_string(committed_.documents) + " documents in the index\n";
+               " left out" +
+               (options_.sync ? ", " + std::to_string(removed_) + " removed" : std::string()) +
+               "; " + std::to_string(committed_.documents) + " documents in the index\n";
     }
     [[nodiscard]] std::string json(bool interrupted) const {
         return tools::json_line({{"added", added_},
                                  {"replaced", replaced_},
                                  {"unchanged", unchanged_},
                                  {"left_out", left_out_},
+                                 {"removed", removed_},
                                  {"documents", committed_.documents},
                                  {"generation", committed_.generation},
                                  {"interrupted", interrupted}});
@@ -100,11 +137,30 @@ class document_adder {
         return !guard.requested();
     }
 
+    /// A document that is a file has its path as id; one of its own keeps that.
+    std::string id_of(const tools::collection_document& document) {
+        return document.file.empty()
+                   ? document.id
+                   : known_.id_of(document.file, names_,
+                                  [&](const std::string& id) { return seen_.contains(id); });
+    }
+
+    /// The first document of an id stays: a later one of the same run is left out.
     void put(const tools::collection_document& document) {
+        const std::string id = id_of(document);
+        if (seen_.contains(id)) {
+            ++left_out_;
+            notes_.skipped(tools::duplicate_note(document.place, "document", id));
+            return;
+        }
         const std::string& metadata =
             options_.keep_text && document.metadata.empty() ? document.text : document.metadata;
         try {
-            count(index_.put(document.id, document.text, metadata));
+            count(index_.put(id, document.text, metadata));
+            seen_.insert(id);
+            if (document.file.empty()) {
+                known_.forget(id);
+            }
         } catch (const error& problem) {
             if (problem.code() == errc::invalid_argument || problem.code() == errc::encoding) {
                 throw tools::bad_record(problem.code(), document.place + ": " + problem.what());
@@ -121,8 +177,8 @@ class document_adder {
     }
 
     /// Leaves the record out, or commits what came before it and stops.
-    void refuse(const tools::bad_record& problem) {
-        if (options_.skip_bad) {
+    void refuse(const tools::bad_record& problem, bool is_file) {
+        if (options_.skip_bad || is_file) {
             ++left_out_;
             notes_.skipped(std::string(problem.what()) + "; left out");
             return;
@@ -151,7 +207,11 @@ class document_adder {
     tools::reading_notes& notes_;
     tools::progress_bar bar_{"adding"};
     std::uint64_t handled_ = 0, since_commit_ = 0;
-    std::uint64_t added_ = 0, replaced_ = 0, unchanged_ = 0, left_out_ = 0;
+    std::uint64_t added_ = 0, replaced_ = 0, unchanged_ = 0, left_out_ = 0, removed_ = 0;
+    tools::id_set seen_; ///< in this run
+    std::vector<std::string> texts_;
+    tools::file_names names_;
+    tools::known_files known_;
     index_commit committed_;
     std::string postponed_;
     steady_clock::time_point last_commit_ = steady_clock::now();
@@ -179,9 +239,43 @@ void check_files(const std::vector<std::string>& files) {
     }
 }
 
+/// What --sync would remove. Opens the index for nothing but the counting.
+exit_code show_gone(const add_options& options, const std::vector<std::string>& texts) {
+    const tools::known_files known(options.folder);
+    if (!known.trouble().empty()) {
+        tools::print_message("mice: note: " + known.trouble());
+    }
+    const std::vector<std::filesystem::path> below(texts.begin(), texts.end());
+    std::vector<std::string> gone;
+    if (index::exists(options.folder)) {
+        const reranker ranker = options.scoring.load();
+        const index held = index::open(options.folder, ranker);
+        gone = known.gone_below(below);
+        std::erase_if(gone, [&held](const std::string& id) { return !held.contains(id); });
+    }
+    tools::output out;
+    if (options.json) {
+        out.write(tools::json_line({{"would_remove", gone}}));
+    } else {
+        for (const std::string& id : gone) {
+            out.write("would remove " + tools::printable(id) + "\n");
+        }
+        out.write(std::to_string(gone.size()) + " documents would be removed; nothing was done\n");
+    }
+    out.flush();
+    return exit_code::ok;
+}
+
 exit_code run_add(const add_options& options) {
     const tools::interrupt_guard guard;
     check_files(options.files);
+    std::vector<std::string> texts = texts_of(options.files, options.format);
+    if (options.sync && texts.empty()) {
+        throw usage_error("--sync needs a folder, or files that are texts");
+    }
+    if (options.dry_run) {
+        return show_gone(options, texts);
+    }
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     index into = open_for_adding(options, ranker);
@@ -194,12 +288,15 @@ exit_code run_add(const add_options& options) {
             tools::print_message("mice: reading documents from the terminal; end with Ctrl-D");
         }
     }
-    document_adder adder(into, options, notes);
+    document_adder adder(into, options, std::move(texts), notes);
     bool whole = true;
     for (std::size_t i = 0; i < files.size() && whole; ++i) {
         const auto source =
             tools::open_collection(files[i], options.format, options.scoring.text_policy());
         whole = adder.add(*source, guard);
+    }
+    if (whole && options.sync) {
+        adder.sync();
     }
     adder.commit();
     adder.finish();
@@ -227,23 +324,31 @@ void add_index_add(CLI::App& app, command& chosen) {
         ->check(not_empty());
     add->add_option(
            "FILES", options->files,
-           "JSON Lines {\"id\",\"title\",\"text\",\"metadata\"}, TSV, TREC documents, or a "
-           "folder of text files; - or none reads standard input")
+           "JSON {\"id\",\"title\",\"text\",\"metadata\"}, TSV, TREC documents, a text, or a "
+           "folder of texts; - or none reads standard input")
         ->type_name("");
     const std::map<std::string, tools::collection_format> formats{
         {"auto", tools::collection_format::detect},
         {"jsonl", tools::collection_format::json_lines},
         {"tsv", tools::collection_format::tsv},
         {"trec", tools::collection_format::trec},
-        {"folder", tools::collection_format::folder}};
+        {"folder", tools::collection_format::folder},
+        {"text", tools::collection_format::text}};
     add->add_option("--format", options->format,
-                    "What FILES hold: auto (by the first line), jsonl, tsv, trec or folder")
+                    "What FILES hold: auto (by the first line), jsonl, tsv, trec, text (each file "
+                    "is one document) or folder")
         ->transform(CLI::CheckedTransformer(formats).description(""))
         ->type_name("FORMAT");
     add->add_flag("--skip-bad", options->skip_bad,
                   "Leave bad records out and go on (exit code 2) instead of stopping");
     add->add_flag("--keep-text", options->keep_text,
                   "Keep the text as metadata where the record has none, so that search shows it");
+    CLI::Option* const sync =
+        add->add_flag("--sync", options->sync,
+                      "Remove the documents whose files below FILES are gone; see --dry-run");
+    add->add_flag("--dry-run", options->dry_run,
+                  "With --sync: print what would be removed, and do nothing")
+        ->needs(sync);
     add->add_flag("--create", options->create, "Make the index if there is none");
     options->creation.add_to(*add);
     for (const char* name : {"--codec", "--pool", "--drop", "--no-words"}) {

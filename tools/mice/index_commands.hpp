@@ -45,6 +45,8 @@ struct creation_options {
 [[nodiscard]] std::string text_of(const index_codec& codec);
 /// Says where the words of an index are of an older form, and what to do; nothing else.
 void note_older_words(const index_stats& stats, const std::string& folder);
+/// Says so where an index holds no document: what follows is empty for that reason.
+void note_if_empty(const index& of);
 /// A warning where a commit had to leave something for later.
 void report_postponed(const std::string& reason);
 

@@ -29,6 +29,7 @@ index open_to_read(const index_target& target, const reranker& ranker) {
     if (const std::string recovered = opened.stats().recovered; !recovered.empty()) {
         tools::print_message("mice: note: " + recovered);
     }
+    note_if_empty(opened);
     return opened;
 }
 

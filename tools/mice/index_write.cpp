@@ -113,6 +113,7 @@ index_progress progress_of(tools::progress_bar& bar) {
 exit_code run_compact(const compact_options& options) {
     const reranker ranker = options.target.load();
     index all = options.target.open(ranker);
+    note_if_empty(all);
     const index_stats before = all.stats();
     tools::progress_bar bar("compacting (MiB)");
     (void)all.compact(progress_of(bar));

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/collections.hpp"
+#include "common/file_names.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
 #include "common/terminal.hpp"
@@ -140,8 +142,8 @@ class passage_ranker {
         list_.query_replaced = query_ ? query_->replaced() : 0;
         list_.shown = options_.shown();
         for (std::size_t i = 0; i < passages_.size(); ++i) {
-            list_.rows.push_back({&passages_[i], i, hits_[i].score, hits_[i].scored,
-                                  hits_[i].tokens_seen, hits_[i].tokens_cut});
+            list_.rows.push_back({&passages_[i], passages_[i].place, hits_[i].score,
+                                  hits_[i].scored, hits_[i].tokens_seen, hits_[i].tokens_cut});
         }
         finish_list(list_, options_.top_k);
         list_.complete = list_.scored == list_.candidates;
@@ -184,6 +186,37 @@ class passage_ranker {
     result_list list_;
 };
 
+/// Files that are passages themselves, and folders of such files.
+void read_texts(const std::vector<std::string>& files, const rerank_options& options,
+                tools::passage_list& passages, tools::reading_notes& notes) {
+    const tools::file_names names(files);
+    tools::collection_document document;
+    for (const std::string& file : files) {
+        const auto source = tools::open_collection(file, tools::collection_format::text,
+                                                   options.scoring.text_policy());
+        for (bool more = true; more;) {
+            try {
+                more = source->next(document);
+                if (!more) {
+                    break;
+                }
+            } catch (const tools::bad_record& problem) {
+                notes.skipped(std::string(problem.what()) + "; left out");
+                continue;
+            }
+            notes.replaced(document.place, document.replaced);
+            tools::passage entry;
+            entry.id = names.id_of(document.file);
+            entry.text = std::move(document.text);
+            entry.replaced = document.replaced;
+            if (!passages.add(std::move(entry))) {
+                notes.skipped(
+                    tools::duplicate_note(document.place, "file", names.id_of(document.file)));
+            }
+        }
+    }
+}
+
 void read_inputs(const rerank_options& options, tools::passage_list& passages,
                  tools::reading_notes& notes) {
     std::vector<std::string> files = options.files;
@@ -194,9 +227,15 @@ void read_inputs(const rerank_options& options, tools::passage_list& passages,
                                  "Ctrl-D");
         }
     }
+    if (options.format == tools::passage_format::text) {
+        read_texts(files, options, passages, notes);
+        return;
+    }
     for (const std::string& file : files) {
         tools::line_reader input(file);
-        tools::read_passages(input, options.format, options.scoring.text_policy(), passages, notes);
+        // The number of a line is an id of its own in one file only.
+        tools::read_passages(input, options.format, options.scoring.text_policy(), passages, notes,
+                             files.size() > 1 ? file + ":" : "");
     }
 }
 
@@ -261,7 +300,7 @@ result_list list_of(const candidate_list& candidates, std::size_t place, const s
     for (std::size_t i = 0; i < candidates.documents.size(); ++i) {
         const std::uint32_t document = candidates.documents[i];
         const float score = scored.scores[place][i];
-        list.rows.push_back({&corpus[document], i, score, score == score,
+        list.rows.push_back({&corpus[document], candidates.places[i], score, score == score,
                              scored.tokens_seen[document], scored.tokens_cut[document]});
     }
     finish_list(list, options.top_k);
@@ -368,18 +407,20 @@ void add_rerank_command(CLI::App& app, command& chosen) {
     CLI::Option* const query =
         rerank_app->add_option("QUERY", options->query, "The question or search words");
     rerank_app
-        ->add_option("FILES", options->files,
-                     "Passages: lines, or JSON Lines {\"id\",\"title\",\"text\"}; - or none reads "
-                     "standard input")
+        ->add_option(
+            "FILES", options->files,
+            "Passages: lines, JSON Lines {\"id\",\"title\",\"text\"}, or with --format text "
+            "texts and folders of texts; - or none reads standard input")
         ->type_name("");
     const std::map<std::string, tools::passage_format> formats{
         {"auto", tools::passage_format::detect},
         {"lines", tools::passage_format::lines},
-        {"jsonl", tools::passage_format::json_lines}};
+        {"jsonl", tools::passage_format::json_lines},
+        {"text", tools::passage_format::text}};
     rerank_app
         ->add_option("--format", options->format,
-                     "What FILES hold: auto (JSON Lines if the first line starts with a brace), "
-                     "lines or jsonl")
+                     "What FILES hold: auto (JSON if the first line looks so, else lines), lines, "
+                     "jsonl (JSON Lines or a JSON array) or text (each file is one passage)")
         ->transform(CLI::CheckedTransformer(formats).description(""))
         ->type_name("FORMAT");
     add_run_options(*rerank_app, *options);

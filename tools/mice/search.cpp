@@ -14,6 +14,7 @@
 #include <mice/index.hpp>
 
 #include "common/id_lines.hpp"
+#include "common/id_set.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
 #include "mice/commands.hpp"
@@ -75,8 +76,15 @@ class candidate_source {
         : index_(from), options_(options), notes_(notes) {
         if (!options.ids.empty()) {
             tools::line_reader input(options.ids);
+            input.hold_at_most();
+            tools::id_set seen;
             for (std::string line; input.next_filled(line);) {
-                ids_.push_back(tools::id_of(line));
+                std::string id = tools::id_of(line);
+                if (seen.insert(id)) {
+                    ids_.push_back(std::move(id));
+                } else {
+                    notes.skipped(tools::duplicate_note(input.place(), "document", id));
+                }
             }
         }
         if (!options.run.empty()) {
@@ -281,7 +289,7 @@ class searcher {
             notes_.skipped("the index holds no document " + errors::quoted(id));
         }
         found.candidates = ids.size() - found.ranked.unknown.size();
-        if (ids.empty() && options_.ids.empty() && !options_.batch()) {
+        if (ids.empty() && options_.ids.empty() && !options_.batch() && index_.size() > 0) {
             tools::print_message("mice: note: no document shares a word with the query; --all "
                                  "ranks every document");
         }
@@ -374,6 +382,7 @@ exit_code run_search(const search_options& options, bool has_query) {
     if (!stats.recovered.empty()) {
         tools::print_message("mice: note: " + stats.recovered);
     }
+    note_if_empty(from);
     if (stats.words == index_words::none && !options.all && options.ids.empty() &&
         options.run.empty()) {
         throw errors::bad_argument("the index in " + errors::quoted(options.target.folder) +

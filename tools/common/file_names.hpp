@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+// Ids of documents that are files: their paths, so that no two files share one.
+namespace mice::tools {
+
+/// A path as it is remembered and compared: absolute, without "." and "..".
+[[nodiscard]] std::filesystem::path full_path(const std::filesystem::path& path);
+
+/// The path of a full path below `root`, with as many more folders before it as are needed until
+/// `taken` says no.
+[[nodiscard]] std::string free_name(const std::filesystem::path& file, std::filesystem::path root,
+                                    const std::function<bool(const std::string&)>& taken);
+
+/// Names files by their paths below the folder that all given files and folders have in common: one
+/// folder gives the paths in it, one file its name. Not thread-safe.
+class file_names {
+  public:
+    /// `given`: files and folders; "-" and what is neither there nor a folder count as files.
+    explicit file_names(std::span<const std::string> given);
+
+    /// The path below the common folder, with "/".
+    [[nodiscard]] std::string id_of(const std::filesystem::path& file) const;
+    /// The common folder.
+    [[nodiscard]] const std::filesystem::path& root() const { return root_; }
+
+  private:
+    std::filesystem::path root_;
+};
+
+/// Which file each document of an index came from, kept beside the index: a file keeps its id
+/// however it is given, another file does not get it, and a document whose file is gone is known.
+/// Not thread-safe.
+class known_files {
+  public:
+    /// The name of the file in which it is kept.
+    static constexpr const char* name = "files.jsonl";
+
+    /// Nothing is known where the file is not there. One that cannot be understood counts as
+    /// nothing, too, and trouble() says so. Throws mice::error (errc::io) where it cannot be read.
+    explicit known_files(std::filesystem::path folder);
+
+    /// The id of a file: the one that it had, or else a new one, formed like those of the files
+    /// beside it, that no other file has which is still there, and that `taken` does not refuse.
+    [[nodiscard]] std::string id_of(const std::filesystem::path& file, const file_names& names,
+                                    const std::function<bool(const std::string&)>& taken);
+    /// Says that the document `id` now comes from elsewhere or is removed.
+    void forget(const std::string& id);
+    /// The ids of files at or below one of these paths that are not there any more, sorted.
+    [[nodiscard]] std::vector<std::string>
+    gone_below(std::span<const std::filesystem::path> paths) const;
+
+    /// Writes what has changed since the last call. Throws mice::error (errc::io).
+    void save();
+    /// What was wrong with the file, or nothing.
+    [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
+  private:
+    void read();
+    void remember(const std::string& id, const std::string& file);
+    [[nodiscard]] std::filesystem::path root_of(const std::filesystem::path& file,
+                                                const std::filesystem::path& given) const;
+
+    std::filesystem::path folder_;
+    std::map<std::string, std::string> files_;           ///< id -> path
+    std::unordered_map<std::string, std::string> ids_;   ///< path -> id
+    std::unordered_map<std::string, std::string> roots_; ///< folder -> what its ids begin below
+    bool changed_ = false;
+    std::string trouble_;
+};
+
+} // namespace mice::tools
