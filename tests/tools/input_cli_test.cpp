@@ -278,6 +278,7 @@ TEST_CASE("fault 17: files that are texts are added and ranked as files") {
     make_folders(place);
     CHECK(hits(ranked(place, "--format text fa fb"), "index").size() == 3);
     CHECK(hits(ranked(place, "note.md"), "text") == strings{"1=# w5", "3=w6\tw7"});
+    check_failure(place.shell("echo w5 | \"$mice\" rerank w5 --format text"), 1, "standard input");
     place.write("bad", std::string("w5\0w6", 5));
     CHECK(hits(ranked(place, "--format text plain bad", 2), "tokens_cut").size() == 1);
 }

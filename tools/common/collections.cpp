@@ -403,6 +403,9 @@ collection_format format_of(const fs::path& path, collection_format wanted) {
     if (wanted == collection_format::folder && !is_folder) {
         throw errors::cannot_open(path.string(), "it is not a folder; leave out --format folder");
     }
+    if (wanted == collection_format::text && path == "-") {
+        throw errors::cannot_open("standard input", "a text is a file, whose name is its id");
+    }
     if (is_folder) {
         return wanted == collection_format::detect || wanted == collection_format::text
                    ? collection_format::folder

@@ -58,13 +58,15 @@ class Collection:
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 fields = line.rstrip("\n").split("\t")
-                if number == 1 and len(fields) == 3 and not fields[2].lstrip("-").isdigit():
+                if number == 1 and fields[-1].strip().lower() in ("score", "grade", "relevance", "label"):
                     continue  # the header
                 try:
-                    query, passage, grade = fields
-                    grade = int(grade)
-                except ValueError as error:
-                    raise SystemExit(f"{path}:{number}: not query, passage and grade") from error
+                    query, passage, written = fields
+                    grade = int(float(written))  # some tools write 2.0
+                    if grade != float(written):
+                        raise ValueError(written)
+                except (ValueError, OverflowError) as error:
+                    raise SystemExit(f"{path}:{number}: not query, passage and a whole grade") from error
                 if grade > 0 and query in queries:
                     self.judged[query][passage] = grade
         self.queries = {query: queries[query] for query in self.judged}
