@@ -131,6 +131,13 @@ TEST_CASE("fault 16: a model that is something else is called by its name") {
     file("\x08\x07\x12\x07pytorch\x1a\x05"s + std::string(64, '\1'), "ONNX");
     file("{\"model_type\": \"bert\"}", "JSON");
     file("Entry not found", "Entry not found");
+    // a header of 640 bytes begins as a pickle, one of 35615 as a gzip archive
+    for (const std::size_t length : {std::size_t{0x0280}, std::size_t{0x8b1f}}) {
+        std::string header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+        header.resize(length, ' ');
+        const std::string bytes{static_cast<char>(length & 0xff), static_cast<char>(length >> 8)};
+        file(bytes + std::string(6, '\0') + header + "\1\2\3\4", "not a mice model");
+    }
     file("", "empty");
     const fs::path stock = fs::path(MICE_TEST_DATA) / "models" / "bert_inverted_full";
     names(quoted(stock.string()), "mice-convert");

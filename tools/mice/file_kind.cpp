@@ -135,6 +135,10 @@ std::string kind_of_file(const fs::path& path) {
     if (start.empty()) {
         return "it is empty; copy or download it again";
     }
+    // The length of a safetensors header may begin as any of the others do.
+    if (start.size() > 8 && start[8] == '{' && std::string_view(start).substr(5, 3) == "\0\0\0"sv) {
+        return {};
+    }
     for (const signature& each : signatures) {
         if (std::string_view(start)
                 .substr(std::min(each.offset, start.size()))
