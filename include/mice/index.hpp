@@ -99,9 +99,11 @@ class index {
                                            const reranker& ranker,
                                            const std::filesystem::path& other,
                                            const index_access& access = {});
-    /// Opens an index; takes no lock and writes nothing. Throws errc::mismatch for an index of
-    /// another model, errc::unsupported for one of a newer format, errc::format where neither of
-    /// the last two commits is readable, errc::io where there is no index.
+    /// Opens the last commit of an index; takes no lock and writes nothing. Throws errc::mismatch
+    /// for an index of another model, errc::unsupported for one of a newer format, errc::format
+    /// where a file is damaged or gone, errc::io where there is no index or a file cannot be opened
+    /// now. An older commit is opened in one case, and recovered() says so: the last manifest was
+    /// cut short by a loss of power. What writes or copies the index refuses that, too.
     [[nodiscard]] static index open(const std::filesystem::path& folder, const reranker& ranker,
                                     const index_access& access = {});
     /// open where the folder holds an index, else create. Throws errc::mismatch for an index of
@@ -110,8 +112,28 @@ class index {
                                               const reranker& ranker,
                                               const index_options& options = {},
                                               const index_access& access = {});
-    /// Whether a folder holds an index (readable or not).
-    [[nodiscard]] static bool exists(const std::filesystem::path& folder);
+    /// Whether a folder holds an index (readable or not). Throws errc::io where that cannot be
+    /// told.
+    [[nodiscard]] static bool exists(const std::filesystem::path& folder,
+                                     const index_access& access = {});
+
+    // ---- when the last commit is damaged ----
+
+    /// What repair() would do; changes nothing.
+    [[nodiscard]] static index_repair plan_repair(const std::filesystem::path& folder,
+                                                  const reranker& ranker,
+                                                  const index_access& access = {});
+    /// Goes back to the last commit that can be opened, and commits it anew: what was changed since
+    /// is lost for the index. Nothing is removed: damaged manifests, and files that no other commit
+    /// uses, get names that begin with "damaged-". Does nothing where all manifests can be used.
+    /// Takes the lock. Throws errc::format where no commit can be opened, and errc::io where a file
+    /// is refused by the system, which is no damage.
+    static index_repair repair(const std::filesystem::path& folder, const reranker& ranker,
+                               const index_access& access = {});
+    /// As verify(), also for an index that cannot be opened.
+    [[nodiscard]] static std::vector<index_finding>
+    verify_folder(const std::filesystem::path& folder, const index_progress& progress = {},
+                  const index_access& access = {});
 
     index(index&&) noexcept;
     index& operator=(index&&) noexcept;
@@ -222,9 +244,14 @@ class index {
     [[nodiscard]] index_stats stats() const;
     /// Reads every byte of every file of the last commit and the one before, and compares the
     /// checksums; where those are right, what the commit that is open says of each document with
-    /// what its model can have made. Empty: no damage. Damage is no exception here.
+    /// what its model can have made. Empty: no damage. Damage is no exception here; errc::io is,
+    /// for a file that cannot be opened now.
     [[nodiscard]] std::vector<index_finding> verify(const index_progress& progress = {}) const;
-    /// Goes on to the last commit of another process; false where there is none.
+    /// Empty, or what is to be known of the commit that readers see: it is not the last, or a file
+    /// is in the way of later ones. Programs should tell their users.
+    [[nodiscard]] std::string recovered() const;
+    /// Goes on to the last commit of another process; false where there is none. Where it throws,
+    /// readers stay at their commit.
     bool refresh();
 
     [[nodiscard]] const std::filesystem::path& folder() const noexcept;

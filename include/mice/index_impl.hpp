@@ -63,8 +63,8 @@ inline index index::create(const std::filesystem::path& folder, const reranker& 
 inline index index::create_like(const std::filesystem::path& folder, const reranker& ranker,
                                 const std::filesystem::path& other, const index_access& access) {
     const detail::default_float_mode mode;
-    const store::opened_commit from =
-        store::open_newest(detail::files_of(access), other, ranker.shared_model());
+    const store::opened_commit from = store::open_newest(
+        detail::files_of(access), other, ranker.shared_model(), store::cut_manifest::refuse);
     const store::manifest& there = from.commit->commit();
     store::create_index(detail::files_of(access), folder,
                         detail::first_manifest(ranker, {there.codec, there.words}, there.form),
@@ -74,7 +74,7 @@ inline index index::create_like(const std::filesystem::path& folder, const reran
 
 inline index index::open_or_create(const std::filesystem::path& folder, const reranker& ranker,
                                    const index_options& options, const index_access& access) {
-    if (!exists(folder)) {
+    if (!exists(folder, access)) {
         return create(folder, ranker, options, access);
     }
     index made = open(folder, ranker, access);
@@ -93,11 +93,31 @@ inline index index::open_or_create(const std::filesystem::path& folder, const re
     return made;
 }
 
-inline bool index::exists(const std::filesystem::path& folder) {
+inline bool index::exists(const std::filesystem::path& folder, const index_access& access) {
     const detail::default_float_mode mode;
     std::error_code code;
-    return std::filesystem::is_directory(folder, code) &&
-           !store::generations_in(io::system_files(), folder).empty();
+    const std::filesystem::file_status status = std::filesystem::status(folder, code);
+    if (!std::filesystem::status_known(status)) { // that it is not there would be a guess
+        throw errors::cannot_open(folder.string(), code.message());
+    }
+    return std::filesystem::is_directory(status) &&
+           store::manifests_in(detail::files_of(access), folder) != store::manifest_list();
+}
+
+// ---- repairing ----
+
+inline index_repair index::plan_repair(const std::filesystem::path& folder, const reranker& ranker,
+                                       const index_access& access) {
+    return store::index_repairer(detail::files_of(access), folder, ranker.shared_model()).plan();
+}
+inline index_repair index::repair(const std::filesystem::path& folder, const reranker& ranker,
+                                  const index_access& access) {
+    return store::index_repairer(detail::files_of(access), folder, ranker.shared_model()).run();
+}
+inline std::vector<index_finding> index::verify_folder(const std::filesystem::path& folder,
+                                                       const index_progress& progress,
+                                                       const index_access& access) {
+    return store::verifier(detail::files_of(access), folder, progress).run();
 }
 
 // ---- writing ----
@@ -180,8 +200,9 @@ inline index_merge index::merge(std::span<const std::filesystem::path> others,
     const detail::default_float_mode mode;
     std::vector<std::shared_ptr<const store::snapshot>> opened;
     for (const std::filesystem::path& other : others) {
-        opened.push_back(
-            store::open_newest(state_->files(), other, state_->ranker().shared_model()).commit);
+        opened.push_back(store::open_newest(state_->files(), other, state_->ranker().shared_model(),
+                                            store::cut_manifest::refuse)
+                             .commit);
         for (const store::live_segment& each : opened.back()->segments()) {
             store::check_documents(*opened.back(), *each.file); // nothing forged is taken over
         }
@@ -376,8 +397,11 @@ inline index_stats index::stats() const {
 inline std::vector<index_finding> index::verify(const index_progress& progress) const {
     const detail::default_float_mode mode;
     std::vector<index_finding> found =
-        store::verifier(state_->files(), state_->folder(), progress).run();
+        verify_folder(state_->folder(), progress, state_->access());
     return found.empty() ? store::contradictions(*state_->commit()) : found;
+}
+inline std::string index::recovered() const {
+    return state_->opened().recovered;
 }
 inline bool index::refresh() {
     const detail::default_float_mode mode;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <mice/reranker.hpp>
+#include <mice/store/repair.hpp>
 #include <mice/store/verify.hpp>
 #include <mice/store/writer.hpp>
 #include <mice/text/utf8.hpp>
@@ -50,13 +51,14 @@ class index_state {
     /// Lets readers see the newest commit on disk; false where they do already.
     bool refresh() {
         const std::shared_ptr<const store::snapshot> now = commit();
-        const auto generations = store::generations_in(files_, folder_);
+        const auto generations = store::manifests_in(files_, folder_).generations;
         if (!generations.empty() && generations.front() == now->commit().generation) {
             return false;
         }
-        store::opened_commit newest =
-            store::open_newest(files_, folder_, ranker_.shared_model(), now.get());
+        store::opened_commit newest = store::open_newest(files_, folder_, ranker_.shared_model(),
+                                                         store::cut_manifest::pass_over, now.get());
         if (newest.commit->commit().generation <= now->commit().generation) {
+            show({now, std::move(newest.recovered)});
             return false;
         }
         show(std::move(newest));
@@ -68,7 +70,7 @@ class index_state {
         if (writer_ == nullptr) {
             writer_ = std::make_unique<store::index_writer>(files_, folder_, ranker_.shared_model(),
                                                             access_, commit().get());
-            show({writer_->base(), writer_->recovered()});
+            show({writer_->base(), {}});
         }
         return *writer_;
     }
@@ -80,7 +82,7 @@ class index_state {
             index_state& state;
             ~show_at_end() {
                 try {
-                    state.show({state.writer_->base(), state.writer_->recovered()});
+                    state.show({state.writer_->base(), {}});
                 } catch (const std::bad_alloc&) { // readers stay where they are
                 }
             }

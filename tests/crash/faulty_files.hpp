@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <new>
 #include <set>
 #include <span>
 #include <string>
@@ -137,6 +138,53 @@ class read_only_files final : public mice::io::file_system {
     static mice::error refusal(const fs::path& file) {
         return mice::errors::cannot_write(file.string(), "Read-only file system");
     }
+};
+
+/// The operating system's files, of which the opening, listing or locking call number `at` (from 1)
+/// is refused: by the system with `reason`, or with std::bad_alloc where that is empty.
+class refusing_files final : public mice::io::file_system {
+  public:
+    refusing_files(std::size_t at, std::string reason) : at_(at), reason_(std::move(reason)) {}
+
+    [[nodiscard]] std::size_t calls() const noexcept { return calls_; }
+    /// Whether the call was reached.
+    [[nodiscard]] bool refused() const noexcept { return calls_ >= at_; }
+
+    [[nodiscard]] std::unique_ptr<mice::io::output_file> create(const fs::path& file) override {
+        return system_.create(file);
+    }
+    void rename(const fs::path& from, const fs::path& to) override { system_.rename(from, to); }
+    void remove(const fs::path& file) override { system_.remove(file); }
+    void make_folder(const fs::path& folder) override { system_.make_folder(folder); }
+    void sync_folder(const fs::path& folder) override { count(folder); } // needs no real flush
+    [[nodiscard]] std::vector<std::string> list(const fs::path& folder) override {
+        count(folder);
+        return system_.list(folder);
+    }
+    [[nodiscard]] std::unique_ptr<mice::io::file_lock> lock(const fs::path& file) override {
+        count(file);
+        return system_.lock(file);
+    }
+    [[nodiscard]] mice::io::mapped_file map(const fs::path& file) override {
+        count(file);
+        return system_.map(file);
+    }
+
+  private:
+    void count(const fs::path& file) {
+        if (++calls_ != at_) {
+            return;
+        }
+        if (reason_.empty()) {
+            throw std::bad_alloc();
+        }
+        throw mice::errors::cannot_open(file.string(), reason_);
+    }
+
+    mice::io::file_system& system_ = mice::io::system_files();
+    std::size_t at_;
+    std::string reason_;
+    std::size_t calls_ = 0;
 };
 
 /// Flushes that an engine might forget.

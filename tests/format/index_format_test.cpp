@@ -68,7 +68,7 @@ struct small_index {
 
 } // namespace
 
-TEST_CASE("the newest commit is damaged and the one before is opened and said") {
+TEST_CASE("the newest manifest is cut short and the commit before is opened and said") {
     small_index made;
     const std::string newest = made.newest();
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, made.files[newest].size() / 2,
@@ -80,11 +80,18 @@ TEST_CASE("the newest commit is damaged and the one before is opened and said") 
         REQUIRE_FALSE(index.stats().recovered.empty());
         REQUIRE(index.verify().size() == 1);
         REQUIRE(index.verify()[0].file == newest);
-        // A writer goes on from there, with a commit that is newer than the damaged one.
+        // A writer does not go on from there unless it is told to, and then with a commit that is
+        // newer than the damaged one.
+        const auto refused = catch_error([&] { put_passages(index, 40, 60); });
+        REQUIRE(refused.code == mice::errc::format);
+        REQUIRE(refused.says("mice index repair"));
+        REQUIRE(files_in(made.path).at("segment-2") == made.files["segment-2"]);
+        REQUIRE(mice::index::repair(made.path, made.model.ranker).committed == 4);
+        REQUIRE(index.refresh());
         put_passages(index, 40, 60);
         index.erase("doc-3");
         const mice::index_commit commit = index.commit();
-        REQUIRE(commit.generation == 4);
+        REQUIRE(commit.generation == 5);
         REQUIRE(index.stats().recovered.empty());
         REQUIRE(hit_bits(index.rank(question)) == made.expected);
         REQUIRE(index.verify().empty());
@@ -103,9 +110,13 @@ TEST_CASE("the newest commit is damaged and the one before is opened and said") 
             } else {
                 write_file(made.path / name, bytes.substr(0, bytes.size() - 1));
             }
-            const mice::index index = mice::index::open(made.path, made.model.ranker);
-            REQUIRE(index.size() == 40);
-            REQUIRE(index.stats().recovered.find(name) != std::string::npos);
+            const auto refused =
+                catch_error([&] { (void)mice::index::open(made.path, made.model.ranker); });
+            REQUIRE(refused.code == mice::errc::format);
+            REQUIRE(refused.says(name));
+            REQUIRE(refused.says("mice index repair"));
+            REQUIRE(mice::index::verify_folder(made.path).size() == 1);
+            REQUIRE(mice::index::verify_folder(made.path)[0].file == name);
         }
     }
 }
@@ -113,11 +124,19 @@ TEST_CASE("the newest commit is damaged and the one before is opened and said") 
 TEST_CASE("an index of which neither commit can be read is refused with both reasons") {
     small_index made;
     std::filesystem::remove(made.path / "segment-1"); // both commits need it
-    const auto refused =
-        catch_error([&] { (void)mice::index::open(made.path, made.model.ranker); });
-    REQUIRE(refused.code == mice::errc::format);
-    REQUIRE(refused.says("segment-1"));
-    REQUIRE(refused.says("commit before"));
+    write_file(made.path / made.newest(), "");
+    for (const bool repair : {false, true}) {
+        const auto refused = catch_error([&] {
+            if (repair) {
+                (void)mice::index::repair(made.path, made.model.ranker);
+            } else {
+                (void)mice::index::open(made.path, made.model.ranker);
+            }
+        });
+        REQUIRE(refused.code == mice::errc::format);
+        REQUIRE(refused.says("segment-1"));
+        REQUIRE(refused.says(made.newest()));
+    }
 }
 
 TEST_CASE("hostile manifests with a right checksum are refused") {
@@ -153,9 +172,8 @@ TEST_CASE("hostile manifests with a right checksum are refused") {
         CAPTURE(what);
         made.restore();
         write_file(made.path / name, changed_manifest(made.files[name], change));
-        const mice::index index = mice::index::open(made.path, made.model.ranker);
-        REQUIRE_FALSE(index.stats().recovered.empty());
-        REQUIRE(index.size() == 40);
+        REQUIRE(catch_error([&] { (void)mice::index::open(made.path, made.model.ranker); }).code ==
+                mice::errc::format);
     }
     const auto error_of = [&](const std::function<void(json&)>& change) {
         made.restore();
@@ -174,7 +192,8 @@ TEST_CASE("hostile manifests with a right checksum are refused") {
             mice::errc::mismatch);
     made.restore();
     write_file(made.path / name, std::string((16 << 20) + 1, '{'));
-    REQUIRE(mice::index::open(made.path, made.model.ranker).size() == 40);
+    REQUIRE(catch_error([&] { (void)mice::index::open(made.path, made.model.ranker); }).code ==
+            mice::errc::format);
 }
 
 TEST_CASE("truncated files of an index are refused at every length") {
@@ -188,11 +207,10 @@ TEST_CASE("truncated files of an index are refused at every length") {
             CAPTURE(name, size);
             made.restore();
             write_file(made.path / name, bytes.substr(0, size));
-            const auto found = catch_error([&] {
-                const mice::index index = mice::index::open(made.path, made.model.ranker);
-                REQUIRE_FALSE(index.stats().recovered.empty());
-            });
-            REQUIRE((!found.thrown || found.code == mice::errc::format));
+            const auto refused =
+                catch_error([&] { (void)mice::index::open(made.path, made.model.ranker); });
+            REQUIRE(refused.thrown);
+            REQUIRE(refused.code == mice::errc::format);
         }
     }
 }

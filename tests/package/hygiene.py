@@ -13,7 +13,7 @@ LICENSED = {".hpp", ".cpp", ".py", ".sh", ".cmake", ".in", ".txt"}
 ROOMS = [
     ["version.hpp"],
     ["config.hpp", "fwd.hpp"],
-    ["error.hpp"],
+    ["error.hpp", "index_errors.hpp"],
     ["float_mode.hpp", "processors.hpp", "parallel.hpp", "io/", "kernels/"],
     ["precision.hpp", "build_info.hpp"],
     ["text/"],

@@ -37,7 +37,9 @@ index index_target::open(const reranker& ranker, const index_access& access) con
         throw error(errc::io, "there is no index in " + errors::quoted(folder) +
                                   "; make one with 'mice index create', or name another folder");
     }
-    return index::open(folder, ranker, access);
+    index opened = index::open(folder, ranker, access);
+    note_recovered(opened);
+    return opened;
 }
 
 void creation_options::add_codec_to(CLI::App& app) {
@@ -112,6 +114,12 @@ void note_if_empty(const index& of) {
     }
 }
 
+void note_recovered(const index& opened) {
+    if (const std::string note = opened.recovered(); !note.empty()) {
+        tools::print_message("mice: note: " + note);
+    }
+}
+
 void report_postponed(const std::string& reason) {
     if (!reason.empty()) {
         tools::print_message("mice: note: all is committed, but joining small segments has to "
@@ -127,7 +135,7 @@ void add_index_command(CLI::App& app, command& chosen) {
     group->callback([group] {
         if (group->get_subcommands().empty()) {
             throw usage_error("say what to do with an index: create, add, remove, list, stats, "
-                              "verify, compact, merge or export");
+                              "verify, repair, compact, merge or export");
         }
     });
     add_index_create(*group, chosen);
@@ -136,6 +144,7 @@ void add_index_command(CLI::App& app, command& chosen) {
     add_index_list(*group, chosen);
     add_index_stats(*group, chosen);
     add_index_verify(*group, chosen);
+    add_index_repair(*group, chosen);
     add_index_compact(*group, chosen);
     add_index_merge(*group, chosen);
     add_index_export(*group, chosen);

@@ -218,15 +218,16 @@ class document_adder {
 };
 
 index open_for_adding(const add_options& options, const reranker& ranker) {
-    if (options.create) {
-        return index::open_or_create(options.folder, ranker, options.creation.for_library(),
-                                     access_of(options.scoring.for_library()));
-    }
-    if (!index::exists(options.folder)) {
+    const index_access access = access_of(options.scoring.for_library());
+    if (!options.create && !index::exists(options.folder)) {
         throw error(errc::io, "there is no index in " + errors::quoted(options.folder) +
                                   "; make one with 'mice index create', or add --create");
     }
-    return index::open(options.folder, ranker, access_of(options.scoring.for_library()));
+    index into = options.create ? index::open_or_create(options.folder, ranker,
+                                                        options.creation.for_library(), access)
+                                : index::open(options.folder, ranker, access);
+    note_recovered(into);
+    return into;
 }
 
 /// A file that is not there is better noticed before hours of work than after them.

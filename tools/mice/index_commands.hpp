@@ -20,7 +20,8 @@ struct index_target {
     /// INDEX and --model.
     void add_to(CLI::App& app);
     [[nodiscard]] reranker load() const;
-    /// Opens the index. Where there is none the message says how to make one.
+    /// Opens the index, and notes what is to be known of it. Where there is none the message says
+    /// how to make one.
     [[nodiscard]] index open(const reranker& ranker, const index_access& access = {}) const;
 };
 
@@ -47,6 +48,8 @@ struct creation_options {
 void note_older_words(const index_stats& stats, const std::string& folder);
 /// Says so where an index holds no document: what follows is empty for that reason.
 void note_if_empty(const index& of);
+/// Says where an index is not at its last commit, or something is in the way of later ones.
+void note_recovered(const index& opened);
 /// A warning where a commit had to leave something for later.
 void report_postponed(const std::string& reason);
 
@@ -60,5 +63,6 @@ void add_index_list(CLI::App& app, command& chosen);
 void add_index_stats(CLI::App& app, command& chosen);
 void add_index_verify(CLI::App& app, command& chosen);
 void add_index_export(CLI::App& app, command& chosen);
+void add_index_repair(CLI::App& app, command& chosen);
 
 } // namespace mice::cli

@@ -23,12 +23,9 @@ struct read_options {
     std::string file;
 };
 
-/// Opens for reading and says so where the newest commit could not be.
+/// Opens for reading, and says so where there is nothing to read.
 index open_to_read(const index_target& target, const reranker& ranker) {
     index opened = target.open(ranker);
-    if (const std::string recovered = opened.stats().recovered; !recovered.empty()) {
-        tools::print_message("mice: note: " + recovered);
-    }
     note_if_empty(opened);
     return opened;
 }
@@ -138,15 +135,19 @@ exit_code run_stats(const read_options& options) {
 
 exit_code run_verify(const read_options& options) {
     const reranker ranker = options.target.load();
-    const index all = open_to_read(options.target, ranker);
+    if (!index::exists(options.target.folder)) {
+        throw errors::no_index(options.target.folder);
+    }
     tools::progress_bar bar("verifying (MiB)");
-    const std::vector<index_finding> findings =
-        all.verify([&bar](std::uint64_t done, std::uint64_t whole) {
+    const std::vector<index_finding> findings = index::verify_folder(
+        options.target.folder, [&bar](std::uint64_t done, std::uint64_t whole) {
             bar.update(done >> 20,
                        whole == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(whole));
         });
     bar.finish();
-    const index_stats stats = all.stats();
+    // A damaged index may not open at all.
+    const index_stats stats =
+        findings.empty() ? open_to_read(options.target, ranker).stats() : index_stats();
     tools::output out;
     if (options.json) {
         tools::ordered_json list = tools::ordered_json::array();
@@ -169,8 +170,8 @@ exit_code run_verify(const read_options& options) {
     }
     tools::print_message("mice: the index in " + errors::quoted(options.target.folder) +
                          " is damaged (" + std::to_string(findings.size()) +
-                         " findings); restore the named files from a copy, or add the documents to "
-                         "a new index");
+                         " findings); restore the named files from a copy, add the documents to a "
+                         "new index, or see what 'mice index repair' can do");
     return exit_code::failure;
 }
 

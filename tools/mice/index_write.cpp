@@ -52,8 +52,9 @@ class document_remover {
   public:
     document_remover(index& from, tools::reading_notes& notes) : index_(from), notes_(notes) {}
 
+    /// An id that is not there starts no writer: nothing is written for it.
     void remove(const std::string& id) {
-        if (index_.erase(id)) {
+        if (index_.contains(id) && index_.erase(id)) {
             ++removed_;
         } else {
             notes_.skipped("the index holds no document " + errors::quoted(id));
@@ -84,8 +85,14 @@ exit_code run_remove(const remove_options& options) {
             remover.remove(tools::id_of(line));
         }
     }
-    const index_commit done = from.commit();
-    report_postponed(done.postponed);
+    index_commit done;
+    if (remover.removed() != 0) {
+        done = from.commit();
+        report_postponed(done.postponed);
+    } else {
+        const index_stats stats = from.stats();
+        done = {stats.generation, stats.documents, {}};
+    }
     tools::output out;
     out.write(options.json ? tools::json_line({{"removed", remover.removed()},
                                                {"documents", done.documents},

@@ -379,9 +379,6 @@ exit_code run_search(const search_options& options, bool has_query) {
     (void)ranker.text_tokenizer();
     const index from = options.target.open(ranker);
     const index_stats stats = from.stats();
-    if (!stats.recovered.empty()) {
-        tools::print_message("mice: note: " + stats.recovered);
-    }
     note_if_empty(from);
     if (stats.words == index_words::none && !options.all && options.ids.empty() &&
         options.run.empty()) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <mice/config.hpp>
+#include <mice/io/mapped_file.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace io {
@@ -40,9 +41,9 @@ class file_lock {
     virtual ~file_lock() = default;
 };
 
-/// Everything that changes files: an index writes through this and nothing else. The tests put
-/// failures in its way; an app may put its own storage behind it that keeps real files, which are
-/// read by mapping them. Members are safe from many threads, and throw errc::io.
+/// Everything that an index does with its files goes through this. The tests put failures in its
+/// way; an app may put its own storage behind it that keeps real files, which are read by mapping
+/// them. Members are safe from many threads, and throw errc::io.
 class file_system {
   public:
     file_system() = default;
@@ -55,6 +56,8 @@ class file_system {
     create(const std::filesystem::path& file) = 0;
     /// Gives a file another name inside its folder at once; a file of that name is replaced.
     virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+    /// Removes a file; none of that name is fine. What is no regular file (a folder, a link) is an
+    /// error and stays.
     virtual void remove(const std::filesystem::path& file) = 0;
     /// Names of everything in a folder, in any order.
     [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
@@ -65,6 +68,10 @@ class file_system {
     /// Locks a file, which is made where it does not exist; null where another holder has it, in
     /// this process or another.
     [[nodiscard]] virtual std::unique_ptr<file_lock> lock(const std::filesystem::path& file) = 0;
+    /// Opens a file for reading, as a whole.
+    [[nodiscard]] virtual mapped_file map(const std::filesystem::path& file) {
+        return mapped_file(file);
+    }
 };
 
 /// The operating system's files.

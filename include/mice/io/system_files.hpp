@@ -225,6 +225,10 @@ class system_file_system final : public file_system {
     }
     void remove(const std::filesystem::path& file) override {
         std::error_code code;
+        const auto status = std::filesystem::symlink_status(file, code);
+        if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+            throw errors::cannot_write(file.string(), "it is no regular file");
+        }
         if (!std::filesystem::remove(file, code) && code) {
             throw errors::cannot_write(file.string(), code.message());
         }

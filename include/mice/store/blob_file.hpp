@@ -76,8 +76,9 @@ class blob_file {
   public:
     /// Throws errc::io, or errc::format where the file is not the one that the manifest names.
     blob_file(const std::filesystem::path& folder, const std::string& name,
-              const blob_record& expected, blob_kind kind)
-        : file_(folder / name) {
+              const blob_record& expected, blob_kind kind,
+              io::file_system& files = io::system_files())
+        : file_(files.map(folder / name)) {
         const std::span<const std::byte> bytes = file_.bytes();
         blob_header header;
         if (bytes.size() != expected.bytes || bytes.size() < sizeof header) {

@@ -22,10 +22,11 @@ namespace store {
 class deletions {
   public:
     /// Throws errc::io or errc::format.
-    deletions(const std::filesystem::path& folder, const segment_record& of)
+    deletions(const std::filesystem::path& folder, const segment_record& of,
+              io::file_system& files = io::system_files())
         : file_(folder, deletions_name(of.deletions.file),
                 {of.deletions.file, of.deletions.bytes, of.deletions.checksum},
-                blob_kind::deletions),
+                blob_kind::deletions, files),
           documents_(of.documents) {
         const std::uint64_t words = (of.documents + 63) / 64;
         if (file_.content().size() != words * sizeof(std::uint64_t)) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -120,8 +121,7 @@ struct index_stats {
     std::uint32_t words_form = 0;
     std::string model;       ///< name of the model file, or its fingerprint
     std::string fingerprint; ///< of the documents
-    /// Empty, or why the newest commit could not be read and the one before it was opened.
-    std::string recovered;
+    std::string recovered;   ///< as index::recovered()
 
     /// Whether the words are of an older form: queries are cut as they were, and what that form
     /// does not know is not found by candidates(). Documents added later are cut so, too; a new
@@ -139,6 +139,29 @@ struct index_stats {
 struct index_finding {
     std::string file; ///< name inside the index's folder
     std::string what;
+};
+
+/// A file that repair() gives another name.
+struct index_move {
+    std::string file;
+    std::string name;        ///< that it gets; no index takes notice of it
+    std::uint64_t bytes = 0; ///< its size
+};
+
+/// What repair() does, or would do.
+struct index_repair {
+    /// Manifests that cannot be used, and why, newest first. Empty: there is nothing to repair.
+    std::vector<index_finding> damage;
+    std::uint64_t newest = 0; ///< number of the last commit
+    /// Documents in it, where its manifest can be read; else nothing.
+    std::optional<std::uint64_t> newest_documents;
+    std::uint64_t generation = 0;  ///< of the commit that is gone back to; `newest` if it is intact
+    std::uint64_t documents = 0;   ///< in that commit
+    std::vector<index_move> moves; ///< in their order
+    std::uint64_t committed = 0;   ///< number of the commit that was made of it; 0: none was
+
+    /// Whether changes of the last commits are lost.
+    [[nodiscard]] bool goes_back() const noexcept { return generation != newest; }
 };
 
 /// Called by verify(), compact() and merge() with (bytes done, bytes in all). Must not throw.

@@ -28,6 +28,10 @@ namespace store {
 inline constexpr std::uint64_t index_version = 2;
 inline constexpr std::string_view lock_name = "lock";
 inline constexpr std::size_t largest_manifest = std::size_t{16} << 20;
+/// Numbers in a manifest are below this, so that sums of a few do not overflow.
+inline constexpr std::uint64_t number_limit = std::uint64_t{1} << 62;
+/// Numbers that a writer gives are below this: an index that got there was forged.
+inline constexpr std::uint64_t writer_limit = std::uint64_t{1} << 48;
 
 /// The model that an index belongs to.
 struct index_model {
@@ -91,6 +95,26 @@ inline std::optional<std::uint64_t> number_behind(std::string_view name, std::st
         return std::nullopt;
     }
     return number;
+}
+
+/// The number of a file that a writer could have named so: "segment-7", never "segment-007"; of a
+/// manifest with its 20 digits. Nothing for any other name.
+inline std::optional<std::uint64_t> number_of_file(std::string_view name, std::string_view prefix) {
+    const std::optional<std::uint64_t> number = number_behind(name, prefix);
+    if (!number || *number >= number_limit) {
+        return std::nullopt;
+    }
+    const bool same = prefix == "manifest-" ? name == manifest_name(*number)
+                                            : name.substr(prefix.size()) == std::to_string(*number);
+    return same ? number : std::nullopt;
+}
+
+/// Whether a name is a manifest's but for what its number is.
+inline bool looks_like_manifest(std::string_view name) {
+    constexpr std::string_view prefix = "manifest-";
+    constexpr std::size_t digits = 20;
+    return name.starts_with(prefix) && name.size() == prefix.size() + digits &&
+           name.find_first_not_of("0123456789", prefix.size()) == std::string_view::npos;
 }
 
 inline std::string_view name_of(dropped_tokens drop) {
@@ -167,8 +191,7 @@ class manifest_reader {
     }
     [[nodiscard]] std::uint64_t number(const io::json& from, const char* key) const {
         const io::json& found = member(from, key);
-        // Below 2^62, so that sums of a few do not overflow.
-        if (!found.is_number_unsigned() || found.get<std::uint64_t>() >> 62 != 0) {
+        if (!found.is_number_unsigned() || found.get<std::uint64_t>() >= number_limit) {
             throw wrong("'" + std::string(key) + "' is no number from 0 to 2^62 - 1");
         }
         return found.get<std::uint64_t>();

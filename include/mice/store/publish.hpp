@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include <mice/store/snapshot.hpp>
+#include <mice/store/open_commit.hpp>
 
 // What a writer does to the folder of an index as a whole. A commit is a new manifest that gets its
 // name when everything it names is on the medium.
@@ -54,71 +54,133 @@ inline void write_manifest(io::file_system& files, const std::filesystem::path& 
 
 namespace detail {
 
+/// The number of a segment, of deletions or of codec parameters by a file's name.
+inline std::optional<std::uint64_t> data_file(std::string_view name) {
+    for (const std::string_view prefix : {"segment-", "deleted-", "codec-"}) {
+        if (const auto number = number_of_file(name, prefix)) {
+            return number;
+        }
+    }
+    return std::nullopt;
+}
+
+/// The generation of a manifest that was not finished.
+inline std::optional<std::uint64_t> draft_of(std::string_view name) {
+    constexpr std::string_view end = ".tmp";
+    if (!name.ends_with(end)) {
+        return std::nullopt;
+    }
+    name.remove_suffix(end.size());
+    return number_of_file(name, "manifest-");
+}
+
 /// Whether a writer of mice gave a file that name, but for the lock.
 inline bool is_index_file(std::string_view name) {
-    if (name.starts_with("manifest-") && name.ends_with(".tmp")) {
-        name.remove_suffix(4);
-    }
-    return number_behind(name, "manifest-") || number_behind(name, "segment-") ||
-           number_behind(name, "deleted-") || number_behind(name, "codec-");
+    return number_of_file(name, "manifest-") || draft_of(name) || data_file(name);
 }
 
 } // namespace detail
 
-/// Removes the files that none of the given commits uses: what a killed writer left behind, and
-/// commits before the last two. Other names are left alone. What cannot be removed now stays for
-/// the next writer.
-inline void remove_unused(io::file_system& files, const std::filesystem::path& folder,
-                          std::span<const manifest* const> commits) {
-    std::set<std::string, std::less<>> used;
-    for (const manifest* each : commits) {
-        used.insert(manifest_name(each->generation));
-        for (std::string& name : each->files()) {
-            used.insert(std::move(name));
-        }
-    }
-    std::vector<std::string> names;
-    try {
-        names = files.list(folder);
-    } catch (const error&) { // said above
-    }
-    for (const std::string& name : names) {
-        if (detail::is_index_file(name) && !used.contains(name)) {
-            try {
-                files.remove(folder / name);
-            } catch (const error&) { // said above
-            }
-        }
-    }
-}
-
-/// The highest number of any file in the folder, committed or not.
+/// The highest number of any data file in the folder, committed or not.
 [[nodiscard]] inline std::uint64_t highest_file(io::file_system& files,
                                                 const std::filesystem::path& folder) {
     std::uint64_t highest = 0;
     for (const std::string& name : files.list(folder)) {
-        for (const std::string_view prefix : {"segment-", "deleted-", "codec-"}) {
-            // An absurd number is no file of ours; it must not use up the numbers.
-            const auto number = detail::number_behind(name, prefix);
-            highest = std::max(highest, number && *number >> 48 == 0 ? *number : 0);
-        }
+        // An absurd number is no file of ours; it must not use up the numbers.
+        const auto number = detail::data_file(name);
+        highest = std::max(highest, number && *number < writer_limit ? *number : 0);
     }
     return highest;
 }
 
-/// The newest commit before `generation` that is readable, or nothing.
-[[nodiscard]] inline std::optional<manifest> commit_before(io::file_system& files,
-                                                           const std::filesystem::path& folder,
-                                                           std::uint64_t generation) {
-    for (const std::uint64_t each : generations_in(files, folder)) {
-        if (each < generation) {
-            try {
-                return read_manifest(folder, each);
-            } catch (const error&) { // damaged: it is of no use to anyone
+/// What there is beside the newest commit.
+struct older_commits {
+    std::optional<manifest> before; ///< the one before it that can be read
+    std::set<std::uint64_t> read;   ///< generations of all that can be read
+    /// Data files with lower numbers may belong to a commit whose manifest is damaged. 0: none is.
+    std::uint64_t unknown_below = 0;
+};
+
+/// Reads all manifests before the newest commit. Throws errc::io where one cannot be opened now: it
+/// would say which files are not to be touched.
+[[nodiscard]] inline older_commits commits_before(io::file_system& files,
+                                                  const std::filesystem::path& folder,
+                                                  const manifest& newest) {
+    older_commits found;
+    std::uint64_t next_file = newest.next_file; // of the oldest that could be read so far
+    for (const std::uint64_t each : manifests_in(files, folder).generations) {
+        if (each >= newest.generation) {
+            continue;
+        }
+        try {
+            manifest older = read_manifest(files, folder, each);
+            next_file = older.next_file;
+            found.read.insert(each);
+            if (!found.before) {
+                found.before = std::move(older);
+            }
+        } catch (const error& e) {
+            if (e.code() == errc::io) {
+                throw errors::unreadable_commit(e.code(), folder.string(), e.what());
+            }
+            found.unknown_below = std::max(found.unknown_below, next_file);
+        }
+    }
+    return found;
+}
+
+/// Removes what no kept commit uses and no other may: what a killed writer left behind, and commits
+/// before the last two. Where a manifest is newer than the kept ones, nothing is removed; a damaged
+/// one stays with every file that it may name. Other names are left alone. What cannot be removed
+/// now stays for the next writer.
+inline void remove_unused(io::file_system& files, const std::filesystem::path& folder,
+                          const manifest& newest, const older_commits& older) {
+    std::set<std::string, std::less<>> used;
+    for (const manifest* each : {&newest, older.before ? &*older.before : nullptr}) {
+        if (each != nullptr) {
+            used.insert(manifest_name(each->generation));
+            for (std::string& name : each->files()) {
+                used.insert(std::move(name));
             }
         }
     }
-    return std::nullopt;
+    const auto removable = [&](const std::string& name) {
+        if (const auto generation = detail::number_of_file(name, "manifest-")) {
+            return older.read.contains(*generation);
+        }
+        const auto number = detail::data_file(name);
+        return number ? *number >= older.unknown_below && *number < writer_limit
+                      : detail::draft_of(name).has_value();
+    };
+    try {
+        const manifest_list there = manifests_in(files, folder);
+        if (!there.strays.empty() || there.generations.empty() ||
+            there.generations.front() != newest.generation) {
+            return;
+        }
+        for (const std::string& name : files.list(folder)) {
+            if (removable(name) && !used.contains(name)) {
+                try {
+                    files.remove(folder / name);
+                } catch (const error&) { // said above
+                }
+            }
+        }
+    } catch (const error&) { // said above
+    }
+}
+
+/// Makes sure that the next commit will be the newest. Throws errc::mismatch for a manifest that
+/// came into the folder although this writer holds the lock.
+inline void check_next_generation(io::file_system& files, const std::filesystem::path& folder,
+                                  std::uint64_t next) {
+    const manifest_list there = manifests_in(files, folder);
+    if (!there.strays.empty()) {
+        throw errors::foreign_manifest(folder.string(), there.strays.back());
+    }
+    if (!there.generations.empty() && there.generations.front() >= next) {
+        throw errors::foreign_manifest(folder.string(), manifest_name(there.generations.front()));
+    }
 }
 
 /// Makes the first commit of a new index in a folder that is new or empty, or holds what a killed

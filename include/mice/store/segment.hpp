@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include <mice/io/mapped_file.hpp>
+#include <mice/io/file_system.hpp>
 #include <mice/store/byte_reader.hpp>
 #include <mice/store/segment_format.hpp>
 
@@ -29,8 +29,9 @@ namespace store {
 class segment {
   public:
     /// Throws errc::io, or errc::format where the file is not the one that the manifest names.
-    segment(const std::filesystem::path& folder, const segment_record& expected)
-        : name_(segment_name(expected.file)), file_(folder / name_) {
+    segment(const std::filesystem::path& folder, const segment_record& expected,
+            io::file_system& files = io::system_files())
+        : name_(segment_name(expected.file)), file_(files.map(folder / name_)) {
         if (file_.bytes().size() != expected.bytes) {
             throw damaged("it has " + std::to_string(file_.bytes().size()) +
                           " bytes, the manifest says " + std::to_string(expected.bytes));

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,13 +79,13 @@ class snapshot {
   public:
     /// Opens the files of a manifest; those that `before` has open too are taken from there. Throws
     /// errc::mismatch for another model, errc::format or errc::io for files.
-    snapshot(const std::filesystem::path& folder, std::shared_ptr<const model> engine,
-             manifest commit, const snapshot* before = nullptr)
+    snapshot(io::file_system& files, const std::filesystem::path& folder,
+             std::shared_ptr<const model> engine, manifest commit, const snapshot* before = nullptr)
         : engine_(std::move(engine)), commit_(std::move(commit)) {
         check_model();
-        open_codec(folder, before);
+        open_codec(files, folder, before);
         for (const segment_record& record : commit_.segments) {
-            segments_.push_back(open(folder, record, before));
+            segments_.push_back(open(files, folder, record, before));
             documents_ += record.live();
         }
     }
@@ -141,7 +139,8 @@ class snapshot {
                                          "open it with its own model, or build it again");
         }
     }
-    void open_codec(const std::filesystem::path& folder, const snapshot* before) {
+    void open_codec(io::file_system& files, const std::filesystem::path& folder,
+                    const snapshot* before) {
         if (before != nullptr && before->commit_.parameters == commit_.parameters &&
             before->commit_.codec == commit_.codec && before->engine_ == engine_) {
             coder_ = before->coder_;
@@ -149,9 +148,9 @@ class snapshot {
             return;
         }
         if (commit_.parameters.file != 0) {
-            parameters_ =
-                std::make_shared<const blob_file>(folder, codec_name(commit_.parameters.file),
-                                                  commit_.parameters, blob_kind::codec_parameters);
+            parameters_ = std::make_shared<const blob_file>(
+                folder, codec_name(commit_.parameters.file), commit_.parameters,
+                blob_kind::codec_parameters, files);
         } else if (needs_training(commit_.codec)) {
             if (!commit_.segments.empty()) {
                 throw errors::bad_index_file(manifest_name(commit_.generation),
@@ -163,8 +162,8 @@ class snapshot {
         coder_ =
             std::make_shared<const document_coder>(commit_.codec, *engine_, codec_parameters());
     }
-    static live_segment open(const std::filesystem::path& folder, const segment_record& record,
-                             const snapshot* before) {
+    static live_segment open(io::file_system& files, const std::filesystem::path& folder,
+                             const segment_record& record, const snapshot* before) {
         live_segment made{record, nullptr, nullptr};
         if (before != nullptr) {
             for (const live_segment& each : before->segments_) {
@@ -178,10 +177,10 @@ class snapshot {
             }
         }
         if (made.file == nullptr) {
-            made.file = std::make_shared<const segment>(folder, record);
+            made.file = std::make_shared<const segment>(folder, record, files);
         }
         if (record.deletions.file != 0 && made.deleted == nullptr) {
-            made.deleted = std::make_shared<const deletions>(folder, record);
+            made.deleted = std::make_shared<const deletions>(folder, record, files);
         }
         if (record.deletions.tokens > made.file->tokens() ||
             record.deletions.rows > made.file->rows()) {
@@ -197,94 +196,6 @@ class snapshot {
     std::vector<live_segment> segments_;
     std::uint64_t documents_ = 0;
 };
-
-/// Generations of the manifests in a folder, newest first.
-[[nodiscard]] inline std::vector<std::uint64_t>
-generations_in(io::file_system& files, const std::filesystem::path& folder) {
-    std::vector<std::uint64_t> found;
-    for (const std::string& name : files.list(folder)) {
-        const auto number = detail::number_behind(name, "manifest-");
-        if (number && manifest_name(*number) == name) {
-            found.push_back(*number);
-        }
-    }
-    std::sort(found.begin(), found.end(), std::greater<>());
-    return found;
-}
-
-/// Reads the manifest of a generation. Throws as parse_manifest, and errc::io.
-[[nodiscard]] inline manifest read_manifest(const std::filesystem::path& folder,
-                                            std::uint64_t generation) {
-    const std::string name = manifest_name(generation);
-    const io::mapped_file file(folder / name);
-    return parse_manifest({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
-                          name);
-}
-
-/// A commit that could be opened.
-struct opened_commit {
-    std::shared_ptr<const snapshot> commit;
-    std::string recovered; ///< why a newer one could not be; empty: it is the newest
-};
-
-namespace detail {
-
-/// Opens one generation; nothing and the reason where it is damaged or gone.
-inline std::shared_ptr<const snapshot> try_open(const std::filesystem::path& folder,
-                                                const std::shared_ptr<const model>& engine,
-                                                std::uint64_t generation, const snapshot* before,
-                                                std::string& reason) {
-    try {
-        return mice::detail::in_default_float_mode([&] {
-            return std::make_shared<const snapshot>(folder, engine,
-                                                    read_manifest(folder, generation), before);
-        });
-    } catch (const error& e) {
-        // Another model or a newer format: an older commit would only hide that.
-        if (e.code() != errc::io && e.code() != errc::format) {
-            throw;
-        }
-        reason = e.what();
-        return nullptr;
-    }
-}
-
-} // namespace detail
-
-/// Opens the last commit of an index, or the one before where the last is damaged. Takes no lock: a
-/// writer that removes files in between makes this start again. Throws errc::io where there is no
-/// index, errc::format where neither commit is readable.
-[[nodiscard]] inline opened_commit open_newest(io::file_system& files,
-                                               const std::filesystem::path& folder,
-                                               const std::shared_ptr<const model>& engine,
-                                               const snapshot* before = nullptr) {
-    constexpr int attempts = 100;
-    std::vector<std::uint64_t> generations = generations_in(files, folder);
-    for (int attempt = 0;; ++attempt) {
-        if (generations.empty()) {
-            throw errors::no_index(folder.string());
-        }
-        std::string newest;
-        std::string second = "there is none";
-        opened_commit made{detail::try_open(folder, engine, generations.front(), before, newest),
-                           {}};
-        if (made.commit != nullptr) {
-            return made;
-        }
-        if (generations.size() > 1) {
-            made.commit = detail::try_open(folder, engine, generations[1], before, second);
-            made.recovered = "the last commit could not be opened: " + newest;
-        }
-        std::vector<std::uint64_t> now = generations_in(files, folder);
-        if (now == generations || attempt == attempts) {
-            if (made.commit == nullptr) {
-                throw errors::unreadable_index(folder.string(), newest, second);
-            }
-            return made;
-        }
-        generations = std::move(now);
-    }
-}
 
 } // namespace store
 MICE_NAMESPACE_END

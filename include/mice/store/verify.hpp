@@ -14,8 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include <mice/store/publish.hpp>
-#include <mice/store/snapshot.hpp>
+#include <mice/store/open_commit.hpp>
 #include <mice/store/stored_entry.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -27,33 +26,55 @@ class verifier {
     verifier(io::file_system& files, std::filesystem::path folder, const index_progress& progress)
         : files_(files), folder_(std::move(folder)), progress_(progress) {}
 
-    /// What is damaged; a writer that removes files in between makes this start again.
+    /// What is damaged; a writer that removes files in between makes this start again. Throws
+    /// errc::io for a file that cannot be opened now: that is no damage.
     [[nodiscard]] std::vector<index_finding> run() {
         constexpr int attempts = 100;
         for (int attempt = 0;; ++attempt) {
-            const std::vector<std::uint64_t> generations = generations_in(files_, folder_);
-            check(generations);
-            if (findings_.empty() || attempt == attempts ||
-                generations_in(files_, folder_) == generations) {
+            const manifest_list there = manifests_in(files_, folder_);
+            const auto changed = [&] {
+                return attempt < attempts && !(manifests_in(files_, folder_) == there);
+            };
+            try {
+                check(there);
+            } catch (const error& e) {
+                if (e.code() != errc::io || !changed()) {
+                    throw;
+                }
+                continue;
+            }
+            if (findings_.empty() || !changed()) {
                 return std::move(findings_);
             }
         }
     }
 
   private:
-    void check(const std::vector<std::uint64_t>& generations) {
+    void check(const manifest_list& there) {
+        const std::vector<std::uint64_t>& generations = there.generations;
         findings_.clear();
         seen_.clear();
         done_ = all_ = 0;
         if (generations.empty()) {
             findings_.push_back({manifest_name(1), "there is no manifest at all"});
         }
+        if (there.lacks_one()) {
+            findings_.push_back(
+                {manifest_name(generations.front()), errors::lone_commit(generations.front())});
+        }
+        for (const std::string& name : there.strays) {
+            findings_.push_back({name, "it has a number that no commit has"});
+        }
         std::vector<manifest> commits;
         // a killed writer may leave an older one behind, whose files it was removing
         constexpr std::size_t kept = 2;
-        for (std::size_t i = 0; i < std::min(kept, generations.size()); ++i) {
-            guard(manifest_name(generations[i]),
-                  [&] { commits.push_back(read_manifest(folder_, generations[i])); });
+        for (std::size_t i = 0; i < generations.size(); ++i) {
+            guard(manifest_name(generations[i]), [&] {
+                manifest read = read_manifest(files_, folder_, generations[i]);
+                if (i < kept) {
+                    commits.push_back(std::move(read));
+                }
+            });
         }
         for (const manifest& each : commits) {
             for (const segment_record& record : each.segments) {
@@ -73,7 +94,7 @@ class verifier {
             const std::string name = codec_name(commit.parameters.file);
             guard(name, [&] {
                 const blob_file checked(folder_, name, commit.parameters,
-                                        blob_kind::codec_parameters);
+                                        blob_kind::codec_parameters, files_);
             });
         }
         for (const segment_record& record : commit.segments) {
@@ -85,12 +106,12 @@ class verifier {
             }
             if (record.deletions.file != 0 && first_time(deletions_name(record.deletions.file))) {
                 guard(deletions_name(record.deletions.file),
-                      [&] { const deletions checked(folder_, record); });
+                      [&] { const deletions checked(folder_, record, files_); });
             }
         }
     }
     void check_segment(const segment_record& record, const std::string& name) {
-        const segment file(folder_, record);
+        const segment file(folder_, record, files_);
         file.verify(
             [&](std::string what) {
                 findings_.push_back({name, std::move(what)});
@@ -109,7 +130,15 @@ class verifier {
         try {
             check();
         } catch (const error& e) {
-            findings_.push_back({name, e.what()});
+            if (e.code() != errc::io) {
+                findings_.push_back({name, e.what()});
+                return;
+            }
+            const std::vector<std::string> names = files_.list(folder_);
+            if (std::find(names.begin(), names.end(), name) != names.end()) {
+                throw;
+            }
+            findings_.push_back({name, "it is missing"});
         }
     }
 

@@ -29,8 +29,10 @@ namespace store {
 /// changed since the last commit is lost. For one thread.
 class index_writer {
   public:
-    /// Takes the lock, goes on from the newest commit, and removes what killed writers left.
-    /// `access` must outlive this.
+    /// Takes the lock and goes on from the newest commit; no other will do. What killed writers
+    /// left is removed when the first file is written. `access` must outlive this. Throws as
+    /// open_newest, and errc::format or errc::unsupported for numbers of files that no writer
+    /// gives.
     index_writer(io::file_system& files, std::filesystem::path folder,
                  std::shared_ptr<const model> engine, const index_access& access,
                  const snapshot* open_before = nullptr)
@@ -90,8 +92,6 @@ class index_writer {
     index_merge merge(std::span<const std::shared_ptr<const snapshot>> others,
                       std::span<const std::filesystem::path> names, merge_conflict conflict,
                       const index_progress& progress);
-    /// Why the newest commit could not be opened when this went on from an older one.
-    [[nodiscard]] const std::string& recovered() const noexcept { return recovered_; }
 
   private:
     /// A segment of the last commit or one that was written since.
@@ -161,6 +161,8 @@ class index_writer {
 
     // ---- commits (writer_commit.hpp) ----
     void restart(const snapshot* open_before);
+    [[nodiscard]] std::uint64_t new_file();
+    void clean();
     void publish();
     std::string join_segments();
     void rewrite_all(const index_progress& progress);
@@ -183,11 +185,10 @@ class index_writer {
     std::unique_ptr<io::file_lock> lock_;
 
     std::shared_ptr<const snapshot> base_;
-    std::optional<manifest> before_; ///< the commit before the last, which is kept as well
-    std::uint64_t next_generation_ = 1;
+    older_commits older_;  ///< the one before the last is kept as well
+    bool cleaned_ = false; ///< what killed writers left is gone
     std::uint64_t next_file_ = 1;
     std::string failure_; ///< of the change after which a rollback is due
-    std::string recovered_;
 
     std::uint64_t changes_ = 0;
     blob_record parameters_; ///< of the codec, also before they are committed
@@ -323,7 +324,7 @@ inline void index_writer::append_waiting() {
         }
         if (builder_ == nullptr) {
             builder_ = std::make_unique<segment_builder>(
-                files_, folder_, next_file_++, base_->commit().words, base_->commit().form);
+                files_, folder_, new_file(), base_->commit().words, base_->commit().form);
             built_deletions_ = deletion_set();
         }
         const bool with_ids = needs_token_ids(engine_->config());
@@ -349,7 +350,7 @@ inline void index_writer::finish_segment() {
     }
     const segment_record record = builder_->finish();
     builder_.reset();
-    writer_segment made{{record, std::make_shared<const segment>(folder_, record), nullptr},
+    writer_segment made{{record, std::make_shared<const segment>(folder_, record, files_), nullptr},
                         std::nullopt};
     if (built_deletions_.documents() != 0) {
         made.changed = std::move(built_deletions_);

@@ -18,18 +18,20 @@ inline void index_writer::restart(const snapshot* open_before) {
     // A killed writer may have renamed its manifest and not got further: what is built on that
     // commit from here on must not be there without it.
     files_.sync_folder(folder_);
-    opened_commit opened = open_newest(files_, folder_, engine_, open_before);
-    base_ = std::move(opened.commit);
-    recovered_ = std::move(opened.recovered);
+    base_ = open_newest(files_, folder_, engine_, cut_manifest::refuse, open_before).commit;
     const manifest& newest = base_->commit();
-    before_ = commit_before(files_, folder_, newest.generation);
-    next_generation_ = generations_in(files_, folder_).front() + 1;
-    std::vector<const manifest*> kept{&newest};
-    if (before_) {
-        kept.push_back(&*before_);
+    if (const manifest_list there = manifests_in(files_, folder_); !there.strays.empty()) {
+        throw errors::stray_manifest(folder_.string(), there.strays.back());
     }
-    remove_unused(files_, folder_, kept);
+    older_ = commits_before(files_, folder_, newest);
     next_file_ = std::max(newest.next_file, highest_file(files_, folder_) + 1);
+    for (const std::uint64_t number : {newest.generation, next_file_}) {
+        if (number >= writer_limit) {
+            throw errors::index_numbers_used_up(folder_.string(), manifest_name(newest.generation),
+                                                number);
+        }
+    }
+    cleaned_ = false;
     parameters_ = newest.parameters;
     coder_ = base_->coder();
     for (const live_segment& each : base_->segments()) {
@@ -37,9 +39,25 @@ inline void index_writer::restart(const snapshot* open_before) {
     }
 }
 
+/// A number for a new file. Before the first one goes what killed writers left: not when a writer
+/// opens, which may change nothing in the end.
+inline std::uint64_t index_writer::new_file() {
+    clean();
+    return next_file_++;
+}
+
+inline void index_writer::clean() {
+    if (!cleaned_) {
+        cleaned_ = true;
+        remove_unused(files_, folder_, base_->commit(), older_);
+    }
+}
+
 inline void index_writer::publish() {
     manifest next = base_->commit();
-    next.generation = next_generation_;
+    ++next.generation;
+    check_next_generation(files_, folder_, next.generation);
+    clean();
     next.parameters = parameters_;
     next.segments.clear();
     for (writer_segment& each : segments_) {
@@ -47,24 +65,23 @@ inline void index_writer::publish() {
             continue;
         }
         if (each.changed) {
-            each.committed.record.deletions = each.changed->write(files_, folder_, next_file_++);
+            each.committed.record.deletions = each.changed->write(files_, folder_, new_file());
         }
         next.segments.push_back(each.committed.record);
     }
     next.next_file = next_file_;
     write_manifest(files_, folder_, next);
-    ++next_generation_;
-    auto opened = std::make_shared<const snapshot>(folder_, engine_, std::move(next), base_.get());
-    before_ = base_->commit();
+    auto opened =
+        std::make_shared<const snapshot>(files_, folder_, engine_, std::move(next), base_.get());
+    older_.read.insert(base_->commit().generation);
+    older_.before = base_->commit();
     base_ = std::move(opened);
-    recovered_.clear();
     segments_.clear();
     for (const live_segment& each : base_->segments()) {
         segments_.push_back({each, std::nullopt});
     }
     changes_ = 0;
-    const manifest* const kept[] = {&base_->commit(), &*before_};
-    remove_unused(files_, folder_, kept);
+    remove_unused(files_, folder_, base_->commit(), older_);
 }
 
 inline std::vector<segment_record> index_writer::records() const {
@@ -86,11 +103,11 @@ inline void index_writer::rewrite(const segment_run& run,
     }
     const std::optional<segment_record> record =
         segment_merger(parts, *coder_, base_->commit().words)
-            .write(files_, folder_, next_file_++, step);
+            .write(files_, folder_, new_file(), step);
     const auto first = segments_.begin() + static_cast<std::ptrdiff_t>(run.first);
     const auto last = segments_.begin() + static_cast<std::ptrdiff_t>(run.last);
     if (record) {
-        *first = {{*record, std::make_shared<const segment>(folder_, *record), nullptr},
+        *first = {{*record, std::make_shared<const segment>(folder_, *record, files_), nullptr},
                   std::nullopt};
     }
     segments_.erase(record ? first + 1 : first, last);
@@ -114,9 +131,10 @@ inline std::string index_writer::join_segments() {
 inline void index_writer::rewrite_all(const index_progress& progress) {
     const std::vector<segment_run> runs = compacting_runs(base_->commit().segments);
     if (runs.empty()) {
-        if (before_ && before_->files() != base_->commit().files()) {
+        if (older_.before && older_.before->files() != base_->commit().files()) {
             publish(); // a second commit of the same, so that the files of older ones can go
         }
+        clean();
         return;
     }
     std::uint64_t all = 0;
@@ -144,7 +162,7 @@ inline void index_writer::rewrite_all(const index_progress& progress) {
 
 inline void index_writer::adopt_codec(std::span<const std::byte> parameters) {
     coder_ = std::make_shared<const document_coder>(base_->commit().codec, *engine_, parameters);
-    const std::uint64_t number = next_file_++;
+    const std::uint64_t number = new_file();
     parameters_ = write_blob(files_, folder_ / codec_name(number), number,
                              blob_kind::codec_parameters, parameters);
 }
@@ -238,10 +256,10 @@ inline void index_writer::copy_documents(const snapshot& other, const std::files
         }
         const std::optional<segment_record> record =
             segment_merger(parts, *coder_, base_->commit().words)
-                .write(files_, folder_, next_file_++, step);
+                .write(files_, folder_, new_file(), step);
         if (record) {
             segments_.push_back(
-                {{*record, std::make_shared<const segment>(folder_, *record), nullptr},
+                {{*record, std::make_shared<const segment>(folder_, *record, files_), nullptr},
                  std::nullopt});
         }
     }
