@@ -33,6 +33,19 @@ first_manifest(const reranker& ranker, const index_options& options, text::word_
     return made;
 }
 
+/// What all files of a folder take. A file that goes meanwhile takes nothing.
+inline void measure_folder(io::file_system& files, const std::filesystem::path& folder,
+                           index_stats& into) {
+    for (const std::string& name : files.list(folder)) {
+        std::error_code gone;
+        if (std::filesystem::is_regular_file(folder / name, gone)) {
+            const std::uintmax_t bytes = std::filesystem::file_size(folder / name, gone);
+            into.disk_bytes += gone ? 0 : static_cast<std::uint64_t>(bytes);
+            ++into.disk_files;
+        }
+    }
+}
+
 } // namespace detail
 
 // ---- opening ----
@@ -373,6 +386,7 @@ inline index_stats index::stats() const {
     made.model = commit.model.name;
     made.fingerprint = commit.model.fingerprint;
     made.recovered = opened.recovered;
+    detail::measure_folder(state_->files(), state_->folder(), made);
     made.bytes.other = commit.parameters.bytes + store::to_text(commit).size();
     for (const store::live_segment& each : opened.commit->segments()) {
         using store::section;

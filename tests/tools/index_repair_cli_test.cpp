@@ -194,3 +194,19 @@ TEST_CASE("fault 31: commands name the file that has the number of no commit") {
         CHECK(lines_of(at.place.mice("index list W").out).size() == 7);
     }
 }
+
+TEST_CASE("fault 25: stats tell the bytes on disk beside those of the last commit") {
+    const damaged_place at;
+    REQUIRE(at.place.mice("index remove W d1 d2 d3 d4 e1").code == 0);
+    std::uint64_t bytes = 0;
+    for (const auto& [name, text] : at.files()) {
+        bytes += text.size();
+    }
+    const json got = json::parse(at.place.mice("index stats W --json").out);
+    CHECK(got["documents"] == 1);
+    CHECK(got["bytes_on_disk"] == bytes);
+    CHECK(got["files_on_disk"] == at.files().size());
+    CHECK(got["bytes"]["total"].get<std::uint64_t>() < bytes);
+    CHECK_THAT(at.place.mice("index stats W").out,
+               Contains("bytes on disk    " + std::to_string(bytes)));
+}

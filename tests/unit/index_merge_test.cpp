@@ -270,3 +270,39 @@ TEST_CASE("which segments are worth joining") {
     REQUIRE(mice::store::compacting_runs(std::vector{record_of(mib, 10)}).empty());
     REQUIRE(mice::store::compacting_runs(std::vector{record_of(mib, 10, 1)}).size() == 1);
 }
+
+TEST_CASE("fault 25: what an index takes on disk is told beside what its last commit takes") {
+    const fixtures::model_in_memory model;
+    const temporary_folder folder;
+    const auto path = folder.path() / "index";
+    mice::index index = mice::index::create(path, model.ranker);
+    for (std::uint64_t i = 0; i < 60; ++i) {
+        index.put(fixtures::id_of(i), fixtures::passage(i), std::string(1000, 'm'));
+    }
+    index.commit();
+    for (std::uint64_t i = 1; i < 60; ++i) {
+        index.erase(fixtures::id_of(i));
+    }
+    index.commit();
+    const auto measured = [&path] {
+        std::uint64_t sum = 0;
+        for (const auto& [name, bytes] : fixtures::files_in(path)) {
+            sum += bytes.size();
+        }
+        return sum;
+    };
+    const mice::index_stats removed = index.stats();
+    CHECK(removed.documents == 1);
+    CHECK(removed.bytes.total() < 20'000); // rewritten; the commit before keeps the old segment
+    CHECK(removed.disk_bytes > 60'000);
+    CHECK(removed.disk_bytes == measured());
+    CHECK(removed.disk_files == fixtures::files_in(path).size());
+    index.compact();
+    const mice::index_stats compacted = index.stats();
+    CHECK(compacted.bytes.total() < 20'000);
+    CHECK(compacted.disk_bytes < 20'000);
+    CHECK(compacted.disk_bytes == measured());
+    fixtures::write_file(path / "segment-500", std::string(12'345, 'x')); // of a killed writer
+    CHECK(index.stats().disk_bytes == compacted.disk_bytes + 12'345);
+    CHECK(index.stats().bytes.total() == compacted.bytes.total());
+}

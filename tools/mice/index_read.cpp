@@ -75,6 +75,8 @@ tools::ordered_json to_json(const index_stats& stats) {
               {"words", stats.bytes.words},
               {"other", stats.bytes.other},
               {"total", stats.bytes.total()}}},
+            {"bytes_on_disk", stats.disk_bytes},
+            {"files_on_disk", stats.disk_files},
             {"bytes_per_token", stats.bytes_per_token()},
             {"codec", stats.codec.name},
             {"pool", stats.codec.pool},
@@ -109,8 +111,10 @@ std::string stats_text(const index_stats& stats) {
     number("  texts", stats.bytes.texts);
     number("  words", stats.bytes.words);
     number("  other", stats.bytes.other);
+    number("bytes on disk", stats.disk_bytes);
     number("segments", stats.segments);
     number("files", stats.files);
+    number("files on disk", stats.disk_files);
     number("generation", stats.generation);
     line("codec", text_of(stats.codec));
     line("words", stats.older_words()                ? "kept, of the older form 1"

@@ -113,7 +113,11 @@ struct index_stats {
     std::uint64_t rows = 0;    ///< states stored, of the documents that are there
     std::uint64_t segments = 0;
     std::uint64_t files = 0; ///< that this commit uses
-    index_bytes bytes{};
+    index_bytes bytes{};     ///< of those files
+    /// Of everything in the folder: also the commit before, which is kept until two more commits or
+    /// compact(), what a killed writer left, and what repair() put aside.
+    std::uint64_t disk_bytes = 0;
+    std::uint64_t disk_files = 0;
     index_codec codec{};
     index_words words = index_words::keep;
     /// How texts were cut into words: 2, or 1 of mice before it knew scripts without spaces and
