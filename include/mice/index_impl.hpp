@@ -11,15 +11,14 @@
 #include <vector>
 
 #include <mice/index.hpp>
+#include <mice/index_folder.hpp>
 #include <mice/index_scoring.hpp>
 #include <mice/index_state.hpp>
+#include <mice/store/repair.hpp>
+#include <mice/store/verify.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace detail {
-
-[[nodiscard]] inline io::file_system& files_of(const index_access& access) {
-    return access.files == nullptr ? io::system_files() : *access.files;
-}
 
 [[nodiscard]] inline store::manifest
 first_manifest(const reranker& ranker, const index_options& options, text::word_form form) {
@@ -31,19 +30,6 @@ first_manifest(const reranker& ranker, const index_options& options, text::word_
     made.words = options.words;
     made.form = form;
     return made;
-}
-
-/// What all files of a folder take. A file that goes meanwhile takes nothing.
-inline void measure_folder(io::file_system& files, const std::filesystem::path& folder,
-                           index_stats& into) {
-    for (const std::string& name : files.list(folder)) {
-        std::error_code gone;
-        if (std::filesystem::is_regular_file(folder / name, gone)) {
-            const std::uintmax_t bytes = std::filesystem::file_size(folder / name, gone);
-            into.disk_bytes += gone ? 0 : static_cast<std::uint64_t>(bytes);
-            ++into.disk_files;
-        }
-    }
 }
 
 } // namespace detail
@@ -108,28 +94,24 @@ inline index index::open_or_create(const std::filesystem::path& folder, const re
 
 inline bool index::exists(const std::filesystem::path& folder, const index_access& access) {
     const detail::default_float_mode mode;
-    std::error_code code;
-    const std::filesystem::file_status status = std::filesystem::status(folder, code);
-    if (!std::filesystem::status_known(status)) { // that it is not there would be a guess
-        throw errors::cannot_open(folder.string(), code.message());
-    }
-    return std::filesystem::is_directory(status) &&
-           store::manifests_in(detail::files_of(access), folder) != store::manifest_list();
+    return detail::holds_index(folder, access);
 }
-
-// ---- repairing ----
-
 inline index_repair index::plan_repair(const std::filesystem::path& folder, const reranker& ranker,
                                        const index_access& access) {
+    const detail::default_float_mode mode;
+    ranker.shared_model()->check_fingerprint();
     return store::index_repairer(detail::files_of(access), folder, ranker.shared_model()).plan();
 }
 inline index_repair index::repair(const std::filesystem::path& folder, const reranker& ranker,
                                   const index_access& access) {
+    const detail::default_float_mode mode;
+    ranker.shared_model()->check_fingerprint();
     return store::index_repairer(detail::files_of(access), folder, ranker.shared_model()).run();
 }
 inline std::vector<index_finding> index::verify_folder(const std::filesystem::path& folder,
                                                        const index_progress& progress,
                                                        const index_access& access) {
+    const detail::default_float_mode mode;
     return store::verifier(detail::files_of(access), folder, progress).run();
 }
 
@@ -410,8 +392,7 @@ inline index_stats index::stats() const {
 
 inline std::vector<index_finding> index::verify(const index_progress& progress) const {
     const detail::default_float_mode mode;
-    std::vector<index_finding> found =
-        verify_folder(state_->folder(), progress, state_->access());
+    std::vector<index_finding> found = verify_folder(state_->folder(), progress, state_->access());
     return found.empty() ? store::contradictions(*state_->commit()) : found;
 }
 inline std::string index::recovered() const {

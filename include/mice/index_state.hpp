@@ -14,8 +14,6 @@
 #include <vector>
 
 #include <mice/reranker.hpp>
-#include <mice/store/repair.hpp>
-#include <mice/store/verify.hpp>
 #include <mice/store/writer.hpp>
 #include <mice/text/utf8.hpp>
 

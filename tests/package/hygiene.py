@@ -25,7 +25,7 @@ ROOMS = [
     [
         "pacing.hpp", "scoring.hpp", "reranker.hpp", "cross_encoder.hpp", "late_interaction.hpp",
         "index.hpp", "index_ranking.hpp", "index_source.hpp", "index_scoring.hpp",
-        "index_state.hpp", "index_impl.hpp",
+        "index_state.hpp", "index_impl.hpp", "index_folder.hpp",
     ],
     ["mice.hpp"],
 ]

@@ -32,11 +32,15 @@ reranker index_target::load() const {
     return load_model(model_path(model));
 }
 
-index index_target::open(const reranker& ranker, const index_access& access) const {
+void index_target::check_there() const {
     if (!index::exists(folder)) {
         throw error(errc::io, "there is no index in " + errors::quoted(folder) +
                                   "; make one with 'mice index create', or name another folder");
     }
+}
+
+index index_target::open(const reranker& ranker, const index_access& access) const {
+    check_there();
     index opened = index::open(folder, ranker, access);
     note_recovered(opened);
     return opened;

@@ -20,6 +20,8 @@ struct index_target {
     /// INDEX and --model.
     void add_to(CLI::App& app);
     [[nodiscard]] reranker load() const;
+    /// Throws errc::io where there is no index, readable or not; the message says how to make one.
+    void check_there() const;
     /// Opens the index, and notes what is to be known of it. Where there is none the message says
     /// how to make one.
     [[nodiscard]] index open(const reranker& ranker, const index_access& access = {}) const;

@@ -137,21 +137,36 @@ exit_code run_stats(const read_options& options) {
 
 // ---- verify ----
 
+/// The index, or the reason why it cannot be opened; an index that does not open is verified, too.
+std::optional<index> open_if_whole(const index_target& target, const reranker& ranker,
+                                   std::optional<error>& reason) {
+    try {
+        return target.open(ranker);
+    } catch (const error& problem) {
+        if (problem.code() != errc::format) {
+            throw;
+        }
+        reason = problem;
+        return std::nullopt;
+    }
+}
+
 exit_code run_verify(const read_options& options) {
     const reranker ranker = options.target.load();
-    if (!index::exists(options.target.folder)) {
-        throw errors::no_index(options.target.folder);
-    }
+    std::optional<error> reason;
+    const std::optional<index> all = open_if_whole(options.target, ranker, reason);
     tools::progress_bar bar("verifying (MiB)");
-    const std::vector<index_finding> findings = index::verify_folder(
-        options.target.folder, [&bar](std::uint64_t done, std::uint64_t whole) {
-            bar.update(done >> 20,
-                       whole == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(whole));
-        });
+    const index_progress progress = [&bar](std::uint64_t done, std::uint64_t whole) {
+        bar.update(done >> 20,
+                   whole == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(whole));
+    };
+    const std::vector<index_finding> findings =
+        all ? all->verify(progress) : index::verify_folder(options.target.folder, progress);
     bar.finish();
-    // A damaged index may not open at all.
-    const index_stats stats =
-        findings.empty() ? open_to_read(options.target, ranker).stats() : index_stats();
+    if (findings.empty() && reason) {
+        throw *reason; // nothing is damaged any more, or in another way
+    }
+    const index_stats stats = all ? all->stats() : index_stats();
     tools::output out;
     if (options.json) {
         tools::ordered_json list = tools::ordered_json::array();

@@ -78,9 +78,7 @@ std::string text_of(const index_repair& repair, bool done) {
 
 exit_code run_repair(const repair_options& options) {
     const reranker ranker = options.target.load();
-    if (!index::exists(options.target.folder)) {
-        throw errors::no_index(options.target.folder);
-    }
+    options.target.check_there();
     const index_repair repair = options.yes ? index::repair(options.target.folder, ranker)
                                             : index::plan_repair(options.target.folder, ranker);
     tools::output out;

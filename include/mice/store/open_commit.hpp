@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <mice/float_mode.hpp>
 #include <mice/index_errors.hpp>
 #include <mice/store/snapshot.hpp>
 
