@@ -9,12 +9,48 @@
 #include <mice/store/index_types.hpp>
 #include <mice/store/open_commit.hpp>
 
-// What an index does with its folder without opening it.
+// What is told of an index: whether there is one, what it holds, what its files take.
 MICE_NAMESPACE_BEGIN
 namespace detail {
 
 [[nodiscard]] inline io::file_system& files_of(const index_access& access) {
     return access.files == nullptr ? io::system_files() : *access.files;
+}
+
+/// What a commit holds, without what its folder takes.
+[[nodiscard]] inline index_stats stats_of(const store::opened_commit& opened) {
+    const store::manifest& commit = opened.commit->commit();
+    index_stats made;
+    made.generation = commit.generation;
+    made.documents = opened.commit->documents();
+    made.segments = commit.segments.size();
+    made.files = commit.files().size() + 1;
+    made.codec = commit.codec;
+    made.words = commit.words;
+    made.words_form =
+        commit.words == index_words::none ? 0 : static_cast<std::uint32_t>(commit.form);
+    made.model = commit.model.name;
+    made.fingerprint = commit.model.fingerprint;
+    made.recovered = opened.recovered;
+    made.bytes.other = commit.parameters.bytes + store::to_text(commit).size();
+    for (const store::live_segment& each : opened.commit->segments()) {
+        using store::section;
+        const store::segment& file = *each.file;
+        const store::deletions_record& deleted = each.record.deletions;
+        made.deleted += deleted.documents;
+        made.tokens += file.tokens() - deleted.tokens;
+        made.rows += file.rows() - deleted.rows;
+        made.all_tokens += file.tokens();
+        const index_bytes parts{file.bytes(section::codes),
+                                file.bytes(section::documents) + file.bytes(section::slots),
+                                file.bytes(section::texts), file.bytes(section::words), 0};
+        made.bytes.codes += parts.codes;
+        made.bytes.documents += parts.documents;
+        made.bytes.texts += parts.texts;
+        made.bytes.words += parts.words;
+        made.bytes.other += file.bytes() - parts.total() + deleted.bytes;
+    }
+    return made;
 }
 
 /// What all files of a folder take. A file that goes meanwhile takes nothing.

@@ -354,39 +354,9 @@ inline index_documents index::documents() const {
 }
 
 inline index_stats index::stats() const {
-    const store::opened_commit opened = state_->opened();
-    const store::manifest& commit = opened.commit->commit();
-    index_stats made;
-    made.generation = commit.generation;
-    made.documents = opened.commit->documents();
-    made.segments = commit.segments.size();
-    made.files = commit.files().size() + 1;
-    made.codec = commit.codec;
-    made.words = commit.words;
-    made.words_form =
-        commit.words == index_words::none ? 0 : static_cast<std::uint32_t>(commit.form);
-    made.model = commit.model.name;
-    made.fingerprint = commit.model.fingerprint;
-    made.recovered = opened.recovered;
+    const detail::default_float_mode mode;
+    index_stats made = detail::stats_of(state_->opened());
     detail::measure_folder(state_->files(), state_->folder(), made);
-    made.bytes.other = commit.parameters.bytes + store::to_text(commit).size();
-    for (const store::live_segment& each : opened.commit->segments()) {
-        using store::section;
-        const store::segment& file = *each.file;
-        const store::deletions_record& deleted = each.record.deletions;
-        made.deleted += deleted.documents;
-        made.tokens += file.tokens() - deleted.tokens;
-        made.rows += file.rows() - deleted.rows;
-        made.all_tokens += file.tokens();
-        const index_bytes parts{file.bytes(section::codes),
-                                file.bytes(section::documents) + file.bytes(section::slots),
-                                file.bytes(section::texts), file.bytes(section::words), 0};
-        made.bytes.codes += parts.codes;
-        made.bytes.documents += parts.documents;
-        made.bytes.texts += parts.texts;
-        made.bytes.words += parts.words;
-        made.bytes.other += file.bytes() - parts.total() + deleted.bytes;
-    }
     return made;
 }
 
