@@ -264,6 +264,18 @@ TEST_CASE("A tokenizer.json that is not of the sentencepiece model beside it is 
                    "another 'cls_token'"));
 }
 
+TEST_CASE("fault 15: a sentencepiece model that is named is read without another tokenizer") {
+    json other = converted();
+    other["model"] = {{"type", "WordPiece"}, {"vocab", {{"a", 0}}}};
+    model_folder folder(letters());
+    folder.write("tokenizer.json", other);
+    CHECK(contains(folder.problem(errc::tokenizer), "name the one to use with --tokenizer"));
+    const auto path = folder.path() / "sentencepiece.bpe.model";
+    const auto spec = std::get<sentencepiece_spec>(
+        mice::tools::read_tokenizer(path, {.rows = 100, .chosen = true}));
+    CHECK(spec.ids == piece_ids::plain);
+}
+
 TEST_CASE("Steps that a sentencepiece model does not take are refused by name") {
     const auto say = [](errc code, const json& config) {
         return model_folder(letters()).write("tokenizer_config.json", config).problem(code);
