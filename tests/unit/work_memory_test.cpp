@@ -29,7 +29,7 @@ std::vector<std::string> long_texts(std::size_t count) {
     return texts;
 }
 
-#if defined(__linux__)
+#if defined(__linux__) && !MICE_ADDRESS_SANITIZER
 /// Memory of this process that is really there, in bytes.
 std::size_t resident() {
     std::size_t pages = 0;
