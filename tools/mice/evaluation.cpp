@@ -46,8 +46,8 @@ collection read_collection(const std::string& folder, const std::string& split,
     result.queries = tools::read_queries(path / "queries.jsonl", policy, notes);
     result.corpus = tools::read_corpus(path / "corpus.jsonl", policy, notes);
     if (result.corpus.size() == 0) {
-        throw error(errc::format, errors::quoted((path / "corpus.jsonl").string()) +
-                                      " is empty: there is no document to rank");
+        throw error(errc::format, "the collection " + errors::quoted(folder) +
+                                      " is empty: its corpus.jsonl holds no document");
     }
     return result;
 }
