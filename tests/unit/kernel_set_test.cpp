@@ -79,7 +79,7 @@ TEST_CASE("the engine's kernels are the last of those that this processor can ru
     for (std::size_t i = 1; i < sets.size(); ++i) {
         CHECK(std::string(sets[i]->name) != sets[i - 1]->name);
         CHECK(sets[i]->panel_columns >= sets[i - 1]->panel_columns);
-        CHECK(sets[i]->fastest >= sets[i - 1]->fastest);
+        CHECK(sets.back()->fastest >= sets[i]->fastest);
     }
 }
 
@@ -231,7 +231,7 @@ TEST_CASE("every set's epilogues and normalisation") {
         for (std::size_t j = 0; j < n; ++j) {
             REQUIRE(row[j] == before[j] + 1.0F);
         }
-        set->layer_norm(row.data(), n, ones.data(), bias.data(), 1e-12F);
+        set->f32.layer_norm(row.data(), n, ones.data(), bias.data(), 1e-12F);
         double mean = 0;
         for (std::size_t j = 0; j < n; ++j) {
             mean += double{row[j]} - bias[j];

@@ -23,12 +23,12 @@ template <class Arch>
 
 /// Adds what matching ids are worth to the logits of a row, which are still to be multiplied by
 /// `scale`, and takes what the row does not see out of the softmax.
-template <class Arch>
+template <class Arch, rounding Steps>
 void mask_row(float* row, std::size_t tokens, std::size_t position, float match_logit, float scale,
               const attention_mask& mask) {
     constexpr float lowest = -std::numeric_limits<float>::infinity();
     if (mask.matches != nullptr) {
-        add_scaled<Arch>(mask.matches + position * tokens, match_logit / scale, row, tokens);
+        add_scaled<Arch, Steps>(mask.matches + position * tokens, match_logit / scale, row, tokens);
     }
     if (mask.window != 0) {
         const std::size_t column = mask.first_row_column + position;
@@ -65,6 +65,7 @@ template <template <class> class Product, class Arch = default_arch>
 template <template <class> class Product, class Arch = default_arch>
 void attend(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
             float scale, const attention_mask& mask, rows_out out, float* scratch) {
+    constexpr rounding rounds = Product<Arch>::rounds;
     const std::size_t stride = round_up(in.tokens, lanes<Arch>);
     const std::size_t block = detail::rows_at_once<Arch>(rows, stride);
     float* scores = scratch;
@@ -88,8 +89,9 @@ void attend(rows_in query, std::size_t rows, std::size_t period, const packed_at
             } else {
                 const float match =
                     mask.matches != nullptr ? mask.match_logits[(first + i) / period] : 0;
-                detail::mask_row<Arch>(row, in.tokens, position, match, scale, mask);
-                softmax<Arch>(row, in.tokens, scale, !is_first && mask.hide_first_column ? 1 : 0);
+                detail::mask_row<Arch, rounds>(row, in.tokens, position, match, scale, mask);
+                softmax<Arch, rounds>(row, in.tokens, scale,
+                                      !is_first && mask.hide_first_column ? 1 : 0);
             }
             if (in.value_scales != nullptr) {
                 multiply<Arch>(in.value_scales, row, in.tokens);

@@ -15,18 +15,21 @@ namespace kernels {
 /// Epilogue: the exact GELU, x/2 (1 + erf(x / sqrt 2)), as the BERT family uses it. Relative error
 /// below 2.5e-7, for x < 0 absolute error below 1e-6; exactly x above 5.6 and 0 below -5.6.
 struct gelu {
-    template <class Arch> MICE_ALWAYS_INLINE static vec<Arch> apply(vec<Arch> x) {
+    template <class Arch, rounding Steps = rounding::once>
+    MICE_ALWAYS_INLINE static vec<Arch> apply(vec<Arch> x) {
         // erf(z) = z P(z^2) / Q(z^2), a minimax fit on [-3.95, 3.95] that reaches 1 at the ends
         const vec<Arch> end(3.95F);
         const vec<Arch> one(1.0F);
         const vec<Arch> z = clamp(x * vec<Arch>(0.70710678118654752F), end);
         const vec<Arch> t = z * z;
-        const vec<Arch> p = polynomial<Arch>(t, 1.98399698e-6F, 2.84733920e-4F, 3.89613304e-3F,
-                                             5.31442576e-2F, 1.93866834e-1F, 1.12837911F);
-        const vec<Arch> q = polynomial<Arch>(t, 3.73961957e-5F, 1.18834805e-3F, 1.52342515e-2F,
-                                             1.15482710e-1F, 5.05142570e-1F, 1.0F);
-        const vec<Arch> half = vec<Arch>(0.5F) * x;
-        return multiply_add<Arch>(half, clamp(z * p / q, one), half);
+        const vec<Arch> p =
+            polynomial<Arch, Steps>(t, 1.98399698e-6F, 2.84733920e-4F, 3.89613304e-3F,
+                                    5.31442576e-2F, 1.93866834e-1F, 1.12837911F);
+        const vec<Arch> q =
+            polynomial<Arch, Steps>(t, 3.73961957e-5F, 1.18834805e-3F, 1.52342515e-2F,
+                                    1.15482710e-1F, 5.05142570e-1F, 1.0F);
+        const vec<Arch> half = detail::rounded_product<Arch, Steps>(vec<Arch>(0.5F) * x);
+        return multiply_add<Arch, Steps>(half, clamp(z * p / q, one), half);
     }
 
   private:
@@ -34,17 +37,18 @@ struct gelu {
         return xsimd::min(xsimd::max(x, Vec(0.0F) - most), most);
     }
     /// The coefficients of the highest power come first.
-    template <class Arch, class... Coefficients>
+    template <class Arch, rounding Steps, class... Coefficients>
     MICE_ALWAYS_INLINE static vec<Arch> polynomial(vec<Arch> t, float first, Coefficients... next) {
         vec<Arch> sum(first);
-        ((sum = multiply_add<Arch>(sum, t, vec<Arch>(next))), ...);
+        ((sum = multiply_add<Arch, Steps>(sum, t, vec<Arch>(next))), ...);
         return sum;
     }
 };
 
 /// Epilogue: tanh, for the pooler. Relative error below 2e-7.
 struct tanh {
-    template <class Arch> MICE_ALWAYS_INLINE static vec<Arch> apply(vec<Arch> x) {
+    template <class Arch, rounding = rounding::once>
+    MICE_ALWAYS_INLINE static vec<Arch> apply(vec<Arch> x) {
         return xsimd::tanh(x);
     }
 };
@@ -74,16 +78,18 @@ template <class Arch = default_arch> void multiply(const float* x, float* y, std
 }
 
 /// x[n] = gelu(x[n]) * gate[n]
-template <class Arch = default_arch> void gated_gelu(float* x, const float* gate, std::size_t n) {
+template <class Arch = default_arch, rounding Steps = rounding::once>
+void gated_gelu(float* x, const float* gate, std::size_t n) {
     std::size_t i = 0;
     for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
-        (gelu::apply<Arch>(vec<Arch>::load_unaligned(x + i)) * vec<Arch>::load_unaligned(gate + i))
+        (gelu::apply<Arch, Steps>(vec<Arch>::load_unaligned(x + i)) *
+         vec<Arch>::load_unaligned(gate + i))
             .store_unaligned(x + i);
     }
     if (i < n) {
         alignas(64) float rest[lanes<Arch>] = {};
         detail::copy(x + i, n - i, rest);
-        gelu::apply<Arch>(vec<Arch>::load_aligned(rest)).store_aligned(rest);
+        gelu::apply<Arch, Steps>(vec<Arch>::load_aligned(rest)).store_aligned(rest);
         for (std::size_t j = 0; i < n; ++i, ++j) {
             x[i] = rest[j] * gate[i];
         }
@@ -91,38 +97,46 @@ template <class Arch = default_arch> void gated_gelu(float* x, const float* gate
 }
 
 /// y[n] += factor * x[n]
-template <class Arch = default_arch>
+template <class Arch = default_arch, rounding Steps = rounding::once>
 void add_scaled(const float* x, float factor, float* y, std::size_t n) {
     std::size_t i = 0;
     for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
-        multiply_add<Arch>(vec<Arch>::load_unaligned(x + i), vec<Arch>(factor),
-                           vec<Arch>::load_unaligned(y + i))
+        multiply_add<Arch, Steps>(vec<Arch>::load_unaligned(x + i), vec<Arch>(factor),
+                                  vec<Arch>::load_unaligned(y + i))
             .store_unaligned(y + i);
     }
     for (; i < n; ++i) {
-        y[i] += factor * x[i];
+        y[i] = detail::multiply_add_one<Steps>(x[i], factor, y[i]);
     }
 }
 
 /// Turns the pairs (x[i], x[half + i]), i < half, of each of the heads of x[heads, 2 half] by the
 /// angles whose cosine[half] and sine[half] are given: rotary position embedding (RoPE).
-template <class Arch = default_arch>
+template <class Arch = default_arch, rounding Steps = rounding::once>
 void rotate(float* x, std::size_t heads, std::size_t half, const float* cosine, const float* sine) {
     for (std::size_t head = 0; head < heads; ++head, x += 2 * half) {
         float* other = x + half;
+        // What is left behind whole registers of the widest set is computed one by one by every
+        // set.
+        const std::size_t whole = half / sums_apart * sums_apart;
         std::size_t i = 0;
-        for (; i + lanes<Arch> <= half; i += lanes<Arch>) {
+        for (; i + lanes<Arch> <= whole; i += lanes<Arch>) {
             const vec<Arch> a = vec<Arch>::load_unaligned(x + i);
             const vec<Arch> b = vec<Arch>::load_unaligned(other + i);
             const vec<Arch> c = vec<Arch>::load_unaligned(cosine + i);
             const vec<Arch> s = vec<Arch>::load_unaligned(sine + i);
-            (a * c - b * s).store_unaligned(x + i);
-            (b * c + a * s).store_unaligned(other + i);
+            const vec<Arch> a_c = detail::rounded_product<Arch, Steps>(a * c);
+            const vec<Arch> a_s = detail::rounded_product<Arch, Steps>(a * s);
+            multiply_add<Arch, Steps>(-b, s, a_c).store_unaligned(x + i);
+            multiply_add<Arch, Steps>(b, c, a_s).store_unaligned(other + i);
         }
         for (; i < half; ++i) {
             const float a = x[i];
-            x[i] = a * cosine[i] - other[i] * sine[i];
-            other[i] = other[i] * cosine[i] + a * sine[i];
+            const float b = other[i];
+            const float b_s = detail::as_rounded(b * sine[i]);
+            const float a_s = detail::as_rounded(a * sine[i]);
+            x[i] = detail::multiply_add_one<Steps>(a, cosine[i], -b_s);
+            other[i] = detail::multiply_add_one<Steps>(b, cosine[i], a_s);
         }
     }
 }
@@ -176,66 +190,75 @@ template <class Arch = default_arch>
 
 namespace detail {
 
-template <class Arch> float squared_distance(const float* x, float mean, std::size_t n) {
-    vec<Arch> sum(0.0F);
+template <class Arch, rounding Steps>
+float squared_distance(const float* x, float mean, std::size_t n) {
+    partial_sums<Arch> sums = no_sums<Arch>();
     std::size_t i = 0;
-    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
-        const vec<Arch> difference = vec<Arch>::load_unaligned(x + i) - vec<Arch>(mean);
-        sum = multiply_add<Arch>(difference, difference, sum);
+    for (; i + lanes<Arch> * sums.size() <= n; i += lanes<Arch> * sums.size()) {
+        unroll<sum_registers<Arch>>([&](auto j) MICE_INLINE_LAMBDA {
+            const vec<Arch> difference =
+                vec<Arch>::load_unaligned(x + i + j * lanes<Arch>) - vec<Arch>(mean);
+            sums[j] = multiply_add<Arch, Steps>(difference, difference, sums[j]);
+        });
     }
-    float total = sum_of<Arch>(sum);
+    float total = total_of<Arch>(sums);
     for (; i < n; ++i) {
-        total += (x[i] - mean) * (x[i] - mean);
+        total = multiply_add_one<Steps>(x[i] - mean, x[i] - mean, total);
     }
     return total;
 }
 
 template <class Arch> float sum(const float* x, std::size_t n) {
-    vec<Arch> total(0.0F);
+    partial_sums<Arch> sums = no_sums<Arch>();
     std::size_t i = 0;
-    for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
-        total += vec<Arch>::load_unaligned(x + i);
+    for (; i + lanes<Arch> * sums.size() <= n; i += lanes<Arch> * sums.size()) {
+        unroll<sum_registers<Arch>>([&](auto j) MICE_INLINE_LAMBDA {
+            sums[j] += vec<Arch>::load_unaligned(x + i + j * lanes<Arch>);
+        });
     }
-    float result = sum_of<Arch>(total);
+    float total = total_of<Arch>(sums);
     for (; i < n; ++i) {
-        result += x[i];
+        total += x[i];
     }
-    return result;
+    return total;
 }
 
 } // namespace detail
 
 /// x[n] = (x - mean) / sqrt(variance + epsilon) * weight[n] + bias[n], mean and variance of x
 /// itself.
-template <class Arch = default_arch>
+template <class Arch = default_arch, rounding Steps = rounding::once>
 void layer_norm(float* x, std::size_t n, const float* weight, const float* bias, float epsilon) {
     const float mean = detail::sum<Arch>(x, n) / static_cast<float>(n);
-    const float variance = detail::squared_distance<Arch>(x, mean, n) / static_cast<float>(n);
+    const float variance =
+        detail::squared_distance<Arch, Steps>(x, mean, n) / static_cast<float>(n);
     const float inverse = 1.0F / std::sqrt(variance + epsilon);
     std::size_t i = 0;
     for (; i + lanes<Arch> <= n; i += lanes<Arch>) {
         const vec<Arch> centred = vec<Arch>::load_unaligned(x + i) - vec<Arch>(mean);
-        const vec<Arch> y =
-            multiply_add<Arch>(centred * vec<Arch>(inverse), vec<Arch>::load_unaligned(weight + i),
-                               vec<Arch>::load_unaligned(bias + i));
+        const vec<Arch> y = multiply_add<Arch, Steps>(centred * vec<Arch>(inverse),
+                                                      vec<Arch>::load_unaligned(weight + i),
+                                                      vec<Arch>::load_unaligned(bias + i));
         y.store_unaligned(x + i);
     }
     for (; i < n; ++i) {
-        x[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
+        x[i] = detail::multiply_add_one<Steps>((x[i] - mean) * inverse, weight[i], bias[i]);
     }
 }
 
 /// e^x for x <= 0, 0 for x < -87 (-infinity too), NaN for NaN. Relative error below 2e-7.
-template <class Arch> MICE_ALWAYS_INLINE vec<Arch> exp_of_negative(vec<Arch> x) {
+template <class Arch, rounding Steps = rounding::once>
+MICE_ALWAYS_INLINE vec<Arch> exp_of_negative(vec<Arch> x) {
+    x = detail::rounded_product<Arch, Steps>(x);
     // x = n ln 2 + r with |r| <= ln(2) / 2; e^r is a minimax polynomial; n goes into the exponent.
     const vec<Arch> magic(0x1.8p23F);
-    const vec<Arch> shifted = multiply_add<Arch>(x, vec<Arch>(1.44269504F), magic);
+    const vec<Arch> shifted = multiply_add<Arch, Steps>(x, vec<Arch>(1.44269504F), magic);
     const vec<Arch> n = shifted - magic;
-    vec<Arch> r = multiply_add<Arch>(n, vec<Arch>(-0x1.62e4p-1F), x);
-    r = multiply_add<Arch>(n, vec<Arch>(-1.42860677e-6F), r);
+    vec<Arch> r = multiply_add<Arch, Steps>(n, vec<Arch>(-0x1.62e4p-1F), x);
+    r = multiply_add<Arch, Steps>(n, vec<Arch>(-1.42860677e-6F), r);
     vec<Arch> power(8.31252523e-3F);
     for (const float coefficient : {4.18901145e-2F, 0.166671142F, 0.499992311F, 1.0F, 1.0F}) {
-        power = multiply_add<Arch>(power, r, vec<Arch>(coefficient));
+        power = multiply_add<Arch, Steps>(power, r, vec<Arch>(coefficient));
     }
     const vec<Arch> least(-87.0F);
     return xsimd::select(x >= least, add_to_exponent<Arch>(power, shifted),
@@ -244,7 +267,7 @@ template <class Arch> MICE_ALWAYS_INLINE vec<Arch> exp_of_negative(vec<Arch> x) 
 
 /// Softmax of scale * x[n] in place, from column `first` on; the columns before it become 0. The
 /// memory of x reaches to a multiple of the lanes. first < n; scale > 0.
-template <class Arch = default_arch>
+template <class Arch = default_arch, rounding Steps = rounding::once>
 void softmax(float* x, std::size_t n, float scale, std::size_t first = 0) {
     constexpr float lowest = -std::numeric_limits<float>::infinity();
     const std::size_t padded = round_up(n, lanes<Arch>);
@@ -259,14 +282,22 @@ void softmax(float* x, std::size_t n, float scale, std::size_t first = 0) {
         largest = xsimd::max(largest, vec<Arch>::load_unaligned(x + i));
     }
     const vec<Arch> offset(max_of(largest));
-    vec<Arch> sum(0.0F);
-    for (std::size_t i = 0; i < padded; i += lanes<Arch>) {
-        const vec<Arch> power =
-            exp_of_negative<Arch>((vec<Arch>::load_unaligned(x + i) - offset) * vec<Arch>(scale));
+    partial_sums<Arch> sums = no_sums<Arch>();
+    const auto step = [&](std::size_t i, vec<Arch>& sum) MICE_INLINE_LAMBDA {
+        const vec<Arch> power = exp_of_negative<Arch, Steps>(
+            (vec<Arch>::load_unaligned(x + i) - offset) * vec<Arch>(scale));
         power.store_unaligned(x + i);
         sum += power;
+    };
+    std::size_t done = 0;
+    for (; done + lanes<Arch> * sums.size() <= padded; done += lanes<Arch> * sums.size()) {
+        unroll<sum_registers<Arch>>(
+            [&](auto j) MICE_INLINE_LAMBDA { step(done + j * lanes<Arch>, sums[j]); });
     }
-    const vec<Arch> inverse(1.0F / sum_of<Arch>(sum));
+    for (std::size_t j = 0; done < padded; done += lanes<Arch>, ++j) {
+        step(done, sums[j]);
+    }
+    const vec<Arch> inverse(1.0F / total_of<Arch>(sums));
     for (std::size_t i = 0; i < padded; i += lanes<Arch>) {
         (vec<Arch>::load_unaligned(x + i) * inverse).store_unaligned(x + i);
     }

@@ -102,13 +102,13 @@ template <class Arch> using tile_targets = std::array<float*, tile_rows<Arch>>;
 
 /// Applies an epilogue to the panel_columns values of each row. Never inlined: one compiled body
 /// for every tile is what makes an element's bits independent of the tile that computed it.
-template <class Arch, class Epilogue>
+template <class Arch, class Epilogue, rounding Steps>
 MICE_NOINLINE void finish(const tile_targets<Arch>& targets, std::size_t rows) {
     for (std::size_t row = 0; row < rows; ++row) {
         float* x = targets[row];
-        const vec<Arch> left = Epilogue::template apply<Arch>(vec<Arch>::load_unaligned(x));
+        const vec<Arch> left = Epilogue::template apply<Arch, Steps>(vec<Arch>::load_unaligned(x));
         const vec<Arch> right =
-            Epilogue::template apply<Arch>(vec<Arch>::load_unaligned(x + lanes<Arch>));
+            Epilogue::template apply<Arch, Steps>(vec<Arch>::load_unaligned(x + lanes<Arch>));
         left.store_unaligned(x);
         right.store_unaligned(x + lanes<Arch>);
     }
@@ -211,7 +211,7 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
         }
         tile_of<Product, Arch>(rows, tiles, b, words, bias_of_panel, targets);
         if constexpr (!std::is_same_v<Epilogue, keep>) {
-            finish<Arch, Epilogue>(targets, rows);
+            finish<Arch, Epilogue, Product::rounds>(targets, rows);
         }
         for (std::size_t i = 0; i < rows && columns < width; ++i) {
             detail::copy(staged + i * width, columns, c.row(row + i) + column);

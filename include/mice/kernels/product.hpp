@@ -42,7 +42,8 @@ struct no_scale {
 
 /// Float values, float sums.
 template <class Arch> struct f32_product {
-    static constexpr std::size_t values = 1;       ///< in a word
+    static constexpr rounding rounds = rounding::once; ///< of all that is computed between products
+    static constexpr std::size_t values = 1;           ///< in a word
     static constexpr std::size_t row_extras = 0;   ///< further words of a row of the left operand
     static constexpr std::size_t panel_extras = 0; ///< further words of a column of the right one
     /// What the words of a column are xored with when they are packed.
@@ -76,13 +77,16 @@ template <class Arch> struct f32_product {
     }
 };
 
-/// Values rounded to bfloat16, float sums. Two products are added to a sum at a time, on processors
-/// with instructions for it in another order than on those without: their last bits differ.
+/// Values rounded to bfloat16, float sums. Two products are added to a sum at a time, the second
+/// one first, as the processors with instructions for it do. Products are exact, so that it is all
+/// the same whether they are fused with the sum. (Those instructions take numbers below 2^-126 for
+/// 0, which shows only in sums that are as small.)
 template <class Arch> struct bf16_product {
     static constexpr std::size_t values = 2;
     static constexpr std::size_t row_extras = 0;
     static constexpr std::size_t panel_extras = 0;
     static constexpr std::uint32_t column_offset = 0;
+    static constexpr rounding rounds = rounding::twice;
     using sums = vec<Arch>;
     using scale = no_scale;
 
@@ -138,8 +142,8 @@ template <class Arch> struct bf16_product {
         }
 #endif
         const vec<Arch> second(std::bit_cast<float>(0xffff0000U));
-        sum = multiply_add<Arch>(shift_up_16<Arch>(a), shift_up_16<Arch>(b), sum);
-        return multiply_add<Arch>(a & second, b & second, sum);
+        sum = multiply_add<Arch>(a & second, b & second, sum);
+        return multiply_add<Arch>(shift_up_16<Arch>(a), shift_up_16<Arch>(b), sum);
     }
     MICE_ALWAYS_INLINE static vec<Arch> result(sums sum, const float*, const float*,
                                                vec<Arch> bias) {
@@ -160,6 +164,7 @@ template <class Arch> struct int8_product {
     static constexpr std::size_t values = 4;
     static constexpr std::size_t row_extras = 2;   // the scale, and where its sums start
     static constexpr std::size_t panel_extras = 1; // the scale
+    static constexpr rounding rounds = rounding::twice;
     using sums = ints<Arch>;
     static constexpr std::uint32_t column_offset = int8_dot_wants_offset<Arch> ? 0x80808080U : 0;
 
@@ -250,7 +255,7 @@ template <class Arch> struct int8_product {
     MICE_ALWAYS_INLINE static vec<Arch> result(sums sum, const float* extras,
                                                const float* column_scales, vec<Arch> bias) {
         const vec<Arch> scales = vec<Arch>(extras[0]) * vec<Arch>::load_aligned(column_scales);
-        return multiply_add<Arch>(to_floats<Arch>(sum), scales, bias);
+        return multiply_add<Arch, rounds>(to_floats<Arch>(sum), scales, bias);
     }
 
   private:

@@ -73,7 +73,7 @@ struct head_codes {
     std::size_t head_dim;
 };
 
-/// The kernels of one product; gemm.hpp and attention.hpp describe them.
+/// The kernels of one product; gemm.hpp, attention.hpp and elementwise.hpp describe them.
 struct product_set {
     std::size_t (*packed_floats)(std::size_t k, std::size_t n);
     void (*pack)(const float* source, std::size_t stride, std::size_t k, std::size_t n,
@@ -88,6 +88,12 @@ struct product_set {
     std::size_t (*attention_scratch)(std::size_t rows, const packed_attention& in);
     void (*attend)(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
                    float scale, const attention_mask& mask, rows_out out, float* scratch);
+    // what is computed between products, which rounds as they do
+    void (*gated_gelu)(float* x, const float* gate, std::size_t n);
+    void (*rotate)(float* x, std::size_t heads, std::size_t half, const float* cosine,
+                   const float* sine);
+    void (*layer_norm)(float* x, std::size_t n, const float* weight, const float* bias,
+                       float epsilon);
 };
 
 /// The kernels of one instruction set; pack_bytes.hpp and elementwise.hpp describe them. Packed
@@ -102,13 +108,8 @@ struct kernel_set {
     void (*pack_key_codes)(const head_codes& keys, const float* steps, float* packed);
     void (*pack_value_codes)(const head_codes& values, float* packed);
     void (*add)(const float* x, float* y, std::size_t n);
-    void (*gated_gelu)(float* x, const float* gate, std::size_t n);
     void (*column_maxima)(const float* x, std::size_t stride, std::size_t m, std::size_t n,
                           float* maxima);
-    void (*rotate)(float* x, std::size_t heads, std::size_t half, const float* cosine,
-                   const float* sine);
-    void (*layer_norm)(float* x, std::size_t n, const float* weight, const float* bias,
-                       float epsilon);
 
     [[nodiscard]] MICE_ALWAYS_INLINE const product_set& operator[](product_kind kind) const {
         return kind == product_kind::f32 ? f32 : kind == product_kind::bf16 ? bf16 : int8;

@@ -34,7 +34,10 @@ template <template <class> class Product, class Arch> constexpr product_set prod
             .gemm_scratch = gemm_scratch<Product, Arch>,
             .gemm = gemm_with<Product, Arch>,
             .attention_scratch = attention_scratch<Product, Arch>,
-            .attend = attend<Product, Arch>};
+            .attend = attend<Product, Arch>,
+            .gated_gelu = gated_gelu<Arch, Product<Arch>::rounds>,
+            .rotate = rotate<Arch, Product<Arch>::rounds>,
+            .layer_norm = layer_norm<Arch, Product<Arch>::rounds>};
 }
 
 template <class Arch> constexpr product_kind fastest_of() {
@@ -61,10 +64,7 @@ template <class Arch = default_arch> [[nodiscard]] constexpr kernel_set set_of()
             .pack_key_codes = pack_key_codes<Arch>,
             .pack_value_codes = pack_value_codes<Arch>,
             .add = add<Arch>,
-            .gated_gelu = gated_gelu<Arch>,
-            .column_maxima = column_maxima<Arch>,
-            .rotate = rotate<Arch>,
-            .layer_norm = layer_norm<Arch>};
+            .column_maxima = column_maxima<Arch>};
 }
 
 } // namespace kernels

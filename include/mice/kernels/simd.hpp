@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,11 @@
 #endif
 
 #include <mice/config.hpp>
+
+#if defined(XSIMD_NO_SUPPORTED_ARCHITECTURE)
+#error "mice: this xsimd knows no SIMD instructions of the processor that the compiler's flags \
+describe. Allow some (x86: -msse2, 32-bit ARM: -mfpu=neon), take a newer xsimd, or link mice::dispatch"
+#endif
 
 // The only header that includes xsimd: what changed its name between 8 and later versions is
 // settled here.
@@ -142,10 +148,53 @@ template <class Arch> MICE_ALWAYS_INLINE vec<Arch> in_all_lanes(float value) {
 #endif
 }
 
-/// a * b + c, one rounding where the instruction set has it. xsimd 8 knows no such operation for
-/// AVX-512 and leaves it to the compiler whether to fuse: gcc does, clang does not.
-template <class Arch>
+/// How a * b + c rounds: once, where the instruction set can, which is faster; or product and sum
+/// each, which gives the same bits on every processor.
+enum class rounding { once, twice };
+
+namespace detail {
+
+/// x, of which the compiler does not know that it is a product, which it would else fuse with a sum
+/// where it may (gcc does so between intrinsics, too).
+template <class Register> MICE_ALWAYS_INLINE Register as_rounded(Register x) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+    asm("" : "+v"(x));
+#elif defined(__GNUC__) && defined(__FMA__)
+    asm("" : "+x"(x));
+#elif defined(__GNUC__) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
+    asm("" : "+w"(x));
+#endif
+    return x;
+}
+
+/// a * b + c of one float, as multiply_add.
+template <rounding How> MICE_ALWAYS_INLINE float multiply_add_one(float a, float b, float c) {
+#if defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
+    if constexpr (How == rounding::once) {
+        return __builtin_fmaf(a, b, c);
+    }
+#endif
+    return as_rounded(a * b) + c;
+}
+
+/// A product that is added to others.
+template <class Arch, rounding How> MICE_ALWAYS_INLINE vec<Arch> rounded_product(vec<Arch> x) {
+    if constexpr (How == rounding::twice) {
+        return vec<Arch>(as_rounded(static_cast<typename vec<Arch>::register_type>(x)));
+    }
+    return x;
+}
+
+} // namespace detail
+
+/// a * b + c, with rounding::twice for a c that is no product by itself, or a rounded one. Which of
+/// them is fused is never left to the compiler: gcc and clang differ, and xsimd 8 knows no such
+/// operation for AVX-512.
+template <class Arch, rounding How = rounding::once>
 MICE_ALWAYS_INLINE vec<Arch> multiply_add(vec<Arch> a, vec<Arch> b, vec<Arch> c) {
+    if constexpr (How == rounding::twice) {
+        return detail::rounded_product<Arch, How>(a * b) + c;
+    }
 #if MICE_INSTRUMENTED && defined(__SSE2__)
     vec<Arch> sum;
     sum.data = detail::fused(a.data, b.data, c.data);
@@ -189,12 +238,60 @@ template <class Arch> MICE_ALWAYS_INLINE vec<Arch> add_to_exponent(vec<Arch> x, 
                                    (detail::as_integers<Arch>(shifted) << 23));
 }
 
-/// Sum of the lanes.
-template <class Arch> MICE_ALWAYS_INLINE float sum_of(vec<Arch> value) {
-#if XSIMD_VERSION_MAJOR >= 9
-    return xsimd::reduce_add(value);
+/// Sums that are computed side by side: as many as the widest register has lanes, in one register
+/// or in several narrower ones, so that a sum has the same order on every instruction set.
+inline constexpr std::size_t sums_apart = 16;
+
+/// Registers of those sums.
+template <class Arch>
+inline constexpr std::size_t sum_registers = detail::larger(1, sums_apart / lanes<Arch>);
+template <class Arch> using partial_sums = std::array<vec<Arch>, sum_registers<Arch>>;
+
+template <class Arch> MICE_ALWAYS_INLINE partial_sums<Arch> no_sums() {
+    partial_sums<Arch> sums;
+    for (std::size_t i = 0; i < sum_registers<Arch>; ++i) {
+        sums[i] = vec<Arch>(0.0F);
+    }
+    return sums;
+}
+
+/// The partial sums added up, those furthest apart first.
+template <class Arch> MICE_ALWAYS_INLINE float total_of(const partial_sums<Arch>& sums) {
+#if defined(__SSE2__)
+    __m128 quarter;
+    if constexpr (lanes<Arch> == 4) {
+        quarter = (sums[0] + sums[2]) + (sums[1] + sums[3]);
+    }
+#if defined(__AVX__)
+    if constexpr (lanes<Arch> >= 8) {
+        __m256 half;
+        if constexpr (lanes<Arch> == 8) {
+            half = sums[0] + sums[1];
+        }
+#if defined(__AVX512F__)
+        if constexpr (lanes<Arch> == 16) {
+            const __m512d all = _mm512_castps_pd(sums[0]);
+            half = _mm256_add_ps(_mm512_castps512_ps256(sums[0]),
+                                 _mm256_castpd_ps(_mm512_extractf64x4_pd(all, 1)));
+        }
+#endif
+        quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    }
+#endif
+    const __m128 pairs = _mm_add_ps(quarter, _mm_shuffle_ps(quarter, quarter, 0xf5));
+    return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehl_ps(pairs, pairs)));
 #else
-    return xsimd::hadd(value);
+    constexpr std::size_t size = lanes<Arch> * sum_registers<Arch>;
+    alignas(64) float lane[size];
+    for (std::size_t i = 0; i < sum_registers<Arch>; ++i) {
+        sums[i].store_aligned(lane + i * lanes<Arch>);
+    }
+    for (std::size_t half = size / 2; half > 2; half /= 2) {
+        for (std::size_t i = 0; i < half; ++i) {
+            lane[i] += lane[i + half];
+        }
+    }
+    return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 #endif
 }
 

@@ -15,7 +15,8 @@ class feed_forward {
   public:
     feed_forward(const weights& source, const std::string& layer, const model_config& config)
         : residual_(source, layer + (config.is_modernbert() ? ".mlp_norm" : ".output.LayerNorm"),
-                    config) {
+                    config),
+          product_(source.activation_product()) {
         if (config.is_modernbert()) {
             up_ = linear(source, {{layer + ".mlp.Wi"}, false});
             down_ = linear(source, {{layer + ".mlp.Wo"}, false});
@@ -34,7 +35,8 @@ class feed_forward {
         up_.apply(start, m, inner, space,
                   gated ? kernels::epilogue::keep : kernels::epilogue::gelu);
         for (std::size_t i = 0; gated && i < m; ++i) {
-            kernels::active().gated_gelu(inner.row(i), inner.row(i) + down_.in(), down_.in());
+            kernels::active()[product_].gated_gelu(inner.row(i), inner.row(i) + down_.in(),
+                                                   down_.in());
         }
         const rows_out projected{space.projected.reserve(m * down_.out()), down_.out()};
         down_.apply(inner, m, projected, space);
@@ -47,6 +49,7 @@ class feed_forward {
     linear up_; // [intermediate, hidden], or twice as many rows where they are gated
     linear down_;
     residual residual_;
+    kernels::product_kind product_; // that GeGLU stands between
 };
 
 } // namespace nn

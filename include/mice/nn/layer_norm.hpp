@@ -20,35 +20,40 @@ class layer_norm {
         : weight_(source[name + ".weight"].floats()),
           bias_(config.is_modernbert() ? std::vector<float>(weight_.size())
                                        : source[name + ".bias"].floats()),
-          epsilon_(static_cast<float>(config.layer_norm_eps)) {}
-    /// (x - mean) / sqrt(variance + epsilon) alone.
-    layer_norm(std::size_t width, double epsilon)
-        : weight_(width, 1.0F), bias_(width), epsilon_(static_cast<float>(epsilon)) {}
+          epsilon_(static_cast<float>(config.layer_norm_eps)),
+          product_(source.activation_product()) {}
+    /// (x - mean) / sqrt(variance + epsilon) alone, between such products.
+    layer_norm(std::size_t width, double epsilon, kernels::product_kind product)
+        : weight_(width, 1.0F), bias_(width), epsilon_(static_cast<float>(epsilon)),
+          product_(product) {}
 
     /// Normalises x [m, width] in place.
     void apply(rows_out x, std::size_t m) const {
         for (std::size_t i = 0; i < m; ++i) {
-            kernels::active().layer_norm(x.row(i), weight_.size(), weight_.data(), bias_.data(),
-                                         epsilon_);
+            normalise(x.row(i));
         }
     }
 
     /// x [m, width] = LayerNorm(x + residual): the end of every block of a post-norm layer.
     void add_and_apply(rows_in residual, rows_out x, std::size_t m) const {
         for (std::size_t i = 0; i < m; ++i) {
-            float* row = x.row(i);
-            kernels::active().add(residual.row(i), row, weight_.size());
-            kernels::active().layer_norm(row, weight_.size(), weight_.data(), bias_.data(),
-                                         epsilon_);
+            kernels::active().add(residual.row(i), x.row(i), weight_.size());
+            normalise(x.row(i));
         }
     }
 
     [[nodiscard]] std::size_t width() const noexcept { return weight_.size(); }
 
   private:
+    void normalise(float* row) const {
+        kernels::active()[product_].layer_norm(row, weight_.size(), weight_.data(), bias_.data(),
+                                               epsilon_);
+    }
+
     std::vector<float> weight_; // [width]
     std::vector<float> bias_;   // [width]
     float epsilon_ = 0;
+    kernels::product_kind product_; // that it stands between
 };
 
 /// How a block f joins its input: x = LN(x + f(x)) in BERT, x = x + f(LN(x)) in ModernBERT.

@@ -22,7 +22,8 @@ class mice_network final : public network {
   public:
     mice_network(const weights& source, const model_config& config)
         : network(source, config), product_(source.state_product()),
-          normalisation_(config.interaction_hidden(), config.layer_norm_eps),
+          normalisation_(config.interaction_hidden(), config.layer_norm_eps,
+                         source.activation_product()),
           self_parts_(whole({.hide_first_column = config.mask_query_to_cls})),
           query_encoder_(source,
                          config.bound_bottom_layers ? "bottom_layers" : "query_bottom_layers",

@@ -83,7 +83,7 @@ class network {
 
   protected:
     network(const weights& source, const model_config& config)
-        : config_(config), embeddings_(source, config), tables_(config) {}
+        : config_(config), embeddings_(source, config), tables_(source, config) {}
 
     [[nodiscard]] const model_config& config() const noexcept { return config_; }
     [[nodiscard]] const embeddings& first() const noexcept { return embeddings_; }

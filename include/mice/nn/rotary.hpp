@@ -17,8 +17,9 @@ namespace nn {
 /// the second are turned by the angle position * base^(-2i / head_dim). Immutable.
 class rotary {
   public:
-    rotary(std::size_t positions, std::size_t head_dim, double base)
-        : half_(head_dim / 2), cosine_(positions * half_), sine_(positions * half_) {
+    rotary(std::size_t positions, std::size_t head_dim, double base, kernels::product_kind product)
+        : product_(product), half_(head_dim / 2), cosine_(positions * half_),
+          sine_(positions * half_) {
         for (std::size_t i = 0; i < half_; ++i) {
             const double frequency =
                 std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
@@ -34,8 +35,8 @@ class rotary {
 
     /// x [heads, head_dim] in place, for a position below the number of positions.
     void apply(float* x, std::size_t heads, std::size_t position) const {
-        kernels::active().rotate(x, heads, half_, cosine_.data() + position * half_,
-                                 sine_.data() + position * half_);
+        kernels::active()[product_].rotate(x, heads, half_, cosine_.data() + position * half_,
+                                           sine_.data() + position * half_);
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept {
@@ -43,6 +44,7 @@ class rotary {
     }
 
   private:
+    kernels::product_kind product_; // that it stands between
     std::size_t half_;
     std::vector<float> cosine_; // [positions, half]
     std::vector<float> sine_;   // [positions, half]
@@ -51,7 +53,7 @@ class rotary {
 /// The tables of a model's two bases, each made once. None for families without RoPE.
 class rotary_tables {
   public:
-    explicit rotary_tables(const model_config& config) {
+    rotary_tables(const weights& source, const model_config& config) {
         if (!config.is_modernbert()) {
             return;
         }
@@ -60,10 +62,13 @@ class rotary_tables {
         // a learned row before the query's takes a position, too
         const std::size_t positions =
             config.max_position_embeddings + (config.global_cls_token ? 1 : 0);
-        global_ = std::make_shared<const rotary>(positions, head_dim, config.global_rope_theta);
+        const auto table = [&, product = source.activation_product()](double base) {
+            return std::make_shared<const rotary>(positions, head_dim, base, product);
+        };
+        global_ = table(config.global_rope_theta);
         local_ = config.local_rope_theta == config.global_rope_theta
                      ? global_
-                     : std::make_shared<const rotary>(positions, head_dim, config.local_rope_theta);
+                     : table(config.local_rope_theta);
     }
 
     /// The table of the backbone's layer `index`, or null.

@@ -28,7 +28,7 @@ class token_features {
     void read(std::size_t id, float* out) const {
         constexpr float epsilon = 1e-12F;
         words_.read_row(id, out);
-        kernels::active().layer_norm(out, ones_.size(), ones_.data(), zeros_.data(), epsilon);
+        kernels::active().f32.layer_norm(out, ones_.size(), ones_.data(), zeros_.data(), epsilon);
         out[ones_.size()] = 1;
     }
 
