@@ -250,7 +250,8 @@ class dial {
             there.push_back(expected.at(id));
             const auto grade = judged.find(id);
             grades.push_back(grade == judged.end() ? 0 : grade->second);
-            into.deviation = std::max(into.deviation, double{std::fabs(score - there.back())});
+            into.deviation =
+                std::max(into.deviation, static_cast<double>(std::fabs(score - there.back())));
         }
         for (const auto& each : judged) {
             all.push_back(each.second);

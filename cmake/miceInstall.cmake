@@ -29,7 +29,11 @@ install(
 
 # The prefix in the .pc files is relative to the file, so that an installed tree can be moved.
 file(RELATIVE_PATH mice_pc_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-foreach(name mice mice-sentencepiece)
+set(mice_pc_files mice mice-sentencepiece)
+if(MICE_DISPATCH)
+    list(APPEND mice_pc_files mice-dispatch)
+endif()
+foreach(name ${mice_pc_files})
     configure_file(cmake/${name}.pc.in "${PROJECT_BINARY_DIR}/package/${name}.pc" @ONLY)
     install(FILES "${PROJECT_BINARY_DIR}/package/${name}.pc"
             DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -14,6 +14,7 @@ else()
             -Wextra
             -Wpedantic
             -Wconversion
+            -Wdouble-promotion
             # In a unity build one file's names lie around another's.
             $<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Wshadow>
             $<$<BOOL:${MICE_WARNINGS_AS_ERRORS}>:-Werror>

@@ -13,7 +13,7 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libsentencepiece-dev)
 test=(catch2 libeigen3-dev libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
-    libomp-14-dev parallel)
+    libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
 develop=(python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
 
 usage() { sed -n '3,12s/^# \{0,1\}//p' "$0"; }

@@ -3,6 +3,10 @@
 
 #include <mice/version.hpp>
 
+#if !defined(__cpp_exceptions) && !defined(_CPPUNWIND)
+#error "mice reports errors as exceptions (mice::error): compile without -fno-exceptions"
+#endif
+
 /// 1 under the address and the thread sanitizer, which compilers tell of; an app that is compiled
 /// with another one alone (-fsanitize=undefined) may define it. The register tiles of the matrix
 /// product are then written without calls and left out: with a check in every step they took

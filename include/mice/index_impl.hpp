@@ -14,6 +14,7 @@
 #include <mice/index_folder.hpp>
 #include <mice/index_scoring.hpp>
 #include <mice/index_state.hpp>
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/repair.hpp>
 #include <mice/store/verify.hpp>
 
@@ -130,7 +131,7 @@ inline put_result index::put(std::string_view id, std::string_view text,
                            [id] { return "the text of document " + errors::quoted(id); });
     const bool plain = state_->access().specials == special_tokens::plain;
     made.content = detail::content_hash(plain ? "plain text" : "text with special tokens",
-                                        std::as_bytes(std::span(text)), metadata);
+                                        io::text_bytes(text), metadata);
     made.text = text;
     return state_->write([&](store::index_writer& to) { return to.put(std::move(made)); });
 }

@@ -62,12 +62,12 @@ def pkg_config(folder, build, compiler="g++"):
     needed = set(re.findall(r"NEEDED.*\[(.+?)\]", run(["readelf", "-d", program])))
     if not needed <= NEEDED_AT_MOST:
         fail(f"the program needs {sorted(needed - NEEDED_AT_MOST)}")
-    if not SENTENCEPIECE:
-        return [program]
-    flags = flags_of("mice-sentencepiece", folder / "prefix")
-    adapted = folder / "consumer_sentencepiece"
-    run([*strict, CONSUMER / "main.cpp", "-o", adapted, *flags])
-    return [program, adapted]
+    programs = [program]
+    for variant in ["dispatch", *(["sentencepiece"] if SENTENCEPIECE else [])]:
+        flags = flags_of(f"mice-{variant}", folder / "prefix")
+        programs.append(folder / f"consumer_{variant}")
+        run([*strict, CONSUMER / "main.cpp", "-o", programs[-1], *flags])
+    return programs
 
 
 way, build, *rest = sys.argv[1:]

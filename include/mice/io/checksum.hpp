@@ -24,6 +24,7 @@
 #endif
 
 #include <mice/config.hpp>
+#include <mice/io/text_bytes.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace io {
@@ -75,7 +76,7 @@ class hasher128 {
         add(std::as_bytes(std::span(&size, 1)));
         add(bytes);
     }
-    void add_item(std::string_view text) { add_item(std::as_bytes(std::span(text))); }
+    void add_item(std::string_view text) { add_item(text_bytes(text)); }
 
     /// The hash of everything so far.
     [[nodiscard]] hash128 digest() const {

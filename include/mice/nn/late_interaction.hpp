@@ -61,14 +61,14 @@ namespace detail {
 inline void to_unit_length(float* x, std::size_t n) {
     double squares = 0;
     for (std::size_t i = 0; i < n; ++i) {
-        squares += double{x[i]} * double{x[i]};
+        squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
     }
     if (!std::isfinite(squares)) {
         throw errors::not_finite("a vector of late interaction");
     }
     const double length = std::max(std::sqrt(squares), 1e-12);
     for (std::size_t i = 0; i < n; ++i) {
-        x[i] = static_cast<float>(x[i] / length);
+        x[i] = static_cast<float>(static_cast<double>(x[i]) / length);
     }
 }
 
@@ -152,7 +152,7 @@ inline void late_interaction::score(const prepared_query& query, document_batch&
         kernels::active().column_maxima(products, rows, tokens, rows, maxima);
         double sum = 0;
         for (std::size_t row = 0; row < rows; ++row) {
-            sum += double{maxima[row]};
+            sum += static_cast<double>(maxima[row]);
         }
         scores[i] = static_cast<float>(sum);
     }

@@ -282,7 +282,7 @@ inline document_coder::document_coder(const index_codec& codec, const model& eng
                 codec.name, "it has none, got " + std::to_string(parameters.size()) + " bytes");
         }
         rows_ = detail::make_row_codec(codec.name, engine.config());
-        heads_ = dynamic_cast<const head_codec*>(rows_.get());
+        heads_ = rows_ != nullptr ? rows_->as_head_codec() : nullptr;
     }
     layers_ = stores_key_values(codec.name) ? engine.config().interaction_layers : 0;
     states_ = layers_ == 0 ? hidden_ : 0;

@@ -24,6 +24,7 @@ class head_codec final : public row_codec {
     head_codec(std::string name, std::size_t width, std::size_t head_dim)
         : row_codec(std::move(name), width), head_dim_(head_dim) {}
 
+    [[nodiscard]] const head_codec* as_head_codec() const noexcept override { return this; }
     [[nodiscard]] std::size_t row_bytes() const noexcept override {
         return width() + heads() * sizeof(std::uint16_t);
     }

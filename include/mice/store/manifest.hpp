@@ -16,6 +16,7 @@
 #include <mice/io/file_system.hpp>
 #include <mice/io/json.hpp>
 #include <mice/io/mapped_file.hpp>
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/blob_file.hpp>
 #include <mice/store/index_types.hpp>
 #include <mice/store/segment_format.hpp>
@@ -343,7 +344,7 @@ inline io::json to_json(const segment_record& segment) {
                           {"words", given.words == index_words::keep},
                           {"segments", segments}};
     const std::string text = io::to_text(all) + "\n";
-    return text + io::hex_digits(io::checksum128(std::as_bytes(std::span(text)))) + "\n";
+    return text + io::hex_digits(io::checksum128(io::text_bytes(text))) + "\n";
 }
 
 /// Reads what to_text wrote; `file` is its name. Throws errc::format, or errc::unsupported for a
@@ -354,7 +355,7 @@ inline io::json to_json(const segment_record& segment) {
         throw errors::bad_index_file(file, "it is larger than 16 MiB");
     }
     const std::string_view text = bytes.substr(0, bytes.size() - std::min(bytes.size(), last_line));
-    const std::string digits = io::hex_digits(io::checksum128(std::as_bytes(std::span(text))));
+    const std::string digits = io::hex_digits(io::checksum128(io::text_bytes(text)));
     if (text.empty() || text.back() != '\n' || bytes.substr(text.size()) != digits + "\n") {
         throw errors::bad_index_file(file, "its last line is not the checksum of what precedes");
     }

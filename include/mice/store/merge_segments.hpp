@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/codec.hpp>
 #include <mice/store/index_types.hpp>
 #include <mice/store/segment.hpp>
@@ -112,8 +113,8 @@ class segment_merger {
     void copy_texts(segment_file& out) const {
         out.begin(section::texts);
         each_kept([&](const segment& from, std::uint32_t, const document_entry& entry) {
-            out.append(std::as_bytes(std::span(from.id(entry))));
-            out.append(std::as_bytes(std::span(from.metadata(entry))));
+            out.append(io::text_bytes(from.id(entry)));
+            out.append(io::text_bytes(from.metadata(entry)));
             out.align(sizeof(std::int32_t));
             out.append(std::as_bytes(from.token_ids(entry)));
         });

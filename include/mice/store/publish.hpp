@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/open_commit.hpp>
+#include <mice/store/snapshot.hpp>
 
 // What a writer does to the folder of an index as a whole. A commit is a new manifest that gets its
 // name when everything it names is on the medium.
@@ -44,7 +46,7 @@ inline void write_manifest(io::file_system& files, const std::filesystem::path& 
     std::filesystem::path draft = name;
     draft += ".tmp";
     std::unique_ptr<io::output_file> out = files.create(draft);
-    out->append(std::as_bytes(std::span(text)));
+    out->append(io::text_bytes(text));
     out->sync();
     out->close();
     files.sync_folder(folder); // the names of the new files, before the one that needs them

@@ -15,6 +15,8 @@
 MICE_NAMESPACE_BEGIN
 namespace store {
 
+class head_codec;
+
 /// Turns rows of `width` floats into bytes and back. Immutable, safe from many threads. The codes
 /// of a document are one piece of memory at any alignment.
 class row_codec {
@@ -37,6 +39,8 @@ class row_codec {
     /// errc::format for codes that do not stand for finite numbers.
     virtual void decode(const std::byte* codes, std::size_t count, float* out,
                         kernels::buffer& scratch) const = 0;
+    /// This, where the codes are what attention multiplies as they are; else null.
+    [[nodiscard]] virtual const head_codec* as_head_codec() const noexcept { return nullptr; }
 
   private:
     std::string name_;

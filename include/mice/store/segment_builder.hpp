@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/index_types.hpp>
 #include <mice/store/segment_file.hpp>
 #include <mice/store/words.hpp>
@@ -81,8 +82,8 @@ class segment_builder {
         entry.metadata_bytes = detail::count32(given.metadata.size());
         entry.token_ids = detail::count32(given.token_ids.size());
         file_.append(given.codes);
-        append_text(std::as_bytes(std::span(given.id)));
-        append_text(std::as_bytes(std::span(given.metadata)));
+        append_text(io::text_bytes(given.id));
+        append_text(io::text_bytes(given.metadata));
         texts_.resize(aligned(texts_.size(), sizeof(std::int32_t)));
         append_text(std::as_bytes(given.token_ids));
         if (keeps_words_) {

@@ -11,6 +11,7 @@
 
 #include <mice/error.hpp>
 #include <mice/io/checksum.hpp>
+#include <mice/io/text_bytes.hpp>
 
 // The bytes of a segment file; docs/format.md describes them.
 MICE_NAMESPACE_BEGIN
@@ -91,7 +92,7 @@ static_assert(sizeof(id_slot) == 8);
 
 /// XXH3-64 of an id.
 [[nodiscard]] inline std::uint64_t hash_of_id(std::string_view id) {
-    return io::checksum64(std::as_bytes(std::span(id)));
+    return io::checksum64(io::text_bytes(id));
 }
 [[nodiscard]] inline std::uint32_t tag_of(std::uint64_t hash) {
     return static_cast<std::uint32_t>(hash >> 32);

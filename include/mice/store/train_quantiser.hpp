@@ -42,7 +42,7 @@ inline void add_products(const float* a, std::size_t a_columns, const float* b,
             scratch.reserve(kernels::active().f32.gemm_scratch(a_columns, count)),
             kernels::epilogue::keep);
         for (std::size_t i = 0; i < part.size(); ++i) {
-            sum[i] += double{part[i]};
+            sum[i] += static_cast<double>(part[i]);
         }
     }
 }
@@ -210,7 +210,7 @@ inline std::vector<float> learn_centroids(const std::vector<float>& rows, std::s
             const std::size_t nearest = nearest_centroid(x, columns, by_column.data());
             ++members[nearest];
             for (std::size_t i = 0; i < columns; ++i) {
-                sums[i * centroids_of_part + nearest] += double{x[i]};
+                sums[i * centroids_of_part + nearest] += static_cast<double>(x[i]);
             }
         }
         for (std::size_t c = 0; c < centroids_of_part; ++c) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/words_view.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -60,7 +61,7 @@ class words_writer {
     void term(std::string_view text, const posting_writer& postings) {
         entries_.push_back(
             {trailer_.record_bytes, postings.documents(), static_cast<std::uint32_t>(text.size())});
-        write(std::as_bytes(std::span(text)));
+        write(io::text_bytes(text));
         write(std::as_bytes(std::span(postings.codes())));
         trailer_.record_bytes += text.size() + postings.codes().size();
     }

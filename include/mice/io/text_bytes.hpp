@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include <mice/config.hpp>
+
+MICE_NAMESPACE_BEGIN
+namespace io {
+
+/// The bytes of a text, which must outlive them. By pointer and length: libc++ 14 makes no span of
+/// a string.
+[[nodiscard]] inline std::span<const std::byte> text_bytes(std::string_view text) noexcept {
+    return std::as_bytes(std::span<const char>(text.data(), text.size()));
+}
+
+} // namespace io
+MICE_NAMESPACE_END
