@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <span>
+#include <string_view>
 
 #include <mice/kernels/active.hpp>
 
@@ -54,11 +57,47 @@ const found_sets& found() noexcept {
     return all;
 }
 
+/// Names of sets, those of the slowest first.
+constexpr std::array<std::string_view, 10> ranks{
+    "generic", "neon",      "sse2",   "sse4",        "avx",
+    "avx2",    "avx2_vnni", "avx512", "avx512_vnni", "avx512_vnni_bf16"};
+
+struct chosen_set {
+    const kernel_set* set = found().sets[found().count - 1];
+    simd_request request = simd_request::none;
+
+    chosen_set() {
+        const char* const variable = std::getenv("MICE_SIMD");
+        const std::string_view name = variable != nullptr ? variable : "";
+        if (name.empty()) {
+            return;
+        }
+        const auto asked = std::find(ranks.begin(), ranks.end(), name);
+        if (asked == ranks.end()) {
+            request = simd_request::unknown;
+            return;
+        }
+        set = found().sets[0];
+        for (const kernel_set* each : runnable_kernels()) {
+            set = std::find(ranks.begin(), ranks.end(), each->name) <= asked ? each : set;
+        }
+        request = set->name == name ? simd_request::followed : simd_request::replaced;
+    }
+};
+
+const chosen_set& chosen() noexcept {
+    static const chosen_set once;
+    return once;
+}
+
 } // namespace
 
 const kernel_set& dispatched_kernels() noexcept {
-    static const kernel_set& best = *found().sets[found().count - 1];
-    return best;
+    return *chosen().set;
+}
+
+simd_request requested_simd() noexcept {
+    return chosen().request;
 }
 
 std::span<const kernel_set* const> runnable_kernels() noexcept {

@@ -62,10 +62,41 @@ exit_code report(const tools::reading_notes& notes) {
     return notes.anything_skipped() ? exit_code::incomplete : exit_code::ok;
 }
 
+namespace {
+
+/// The kernels that compute, and those that could.
+std::string simd_text() {
+    std::string text = std::string("SIMD: ") + kernels::active().name;
+#if MICE_USE_DISPATCH
+    using MICE_SHARED_NAMESPACE::simd_request;
+    text += ", chosen at run time";
+    std::string names;
+    for (const kernels::kernel_set* set : MICE_SHARED_NAMESPACE::runnable_kernels()) {
+        names += std::string(names.empty() ? "" : ", ") + set->name;
+    }
+    switch (MICE_SHARED_NAMESPACE::requested_simd()) {
+    case simd_request::followed:
+        text += " by MICE_SIMD";
+        break;
+    case simd_request::replaced:
+        text += " for MICE_SIMD, which names a set that this program or processor lacks";
+        break;
+    case simd_request::unknown:
+        text += "; MICE_SIMD is ignored, as it names no set of kernels";
+        break;
+    default:
+        break;
+    }
+    text += "\nkernels: " + names + "; MICE_SIMD=NAME chooses a lower one";
+#endif
+    return text + "\n";
+}
+
+} // namespace
+
 std::string version_text() {
     const auto model = default_model_path();
-    return std::string("mice ") + MICE_VERSION_STRING + "\n" + "SIMD: " + kernels::active().name +
-           (MICE_USE_DISPATCH ? ", chosen at run time" : "") + "\n" +
+    return std::string("mice ") + MICE_VERSION_STRING + "\n" + simd_text() +
            "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +
            "sentencepiece: " + (MICE_USE_SENTENCEPIECE ? "yes" : "no, not built with it") + "\n" +
            "default model: " + (model ? model->string() : "none found") + "\n";

@@ -6,8 +6,18 @@
 #if MICE_USE_DISPATCH
 namespace mice {
 namespace MICE_SHARED_NAMESPACE {
-/// The fastest set that this processor can run; in the library mice::dispatch. Thread-safe.
+/// The fastest set that this processor can run, or, where the environment variable MICE_SIMD names
+/// one, the fastest that is not above it; in the library mice::dispatch. Chosen at the first call.
+/// Thread-safe.
 [[nodiscard]] const kernel_set& dispatched_kernels() noexcept;
+/// What became of MICE_SIMD.
+enum class simd_request {
+    none,     ///< there was none
+    followed, ///< it names the set that is used
+    replaced, ///< this program or processor lacks that set: the next lower one, or the lowest
+    unknown,  ///< no set has that name: it was ignored
+};
+[[nodiscard]] simd_request requested_simd() noexcept;
 /// Every set that this processor can run, the slowest first; for tests and inspection.
 [[nodiscard]] std::span<const kernel_set* const> runnable_kernels() noexcept;
 } // namespace MICE_SHARED_NAMESPACE
