@@ -183,7 +183,8 @@ class weight_store {
             const float scale = row_scale(line);
             scales.set(row, scale);
             for (std::size_t i = 0; i < columns; ++i) {
-                const double steps = std::nearbyint(static_cast<double>(line[i]) / static_cast<double>(scale));
+                const double steps =
+                    std::nearbyint(static_cast<double>(line[i]) / static_cast<double>(scale));
                 out.set(row * columns + i,
                         static_cast<std::int8_t>(std::clamp(steps, -127.0, 127.0)));
             }

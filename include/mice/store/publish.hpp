@@ -15,7 +15,6 @@
 
 #include <mice/io/text_bytes.hpp>
 #include <mice/store/open_commit.hpp>
-#include <mice/store/snapshot.hpp>
 
 // What a writer does to the folder of an index as a whole. A commit is a new manifest that gets its
 // name when everything it names is on the medium.
