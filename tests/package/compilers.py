@@ -19,8 +19,8 @@ def compile_text(source, *flags):
     return subprocess.run(command, input=source, capture_output=True, text=True)
 
 
-def must_compile(what, *flags):
-    done = compile_text(everything, *WARNINGS, *flags)
+def must_compile(what, *flags, source=everything):
+    done = compile_text(source, *WARNINGS, *flags)
     if done.returncode != 0:
         fail(f"with {what}\n{done.stderr}")
     print(f"{compiler}: the headers compile with {what}")
@@ -36,8 +36,10 @@ def must_say(what, expected, *flags):
 must_compile("-fno-rtti", "-fno-rtti")
 must_say("-fno-exceptions", "compile without -fno-exceptions", "-fno-exceptions")
 # As xsimd sees a processor that it does not know. With mice::dispatch the headers do not ask.
-must_say("no SIMD instructions", "-msse2", "-U__SSE2__", "-U__ARM_NEON")
-must_compile("no SIMD instructions and mice::dispatch", "-U__SSE2__", "-U__ARM_NEON", "-DMICE_USE_DISPATCH=1")
+unknown = ["-U__SSE2__", "-U__ARM_NEON"]
+must_say("no SIMD instructions", "-msse2", *unknown)
+with_dispatch = "#define MICE_USE_DISPATCH 1\n#include <mice/mice.hpp>\n"
+must_compile("no SIMD instructions and mice::dispatch", *unknown, source=with_dispatch)
 if compile_text("#include <cstddef>\n", "-stdlib=libc++").returncode == 0:
     must_compile("libc++", "-stdlib=libc++")
     must_compile("libc++ and -fno-rtti", "-stdlib=libc++", "-fno-rtti")

@@ -42,13 +42,12 @@ bool rounds_once(const std::string& name) {
     return name.starts_with("avx2") || name.starts_with("avx512") || name == "neon";
 }
 
+/// Of JSON, best first.
 std::vector<double> scores_of(const std::string& out) {
+    const std::string key = "\"score\":";
     std::vector<double> scores;
-    for (const std::string& line : lines_of(out)) {
-        const std::size_t at = line.find("\"score\":");
-        if (at != std::string::npos) {
-            scores.push_back(std::stod(line.substr(at + 8)));
-        }
+    for (std::size_t at = out.find(key); at != std::string::npos; at = out.find(key, at + 1)) {
+        scores.push_back(std::stod(out.substr(at + key.size(), 32)));
     }
     return scores;
 }

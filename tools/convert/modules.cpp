@@ -230,9 +230,9 @@ dense_module product(const dense_module& first, const dense_module& second) {
         double bias = second.bias[i];
         for (std::size_t k = 0; k < first.out; ++k) {
             const double factor = second.weight[i * second.in + k];
-            bias += factor * first.bias[k];
+            bias += factor * static_cast<double>(first.bias[k]);
             for (std::size_t j = 0; j < first.in; ++j) {
-                row[j] += factor * first.weight[k * first.in + j];
+                row[j] += factor * static_cast<double>(first.weight[k * first.in + j]);
             }
         }
         std::transform(row.begin(), row.end(),
