@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 
 #include <mice/text/unicode.hpp>
 
@@ -24,9 +23,10 @@ template <class Float> std::string shortest(Float value) {
 }
 
 void append_escape(std::string& text, unsigned unit) {
-    char escape[8];
-    std::snprintf(escape, sizeof escape, "\\u%04x", unit);
-    text += escape;
+    text += "\\u";
+    for (const int shift : {12, 8, 4, 0}) {
+        text += "0123456789abcdef"[(unit >> shift) & 0xF];
+    }
 }
 
 void append_escaped(std::string& text, char32_t code) {
