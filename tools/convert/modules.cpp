@@ -227,9 +227,9 @@ dense_module product(const dense_module& first, const dense_module& second) {
     std::vector<double> row(first.in);
     for (std::size_t i = 0; i < second.out; ++i) {
         std::fill(row.begin(), row.end(), 0.0);
-        double bias = second.bias[i];
+        auto bias = static_cast<double>(second.bias[i]);
         for (std::size_t k = 0; k < first.out; ++k) {
-            const double factor = second.weight[i * second.in + k];
+            const auto factor = static_cast<double>(second.weight[i * second.in + k]);
             bias += factor * static_cast<double>(first.bias[k]);
             for (std::size_t j = 0; j < first.in; ++j) {
                 row[j] += factor * static_cast<double>(first.weight[k * first.in + j]);
