@@ -14,7 +14,7 @@ using fixtures::value_at;
 using mice::store::document_entry;
 
 /// The error of using the index, which must be one.
-fixtures::caught_error refused(const forged_index& index) {
+fixtures::caught_error refusal_of(const forged_index& index) {
     auto found = catch_error([&] { index.use(); });
     REQUIRE(found.thrown);
     REQUIRE(found.code == mice::errc::format);
@@ -42,7 +42,7 @@ TEST_CASE("fault 29: token ids of a forged index are compared with the vocabular
             std::string file = index.files[index.segment];
             put_at(file, index.ids_at(5) + 4, id);
             index.put_segment(file);
-            const auto found = refused(index);
+            const auto found = refusal_of(index);
             REQUIRE(found.says(index.segment));
             REQUIRE(found.says(std::to_string(id)));
             REQUIRE(found.says("vocabulary of 128"));
@@ -145,7 +145,7 @@ TEST_CASE("fault 30: rows of a forged index are bounded by its tokens and the mo
                 put_at(file, index.entry_at(document), entry);
                 index.put_segment(file);
                 REQUIRE(index.findings().size() == 1);
-                return refused(index);
+                return refusal_of(index);
             };
             for (const std::uint32_t rows : {1000U, 500000U, 0x7fffffffU, 0xffffffffU}) {
                 forge(5, [&](document_entry& e) { e.rows = rows; });

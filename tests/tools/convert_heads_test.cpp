@@ -25,8 +25,8 @@ std::string refused(const editable_checkpoint& checkpoint,
     return result.err;
 }
 
-convert_result converted(const editable_checkpoint& checkpoint,
-                         const std::vector<std::string>& flags = {}) {
+convert_result convert_head(const editable_checkpoint& checkpoint,
+                            const std::vector<std::string>& flags = {}) {
     convert_result result = checkpoint.save_and_convert(flags);
     INFO(result.err);
     REQUIRE(result.exit_code == 0);
@@ -80,12 +80,12 @@ TEST_CASE("fault 10: a BERT cross-encoder without its pooler is refused by name"
                Contains("--pooler false"));
     CHECK_THAT(refused(checkpoint, {"--pooler", "true"}),
                Contains("'pooler.dense.weight' is missing"));
-    CHECK_THAT(converted(checkpoint, {"--pooler", "false"}).out, Contains("pooler: no"));
+    CHECK_THAT(convert_head(checkpoint, {"--pooler", "false"}).out, Contains("pooler: no"));
     CHECK(read_model(checkpoint.output()).config()["pooler"] == false);
     std::filesystem::remove(checkpoint.output());
     without_pooler said;
     said.config["pooler"] = false;
-    converted(said);
+    convert_head(said);
     CHECK(read_model(said.output()).config()["pooler"] == false);
 }
 
@@ -94,18 +94,18 @@ TEST_CASE("fault 10: half a pooler is no pooler and a pooler that is switched of
     half.tensors.erase("bert.pooler.dense.weight");
     CHECK_THAT(refused(half), Contains("'pooler.dense.weight' is missing"));
     const editable_checkpoint whole("cross_encoder_bert");
-    CHECK_THAT(converted(whole, {"--pooler", "false"}).out, Contains("dropped the pooler"));
+    CHECK_THAT(convert_head(whole, {"--pooler", "false"}).out, Contains("dropped the pooler"));
     CHECK(read_model(whole.output()).contents.find("pooler.dense.weight") == nullptr);
 }
 
 TEST_CASE("fault 10: backbones and MICE models may have none and the summary says so") {
     const editable_checkpoint mice_model("bert_no_pooler");
-    CHECK_THAT(converted(mice_model).out,
+    CHECK_THAT(convert_head(mice_model).out,
                Contains("pooler = false: the checkpoint has no 'pooler.dense'"));
     without_pooler backbone;
     backbone.tensors.erase("classifier.weight");
     backbone.tensors.erase("classifier.bias");
-    CHECK_THAT(converted(backbone, {"--derive", "l2+1"}).out, Contains("pooler: no"));
+    CHECK_THAT(convert_head(backbone, {"--derive", "l2+1"}).out, Contains("pooler: no"));
 }
 
 TEST_CASE("fault 10: no part of any head may be missing or be of another family") {
@@ -118,7 +118,7 @@ TEST_CASE("fault 10: no part of any head may be missing or be of another family"
             CHECK_THAT(refused(checkpoint), Contains("'" + bare + "' is missing"));
         }
     };
-    converted(electra_cross_encoder());
+    convert_head(electra_cross_encoder());
     check_each([] { return electra_cross_encoder(); },
                {"classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight",
                 "classifier.out_proj.bias"});
@@ -139,12 +139,12 @@ TEST_CASE("fault 12: keys that a family does not read change nothing") {
     const auto check_same = [](const char* golden,
                                const std::vector<std::pair<const char*, json>>& keys) {
         const editable_checkpoint plain(golden);
-        converted(plain, {"--ids-only"});
+        convert_head(plain, {"--ids-only"});
         for (const auto& [key, value] : keys) {
             editable_checkpoint checkpoint(golden);
             checkpoint.config[key] = value;
             INFO(golden << " " << key << " " << value);
-            converted(checkpoint, {"--ids-only"});
+            convert_head(checkpoint, {"--ids-only"});
             CHECK(file_text(checkpoint.output()) == file_text(plain.output()));
         }
     };
@@ -236,5 +236,5 @@ TEST_CASE("fault 12: a flag that means nothing to the model is refused and not i
 TEST_CASE("fault 12: code that a checkpoint brings along is said not to be read") {
     editable_checkpoint checkpoint("cross_encoder_bert");
     checkpoint.config["auto_map"] = {{"AutoModelForSequenceClassification", "modeling.Other"}};
-    CHECK_THAT(converted(checkpoint, {"--ids-only"}).err, Contains("'auto_map'"));
+    CHECK_THAT(convert_head(checkpoint, {"--ids-only"}).err, Contains("'auto_map'"));
 }

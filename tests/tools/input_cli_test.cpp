@@ -17,7 +17,7 @@ namespace {
 using strings = std::vector<std::string>;
 
 /// The ids of an index, sorted.
-strings ids(const workplace& place, const std::string& folder = "i") {
+strings listed_ids(const workplace& place, const std::string& folder = "i") {
     const result got = place.mice("index list " + folder);
     INFO(got.err);
     REQUIRE(got.code == 0);
@@ -70,7 +70,7 @@ TEST_CASE("fault 02: files of one name in two folders are two documents") {
     INFO(added.err);
     CHECK(added.code == 0);
     CHECK_THAT(added.out, Contains("3 added, 0 replaced"));
-    CHECK(ids(place) == strings{"fa/README.txt", "fb/README.txt", "fb/sub/a.txt"});
+    CHECK(listed_ids(place) == strings{"fa/README.txt", "fb/README.txt", "fb/sub/a.txt"});
     CHECK(metadata(place, "fa/README.txt") == "w5 w6\n");
     // Nothing is encoded again, from wherever and in whatever order the folders are given.
     for (const char* again : {"add i fa fb", "add i ./fb/ fa/../fa", "add i fa", "add i fb/sub fb",
@@ -89,11 +89,11 @@ TEST_CASE("fault 02: folders added one after the other do not replace each other
     const workplace place;
     make_folders(place);
     REQUIRE(place.mice("index add i fa --create --keep-text").code == 0);
-    CHECK(ids(place) == strings{"README.txt"}); // as it always was
+    CHECK(listed_ids(place) == strings{"README.txt"}); // as it always was
     const result second = place.mice("index add i fb --keep-text");
     CHECK(second.code == 0);
     CHECK_THAT(second.out, Contains("2 added, 0 replaced"));
-    CHECK(ids(place) == strings{"README.txt", "fb/README.txt", "fb/sub/a.txt"});
+    CHECK(listed_ids(place) == strings{"README.txt", "fb/README.txt", "fb/sub/a.txt"});
     CHECK(metadata(place, "README.txt") == "w5 w6\n");
     // A folder that was moved keeps its ids.
     REQUIRE(place.shell("mv fa moved").code == 0);
@@ -185,7 +185,7 @@ TEST_CASE("fault 06: documents whose ids are not UTF-8 do not replace each other
     const result skipped = place.mice("index add i bytes.jsonl --skip-bad");
     CHECK(skipped.code == 2);
     CHECK_THAT(skipped.out, Contains("1 added, 0 replaced, 0 unchanged, 2 left out"));
-    CHECK(ids(place) == strings{"ok"});
+    CHECK(listed_ids(place) == strings{"ok"});
 }
 
 TEST_CASE("fault 11: arrays are read by every command and other encodings refused") {
@@ -262,15 +262,15 @@ TEST_CASE("fault 17: files that are texts are added and ranked as files") {
     const result one = place.mice("index add i note.md --create --keep-text");
     INFO(one.err);
     CHECK(one.code == 0);
-    CHECK(ids(place) == strings{"note.md"});
+    CHECK(listed_ids(place) == strings{"note.md"});
     CHECK(metadata(place, "note.md") == "# w5\n\nw6\tw7\n");
     const result several = place.mice("index add i note.md plain tab.md --keep-text");
     CHECK(several.code == 0);
     CHECK_THAT(several.out, Contains("2 added, 0 replaced, 1 unchanged"));
-    CHECK(ids(place) == strings{"note.md", "plain", "tab.md"});
+    CHECK(listed_ids(place) == strings{"note.md", "plain", "tab.md"});
     place.write("data.tsv", "t1\tw5\n");
     CHECK_THAT(place.mice("index add i data.tsv --format text").out, Contains("1 added"));
-    CHECK(ids(place).size() == 4);
+    CHECK(listed_ids(place).size() == 4);
     CHECK_THAT(place.mice("index add i data.tsv").out, Contains("1 added")); // the record t1
 
     CHECK(hits(ranked(place, "--format text note.md plain"), "text") ==
@@ -287,7 +287,7 @@ TEST_CASE("fault 18: documents whose files are gone are shown and then removed")
     const workplace place;
     make_folders(place);
     REQUIRE(place.mice("index add i corpus.jsonl fa fb --create").code == 0);
-    const strings before = ids(place);
+    const strings before = listed_ids(place);
     REQUIRE(before.size() == 7);
     REQUIRE(place.shell("rm fa/README.txt fb/sub/a.txt; echo w20 > fb/new.txt").code == 0);
     const result shown = place.mice("index add i fa fb --sync --dry-run");
@@ -297,14 +297,14 @@ TEST_CASE("fault 18: documents whose files are gone are shown and then removed")
                               Contains("would remove fb/sub/a.txt\n") && Contains("2 documents"));
     CHECK(json::parse(place.mice("index add i fb --sync --dry-run --json").out)["would_remove"] ==
           json{"fb/sub/a.txt"});
-    CHECK(ids(place) == before);
+    CHECK(listed_ids(place) == before);
     CHECK_THAT(place.mice("index add i fb").out, Contains("0 left out; 8 documents")); // keeps all
     const result synced = place.mice("index add i fb --sync");
     INFO(synced.err);
     CHECK(synced.code == 0);
     CHECK_THAT(synced.out, Contains("0 left out, 1 removed; 7 documents"));
     // What is not below the given folder stays, and so do records of other files.
-    CHECK(ids(place) ==
+    CHECK(listed_ids(place) ==
           strings{"d1", "d2", "d3", "d4", "fa/README.txt", "fb/README.txt", "fb/new.txt"});
     const json all = json::parse(place.mice("index add i fa fb --sync --json").out);
     CHECK(all["removed"] == 1);
@@ -336,7 +336,7 @@ TEST_CASE("fault 19: an odd file in a folder is listed and the others are added"
     CHECK(added.code == 2);
     CHECK_THAT(added.out, Contains("2 added, 0 replaced, 0 unchanged, 3 left out"));
     CHECK_THAT(added.err, Contains("image.png") && Contains("link") && Contains("pipe"));
-    CHECK(ids(place) == strings{"README.txt", "sub/a.txt"});
+    CHECK(listed_ids(place) == strings{"README.txt", "sub/a.txt"});
     // An index that lies in the folder is no part of it.
     REQUIRE(place.shell("rm fb/image.png fb/link fb/pipe; mv i fb/i").code == 0);
     CHECK_THAT(place.mice("index add fb/i fb").out, Contains("0 added, 0 replaced, 2 unchanged"));
@@ -359,7 +359,7 @@ TEST_CASE("fault 20: runs and judgements that hold no numbers are named by the c
     CHECK(json::parse(place.mice("eval g --json").out)["queries"] == 2);
     place.write("head.tsv", "id\ttext\nx\tw5\n");
     CHECK_THAT(place.mice("index add i head.tsv --create").out, Contains("1 added"));
-    CHECK(ids(place) == strings{"x"});
+    CHECK(listed_ids(place) == strings{"x"});
 }
 
 TEST_CASE("fault 21: every command says that an index is empty") {

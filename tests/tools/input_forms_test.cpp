@@ -28,20 +28,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct read_result {
+struct form_result {
     passage_list list;
     reading_notes notes;
 };
 
-read_result read(const std::string& text, passage_format format = passage_format::detect) {
+form_result read(const std::string& text, passage_format format = passage_format::detect) {
     std::istringstream stream(text);
     line_reader input(stream, "in");
-    read_result result;
+    form_result result;
     read_passages(input, format, bad_text::replace, result.list, result.notes);
     return result;
 }
 
-std::string message_of(const std::string& text, passage_format format = passage_format::detect) {
+std::string form_message(const std::string& text, passage_format format = passage_format::detect) {
     try {
         (void)read(text, format);
     } catch (const mice::error& problem) {
@@ -50,7 +50,7 @@ std::string message_of(const std::string& text, passage_format format = passage_
     return "no error";
 }
 
-std::vector<std::string> ids_of(const passage_list& list) {
+std::vector<std::string> ids_in(const passage_list& list) {
     std::vector<std::string> ids;
     for (const passage& each : list.all()) {
         ids.push_back(each.id);
@@ -90,7 +90,7 @@ using strings = std::vector<std::string>;
 } // namespace
 
 TEST_CASE("fault 03: the place of a passage counts those that were left out") {
-    const read_result got = read("{\"id\":\"a\",\"text\":\"x\"}\n{\"id\":\"a\",\"text\":\"y\"}\n\n"
+    const form_result got = read("{\"id\":\"a\",\"text\":\"x\"}\n{\"id\":\"a\",\"text\":\"y\"}\n\n"
                                  "{\"id\":\"b\",\"text\":\"z\"}\n{\"text\":\"w\"}\n");
     REQUIRE(got.list.size() == 3);
     CHECK(got.list[0].place == 0);
@@ -99,25 +99,25 @@ TEST_CASE("fault 03: the place of a passage counts those that were left out") {
 }
 
 TEST_CASE("fault 04: a passage with an id of its own is never dropped for a number") {
-    const read_result first = read("{\"text\":\"first\"}\n{\"id\":\"1\",\"text\":\"second\"}\n");
-    CHECK(ids_of(first.list) == strings{"#1", "1"});
+    const form_result first = read("{\"text\":\"first\"}\n{\"id\":\"1\",\"text\":\"second\"}\n");
+    CHECK(ids_in(first.list) == strings{"#1", "1"});
     CHECK_FALSE(first.notes.anything_skipped());
     REQUIRE(first.list.find("1") != nullptr);
     CHECK(first.list[*first.list.find("1")].text == "second");
     CHECK(first.list[*first.list.find("#1")].text == "first");
-    const read_result chain = read("{\"text\":\"a\"}\n{\"id\":\"#1\",\"text\":\"b\"}\n"
+    const form_result chain = read("{\"text\":\"a\"}\n{\"id\":\"#1\",\"text\":\"b\"}\n"
                                    "{\"id\":1,\"text\":\"c\"}\n{\"id\":\"##1\",\"text\":\"d\"}\n"
                                    "{\"id\":1,\"text\":\"twice\"}\n");
-    CHECK(ids_of(chain.list) == strings{"###1", "#1", "1", "##1"});
+    CHECK(ids_in(chain.list) == strings{"###1", "#1", "1", "##1"});
     CHECK(chain.notes.lines().size() == 1);
     CHECK(chain.list[0].text == "a");
 }
 
 TEST_CASE("fault 04: the number of a line is its number in the file") {
-    const read_result lines = read("bread\n\n\nknife\r\n  \nfork");
-    CHECK(ids_of(lines.list) == strings{"1", "4", "6"});
-    const read_result objects = read("\n{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n");
-    CHECK(ids_of(objects.list) == strings{"2", "4"});
+    const form_result lines = read("bread\n\n\nknife\r\n  \nfork");
+    CHECK(ids_in(lines.list) == strings{"1", "4", "6"});
+    const form_result objects = read("\n{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n");
+    CHECK(ids_in(objects.list) == strings{"2", "4"});
     passage_list both;
     reading_notes notes;
     for (const char* name : {"a.txt:", "b.txt:"}) {
@@ -125,7 +125,7 @@ TEST_CASE("fault 04: the number of a line is its number in the file") {
         line_reader input(stream, "in");
         read_passages(input, passage_format::lines, bad_text::replace, both, notes, name);
     }
-    CHECK(ids_of(both) == strings{"a.txt:1", "a.txt:3", "b.txt:1", "b.txt:3"});
+    CHECK(ids_in(both) == strings{"a.txt:1", "a.txt:3", "b.txt:1", "b.txt:3"});
 }
 
 TEST_CASE("fault 06: an id that is not UTF-8 is refused and named") {
@@ -134,14 +134,14 @@ TEST_CASE("fault 06: an id that is not UTF-8 is refused and named") {
         for (const char* bytes : {"\xFF", "\xE2\x82", "\\ud800", "x\\uDC00y"}) {
             char line[80];
             std::snprintf(line, sizeof line, format, bytes);
-            CHECK_THAT(message_of("{\"id\":\"fine\",\"text\":\"x\"}\n"s + line),
+            CHECK_THAT(form_message("{\"id\":\"fine\",\"text\":\"x\"}\n"s + line),
                        Contains("in:2") && Contains("id is not UTF-8"));
         }
     }
     // U+FFFD may be meant, and the text may be repaired.
-    const read_result fine = read("{\"id\":\"a\uFFFD\",\"text\":\"b\xFF\"}\n"
+    const form_result fine = read("{\"id\":\"a\uFFFD\",\"text\":\"b\xFF\"}\n"
                                   "{\"id\":\"\\ufffd\",\"text\":\"\\ud800\"}\n");
-    CHECK(ids_of(fine.list) == strings{"a\uFFFD", "\uFFFD"});
+    CHECK(ids_in(fine.list) == strings{"a\uFFFD", "\uFFFD"});
     CHECK(fine.list[0].replaced == 1);
 }
 
@@ -185,8 +185,8 @@ TEST_CASE("fault 11: a JSON array is read like JSON Lines whatever its layout") 
           "\n\n[\n{\n\"id\"\n:\n\"a\",\n\"text\": \"x, ]} \\\" [ \"\n}\n,\n" + second +
               ",\"only text\"\n]"}) {
         INFO(text);
-        const read_result got = read(text);
-        CHECK(ids_of(got.list) == wanted);
+        const form_result got = read(text);
+        CHECK(ids_in(got.list) == wanted);
         REQUIRE(got.list.size() == 3);
         CHECK(got.list[0].text == "x, ]} \" [ ");
         CHECK(got.list[1].joined() == "T y");
@@ -198,20 +198,20 @@ TEST_CASE("fault 11: a JSON array is read like JSON Lines whatever its layout") 
 
 TEST_CASE("fault 11: an array that is none is named and lines that begin with a bracket are text") {
     const std::string one = "{\"text\":\"x\"}";
-    CHECK_THAT(message_of("[" + one), Contains("in:1") && Contains("no end"));
-    CHECK_THAT(message_of("[\n" + one + ",\n"), Contains("no end"));
-    CHECK_THAT(message_of("[{\"text\":\"x\n\n"), Contains("no end"));
-    CHECK_THAT(message_of("[" + one + "\n" + one + "]"), Contains("in:2") && Contains("comma"));
-    CHECK_THAT(message_of("[" + one + ",]"), Contains("comma"));
-    CHECK_THAT(message_of("[" + one + ",," + one + "]"), Contains("comma"));
-    CHECK_THAT(message_of("[" + one + "] x"), Contains("something else"));
-    CHECK_THAT(message_of("[" + one + "]\n[" + one + "]"), Contains("something else"));
-    CHECK_THAT(message_of("[" + one + ",5]"), Contains("element 2") && Contains("object"));
-    CHECK_THAT(message_of("[" + one + ",{\"text\":}]"), Contains("element 2"));
-    CHECK_THAT(message_of("[" + one + ",}}}}]"), Contains("comma"));
-    CHECK_THAT(message_of("[" + one + ",1}]"), Contains("element 2"));
-    const read_result text = read("[1] A reference\n[SEP] and a marker\n[a, b]\n");
-    CHECK(ids_of(text.list) == strings{"1", "2", "3"});
+    CHECK_THAT(form_message("[" + one), Contains("in:1") && Contains("no end"));
+    CHECK_THAT(form_message("[\n" + one + ",\n"), Contains("no end"));
+    CHECK_THAT(form_message("[{\"text\":\"x\n\n"), Contains("no end"));
+    CHECK_THAT(form_message("[" + one + "\n" + one + "]"), Contains("in:2") && Contains("comma"));
+    CHECK_THAT(form_message("[" + one + ",]"), Contains("comma"));
+    CHECK_THAT(form_message("[" + one + ",," + one + "]"), Contains("comma"));
+    CHECK_THAT(form_message("[" + one + "] x"), Contains("something else"));
+    CHECK_THAT(form_message("[" + one + "]\n[" + one + "]"), Contains("something else"));
+    CHECK_THAT(form_message("[" + one + ",5]"), Contains("element 2") && Contains("object"));
+    CHECK_THAT(form_message("[" + one + ",{\"text\":}]"), Contains("element 2"));
+    CHECK_THAT(form_message("[" + one + ",}}}}]"), Contains("comma"));
+    CHECK_THAT(form_message("[" + one + ",1}]"), Contains("element 2"));
+    const form_result text = read("[1] A reference\n[SEP] and a marker\n[a, b]\n");
+    CHECK(ids_in(text.list) == strings{"1", "2", "3"});
     CHECK(text.list[0].text == "[1] A reference");
     CHECK(read("[{\"text\":\"x\"}]\n", passage_format::lines).list[0].text == "[{\"text\":\"x\"}]");
 }
@@ -230,7 +230,7 @@ TEST_CASE("fault 11: UTF-16 and UTF-32 are named with and without their mark") {
                 INFO(name << " " << texts.size());
                 CHECK_THAT(foreign_encoding(wide(text, bytes, big)), Contains(name));
                 CHECK_THAT(foreign_encoding(wide(u"\uFEFF" + text, bytes, big)), Contains(name));
-                CHECK_THAT(message_of(wide(text, bytes, big)),
+                CHECK_THAT(form_message(wide(text, bytes, big)),
                            Contains("'in' is " + name) && Contains("iconv -f UTF-"));
             }
         }
@@ -247,7 +247,7 @@ TEST_CASE("fault 11: UTF-8 is never taken for another encoding") {
           "one \0 two \0 three, and more text \xFF\n"s}) {
         INFO(text);
         CHECK(foreign_encoding(text).empty());
-        CHECK(message_of(text) == "no error");
+        CHECK(form_message(text) == "no error");
     }
 }
 

@@ -101,7 +101,7 @@ template <class Work> auto under(const host_mode& mode, Work&& work) {
     return made;
 }
 
-std::vector<std::string> passages(std::size_t count) {
+std::vector<std::string> texts_for_modes(std::size_t count) {
     std::vector<std::string> made;
     for (std::size_t i = 0; i < count; ++i) {
         made.push_back(fixtures::passage(i));
@@ -124,7 +124,7 @@ void add_bits(bits& to, const mice::ranking& of) {
 }
 
 /// A model whose numbers in JSON are no whole ones.
-mice::model_config config_of(bool modern) {
+mice::model_config config_of_family(bool modern) {
     mice::model_config config = fixtures::small_config();
     if (modern) {
         fixtures::make_modernbert(config);
@@ -137,7 +137,7 @@ mice::model_config config_of(bool modern) {
 bits all_of_ranker(std::span<const std::byte> file, mice::precision precision,
                    const mice::rank_options& options) {
     const mice::reranker ranker(file, precision, {options.threads, options.pool});
-    const std::vector<std::string> texts = passages(24);
+    const std::vector<std::string> texts = texts_for_modes(24);
     bits made;
     const double eps = ranker.config().layer_norm_eps;
     made.push_back(static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(eps)));
@@ -241,7 +241,7 @@ constexpr mice::precision precisions[] = {mice::precision::f32, mice::precision:
 
 TEST_CASE("fault 33: a reranker makes the same bits under every mode of the host's floats") {
     for (const bool modern : {false, true}) {
-        const std::vector<std::byte> file = fixtures::make_model(config_of(modern)).file();
+        const std::vector<std::byte> file = fixtures::make_model(config_of_family(modern)).file();
         for (const mice::precision precision : precisions) {
             const bits expected = all_of_ranker(file, precision, {.threads = 1});
             CHECK(all_of_ranker(file, precision, {.threads = 2}) == expected);
@@ -303,7 +303,7 @@ TEST_CASE("fault 33: an index makes the same bits under every mode of the host's
 
 TEST_CASE("fault 33: the host's mode is there again behind an exception") {
     const fixtures::model_in_memory model;
-    const std::vector<std::string> texts = passages(30);
+    const std::vector<std::string> texts = texts_for_modes(30);
     fixtures::thread_pool pool(2);
     for (const host_mode& mode : host_modes()) {
         CAPTURE(mode.name);
@@ -337,7 +337,7 @@ TEST_CASE("fault 33: the host's mode is there again behind an exception") {
 
 TEST_CASE("fault 33: a mode that a caller's function sets is not that of the work that goes on") {
     const fixtures::model_in_memory model;
-    const std::vector<std::string> texts = passages(200);
+    const std::vector<std::string> texts = texts_for_modes(200);
     bits expected;
     add_bits(expected, model.ranker.score(fixtures::question, texts, {.threads = 1}));
     const own_mode kept;

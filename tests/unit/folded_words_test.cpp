@@ -21,7 +21,7 @@ namespace text = mice::text;
 using mice::text::analyse;
 using mice::text::word_form;
 using mice::text::word_use;
-using words = std::vector<std::string>;
+using word_list = std::vector<std::string>;
 
 std::string utf8(std::u32string_view codes) {
     std::string made;
@@ -30,7 +30,7 @@ std::string utf8(std::u32string_view codes) {
     }
     return made;
 }
-words words_of(std::u32string_view codes) {
+word_list words_of(std::u32string_view codes) {
     return analyse(utf8(codes));
 }
 
@@ -47,7 +47,7 @@ std::string compatibility_form(const std::string& of, int how = UTF8PROC_COMPOSE
     return made;
 }
 
-bool is_surrogate(char32_t code) {
+bool surrogate(char32_t code) {
     return code >= 0xD800 && code <= 0xDFFF;
 }
 /// What is cut otherwise than its compatibility form, on purpose.
@@ -57,7 +57,8 @@ bool has_place_of_its_own(char32_t code) {
            text::has(found, text::word_flag::raised);
 }
 
-std::vector<mice::store::bm25_hit> search(const words& documents, const std::string& query) {
+std::vector<mice::store::bm25_hit> found_by_words(const word_list& documents,
+                                                  const std::string& query) {
     mice::store::words_builder builder;
     for (const std::string& each : documents) {
         builder.add(each);
@@ -68,7 +69,7 @@ std::vector<mice::store::bm25_hit> search(const words& documents, const std::str
     return mice::store::bm25_search({&whole, 1}, query, 100);
 }
 bool finds(const std::string& query, const std::string& document) {
-    return !search({document, "other"}, query).empty();
+    return !found_by_words({document, "other"}, query).empty();
 }
 
 } // namespace
@@ -85,7 +86,7 @@ TEST_CASE("fault 07: a part of a run without spaces finds its document") {
     CHECK(finds("京都", "東京都庁"));
     CHECK_FALSE(finds("とりし", "かきくけこ"));
     // The document that holds the words is before the one that holds their characters elsewhere.
-    const auto hits = search({"りかもとりか しか", "犬としりとりをした"}, "しりとり");
+    const auto hits = found_by_words({"りかもとりか しか", "犬としりとりをした"}, "しりとり");
     REQUIRE_FALSE(hits.empty());
     CHECK(hits[0].document == 1);
 }
@@ -105,18 +106,18 @@ TEST_CASE("fault 07: one character finds every document that has it") {
 }
 
 TEST_CASE("fault 07: words of scripts without spaces are characters and pairs of one script") {
-    CHECK(analyse("成語しりとり") == words{"成", "語", "成語", "しり", "りと", "とり"});
-    CHECK(analyse("成語", word_use::document) == words{"成", "語", "成語"});
-    CHECK(analyse("しり", word_use::document) == words{"し", "り", "しり"});
-    CHECK(analyse("の") == words{"の"});
-    CHECK(analyse("の", word_use::document) == words{"の"});
-    CHECK(analyse("CPU가") == words{"cpu", "가"});
-    CHECK(analyse("2024年") == words{"2024", "年"});
+    CHECK(analyse("成語しりとり") == word_list{"成", "語", "成語", "しり", "りと", "とり"});
+    CHECK(analyse("成語", word_use::document) == word_list{"成", "語", "成語"});
+    CHECK(analyse("しり", word_use::document) == word_list{"し", "り", "しり"});
+    CHECK(analyse("の") == word_list{"の"});
+    CHECK(analyse("の", word_use::document) == word_list{"の"});
+    CHECK(analyse("CPU가") == word_list{"cpu", "가"});
+    CHECK(analyse("2024年") == word_list{"2024", "年"});
     // The prolonged sound mark belongs to the kana before it.
-    CHECK(analyse("ラーメン") == words{"ラー", "ーメ", "メン"});
-    CHECK(analyse("らー") == words{"らー"});
+    CHECK(analyse("ラーメン") == word_list{"ラー", "ーメ", "メン"});
+    CHECK(analyse("らー") == word_list{"らー"});
     // Marks stay with what they are on, in canonical order.
-    CHECK(words_of(U"\u0E19\u0E49\u0E33") == words{utf8(U"\u0E19\u0E49\u0E4D\u0E32")});
+    CHECK(words_of(U"\u0E19\u0E49\u0E33") == word_list{utf8(U"\u0E19\u0E49\u0E4D\u0E32")});
     CHECK(words_of(U"\u0E01\u0E38\u0E48") == words_of(U"\u0E01\u0E48\u0E38"));
     // Length counts characters, not what they are parts of.
     std::size_t length = 0;
@@ -152,11 +153,11 @@ TEST_CASE("fault 07: compatibility forms are what they stand for") {
     same(U"\u0663\u0664 \u0E51\u0E52 \u096F", U"34 12 9");
     // Those that would run into their neighbours stand alone, and those that are raised do not
     // hide the word that they are on.
-    CHECK(words_of(U"\u2460Introduction") == words{"1", "introduct"});
-    CHECK(words_of(U"1\u00BD") == words{"1", "1", "2"});
-    CHECK(words_of(U"mc\u00B2") == words{"mc", "mc2"});
-    CHECK(words_of(U"x\u00B2y") == words{"x2y"});
-    CHECK(words_of(U"Berlin\u00B9\u00B2, the\u00B2") == words{"berlin", "berlin12", "the2"});
+    CHECK(words_of(U"\u2460Introduction") == word_list{"1", "introduct"});
+    CHECK(words_of(U"1\u00BD") == word_list{"1", "1", "2"});
+    CHECK(words_of(U"mc\u00B2") == word_list{"mc", "mc2"});
+    CHECK(words_of(U"x\u00B2y") == word_list{"x2y"});
+    CHECK(words_of(U"Berlin\u00B9\u00B2, the\u00B2") == word_list{"berlin", "berlin12", "the2"});
     CHECK(finds("java", utf8(U"Java\u2122 beans")));
 }
 
@@ -165,11 +166,12 @@ TEST_CASE("fault 07: characters that are not seen are not there") {
                                 U'\u200D', U'\u200E', U'\u202E', U'\u2060', U'\u2069', U'\u3164',
                                 U'\uFE0F', U'\uFEFF', U'\U000E0100', U'\U000E0041'}) {
         CAPTURE(static_cast<unsigned>(code));
-        CHECK(words_of(std::u32string(U"soft") + code + U"hyphen") == words{"softhyphen"});
-        CHECK(words_of(std::u32string(U"\u6210") + code + U"\u8A9E") == words{"成", "語", "成語"});
+        CHECK(words_of(std::u32string(U"soft") + code + U"hyphen") == word_list{"softhyphen"});
+        CHECK(words_of(std::u32string(U"\u6210") + code + U"\u8A9E") ==
+              word_list{"成", "語", "成語"});
         CHECK(words_of(std::u32string(1, code)).empty());
     }
-    CHECK(words_of(U"1\uFE0F\u20E3") == words{"1"}); // a keycap
+    CHECK(words_of(U"1\uFE0F\u20E3") == word_list{"1"}); // a keycap
     CHECK(words_of(U"\u0643\u0640\u0640\u062A\u0627\u0628") ==
           words_of(U"\u0643\u062A\u0627\u0628"));
 }
@@ -178,11 +180,11 @@ TEST_CASE("fault 07: every code point has the words of its compatibility forms")
     std::string differ;
     std::size_t with_words = 0;
     for (char32_t code = 0; code <= text::last_code_point; ++code) {
-        if (is_surrogate(code)) {
+        if (surrogate(code)) {
             continue;
         }
         const std::string whole = utf8({&code, 1});
-        const words mine = analyse(whole);
+        const word_list mine = analyse(whole);
         with_words += mine.empty() ? 0 : 1;
         const bool same = has_place_of_its_own(code) ||
                           (mine == analyse(compatibility_form(whole)) &&
@@ -203,7 +205,7 @@ TEST_CASE("fault 07: no case of a letter and no accent makes another word") {
             static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(code)));
         const bool exception = code == 0x131 || code == 0x345; // a dotless i; an iota subscript
         const std::u32string accented{code, 0x301, 0x323};
-        if (!is_surrogate(code) && !exception &&
+        if (!surrogate(code) && !exception &&
             (words_of({&code, 1}) != words_of({&upper, 1}) ||
              words_of({&code, 1}) != words_of(accented)) &&
             differ.size() < 200) {
@@ -247,7 +249,7 @@ TEST_CASE("fault 07: whatever a query cuts out of a text is among the text's wor
         for (std::size_t left = 1 + random() % 12; left > 0; --left) {
             codes += letters[random() % letters.size()];
         }
-        words all = analyse(utf8(codes), word_use::document);
+        word_list all = analyse(utf8(codes), word_use::document);
         std::sort(all.begin(), all.end());
         CAPTURE(utf8(codes));
         for (const std::string& word : analyse(utf8(codes))) {
@@ -284,7 +286,7 @@ TEST_CASE("fault 07: endless runs and lone marks stay within the longest word") 
         }
     }
     CHECK(words_of(U"\u0E49\u0301\u3099").empty());
-    CHECK(analyse("し\xFFり") == words{"し", "り"}); // invalid bytes separate
+    CHECK(analyse("し\xFFり") == word_list{"し", "り"}); // invalid bytes separate
     CHECK(analyse("\xE3\x81").empty());
 }
 
@@ -292,10 +294,11 @@ TEST_CASE("fault 07: the older form cuts as it did") {
     const auto older = [](const std::string& of) {
         return analyse(of, word_use::document, word_form::older);
     };
-    CHECK(older("成語しりとり") == words{"成", "語", "しりとり"});
-    CHECK(older(utf8(U"\uFB01nance soft\u00ADhyphen")) == words{"\uFB01nance", "soft", "hyphen"});
-    CHECK(older("The CATS, and the Café's dogs!") == words{"cat", "cafe", "dog"});
-    CHECK(older("ice\xFFwater") == words{"ic", "water"});
+    CHECK(older("成語しりとり") == word_list{"成", "語", "しりとり"});
+    CHECK(older(utf8(U"\uFB01nance soft\u00ADhyphen")) ==
+          word_list{"\uFB01nance", "soft", "hyphen"});
+    CHECK(older("The CATS, and the Café's dogs!") == word_list{"cat", "cafe", "dog"});
+    CHECK(older("ice\xFFwater") == word_list{"ic", "water"});
 }
 
 TEST_CASE("fault 07: a section says its form and is searched by it and joined with no other") {

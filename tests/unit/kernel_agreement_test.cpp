@@ -21,9 +21,10 @@ using kernels::buffer;
 using kernels::kernel_set;
 using kernels::product_kind;
 
-std::vector<float> multiply(const kernels::product_set& product, const std::vector<float>& a,
-                            std::size_t m, const std::vector<float>& b, std::size_t k,
-                            std::size_t n, const std::vector<float>& bias, kernels::epilogue end) {
+std::vector<float> product_of(const kernels::product_set& product, const std::vector<float>& a,
+                              std::size_t m, const std::vector<float>& b, std::size_t k,
+                              std::size_t n, const std::vector<float>& bias,
+                              kernels::epilogue end) {
     buffer packed(product.packed_floats(k, n));
     product.pack(b.data(), n, k, n, packed.data());
     buffer scratch(product.gemm_scratch(m, k));
@@ -36,8 +37,8 @@ std::vector<float> multiply(const kernels::product_set& product, const std::vect
 /// Whether a set multiplies and adds with one rounding: else the last bit of the square is lost.
 bool rounds_once(const kernel_set& set) {
     const float x = 1.0F + 0x1p-12F;
-    return multiply(set.f32, {1.0F, x}, 1, {-1.0F, x}, 2, 1, {0.0F}, kernels::epilogue::keep)[0] !=
-           0x1p-11F;
+    return product_of(set.f32, {1.0F, x}, 1, {-1.0F, x}, 2, 1, {0.0F},
+                      kernels::epilogue::keep)[0] != 0x1p-11F;
 }
 
 /// The sets to compare in that number format.
@@ -85,7 +86,7 @@ TEST_CASE("fault 36: every set of kernels multiplies to the same bits") {
             const std::vector<float> bias = random.floats(n);
             for (const auto end : {kernels::epilogue::keep, kernels::epilogue::gelu}) {
                 check_same_bits(kind, [&](const kernel_set& set) {
-                    return multiply(set[kind], a, m, b, k, n, bias, end);
+                    return product_of(set[kind], a, m, b, k, n, bias, end);
                 });
             }
         }
@@ -156,7 +157,7 @@ TEST_CASE("fault 36: the poolers tanh has the same bits in every set that rounds
         }
         const std::vector<float> none(x.size());
         check_same_bits(product_kind::f32, [&](const kernel_set& set) {
-            return multiply(set.f32, {1.0F}, 1, x, 1, x.size(), none, kernels::epilogue::tanh);
+            return product_of(set.f32, {1.0F}, 1, x, 1, x.size(), none, kernels::epilogue::tanh);
         });
     }
 }

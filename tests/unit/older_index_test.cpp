@@ -45,7 +45,7 @@ std::string newest_manifest(const std::filesystem::path& folder) {
     return text;
 }
 
-using ids = std::vector<std::string>;
+using id_list = std::vector<std::string>;
 
 } // namespace
 
@@ -60,11 +60,11 @@ TEST_CASE("fault 07: an index of older words says so and is searched as it was m
     CHECK(older.stats().words_form == 1);
     CHECK(older.stats().older_words());
     CHECK(newest_manifest(folder.path() / "i").find("\"version\":1") != std::string::npos);
-    CHECK(found(older, "しりとり") == ids{"kana"});
+    CHECK(found(older, "しりとり") == id_list{"kana"});
     CHECK(found(older, "しり").empty());
-    CHECK(found(older, "\uFB01sh") == ids{"ligature"});
+    CHECK(found(older, "\uFB01sh") == id_list{"ligature"});
     CHECK(found(older, "fish").empty());
-    CHECK(found(older, "mill") == ids{"plain"});
+    CHECK(found(older, "mill") == id_list{"plain"});
 
     mice::index now = mice::index::create(other.path() / "i", model.ranker, {}, access);
     put_texts(now);
@@ -72,8 +72,8 @@ TEST_CASE("fault 07: an index of older words says so and is searched as it was m
     CHECK(now.stats().words_form == 2);
     CHECK_FALSE(now.stats().older_words());
     CHECK(newest_manifest(other.path() / "i").find("\"version\":2") != std::string::npos);
-    CHECK(found(now, "しり") == ids{"kana"});
-    CHECK(found(now, "fish") == ids{"ligature"});
+    CHECK(found(now, "しり") == id_list{"kana"});
+    CHECK(found(now, "fish") == id_list{"ligature"});
     CHECK(hit_bits(now.rank(question)) == hit_bits(older.rank(question)));
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("fault 07: words of two forms are not merged") {
         mice::index::create_like(folder.path() / "like", model.ranker, folder.path() / "old");
     CHECK(like.stats().older_words());
     CHECK(like.merge(from).added == 3);
-    CHECK(found(like, "しりとり") == ids{"kana"});
+    CHECK(found(like, "しりとり") == id_list{"kana"});
 }
 
 TEST_CASE("fault 07: an index without words is readable by programs that know no second form") {

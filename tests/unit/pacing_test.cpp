@@ -29,7 +29,7 @@ struct small_model {
     mice::reranker ranker{std::span<const std::byte>(bytes)};
 };
 
-std::vector<std::string> passages(std::size_t count) {
+std::vector<std::string> paced_texts(std::size_t count) {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < count; ++i) {
         std::string text = "old mill";
@@ -100,7 +100,7 @@ TEST_CASE("fault 24: pieces cover every document once whatever the threads and t
 }
 
 TEST_CASE("fault 24: the first result of a call with a deadline is that of one document") {
-    const std::vector<std::string> texts = passages(64);
+    const std::vector<std::string> texts = paced_texts(64);
     for (const auto& [name, config] : fixtures::every_kind()) {
         INFO(name);
         const small_model model(config);
@@ -128,7 +128,7 @@ TEST_CASE("fault 24: the first result of a call with a deadline is that of one d
 }
 
 TEST_CASE("fault 24: a call that began in time scores one document however late it is") {
-    const std::vector<std::string> texts = passages(40);
+    const std::vector<std::string> texts = paced_texts(40);
     const std::vector<std::string_view> views(texts.begin(), texts.end());
     for (const auto& [name, config] : fixtures::every_kind()) {
         INFO(name);
@@ -172,7 +172,7 @@ TEST_CASE("fault 24: an index works to its deadline in pieces and scores one doc
     const temporary_folder folder;
     mice::index index =
         mice::index::create(folder.path() / "i", model.ranker, {.codec = {.name = "f32"}});
-    const std::vector<std::string> texts = passages(50);
+    const std::vector<std::string> texts = paced_texts(50);
     std::vector<std::string> ids;
     for (std::size_t i = 0; i < texts.size(); ++i) {
         ids.push_back("d" + std::to_string(i));
@@ -203,7 +203,7 @@ TEST_CASE("fault 24: an index works to its deadline in pieces and scores one doc
 
 TEST_CASE("fault 24: queries that no time was left for have rankings that say so") {
     const small_model model(fixtures::small_config());
-    const std::vector<std::string> texts = passages(5);
+    const std::vector<std::string> texts = paced_texts(5);
     const std::vector<std::string> queries{"old", "mill", "river"};
     const std::vector<mice::ranking> late =
         model.ranker.rank_batch(queries, texts, {.deadline = clock_type::now() - 1s});
@@ -219,7 +219,7 @@ TEST_CASE("fault 24: queries that no time was left for have rankings that say so
 
 TEST_CASE("fault 24: an error in a call with a deadline reaches the caller") {
     const small_model model(fixtures::small_config());
-    std::vector<std::string> texts = passages(60);
+    std::vector<std::string> texts = paced_texts(60);
     texts[40] += '\xff';
     for (const std::size_t threads : {1, 3}) {
         const fixtures::caught_error wrong = fixtures::catch_error([&] {

@@ -30,7 +30,7 @@ class odd_pool final : public mice::executor {
     std::function<void(std::function<void()>)> take_;
 };
 
-std::vector<std::string> passages(std::size_t count) {
+std::vector<std::string> pooled_texts(std::size_t count) {
     std::vector<std::string> made;
     for (std::size_t i = 0; i < count; ++i) {
         made.push_back(fixtures::passage(i));
@@ -50,7 +50,7 @@ std::vector<float> scores(const mice::ranking& of) {
 
 TEST_CASE("fault 35: calls from the tasks of a pool may be given that very pool") {
     const fixtures::model_in_memory model;
-    const std::vector<std::string> texts = passages(40);
+    const std::vector<std::string> texts = pooled_texts(40);
     const std::vector<float> expected =
         scores(model.ranker.score(fixtures::question, texts, {.threads = 1}));
     for (const std::size_t threads : {std::size_t{1}, std::size_t{2}, std::size_t{4}}) {
@@ -99,7 +99,7 @@ TEST_CASE("fault 35: an index is written and read in the tasks of its pool of on
 
 TEST_CASE("fault 35: a pool that never helps is not missed") {
     const fixtures::model_in_memory model;
-    const std::vector<std::string> texts = passages(60);
+    const std::vector<std::string> texts = pooled_texts(60);
     const std::vector<float> expected =
         scores(model.ranker.score(fixtures::question, texts, {.threads = 1}));
     const auto check = [&](mice::executor& pool) {
@@ -131,7 +131,7 @@ TEST_CASE("fault 35: help that comes when the call has returned does nothing") {
     odd_pool keeps([&late](std::function<void()> help) { late.push_back(std::move(help)); });
     {
         auto model = std::make_unique<fixtures::model_in_memory>();
-        const std::vector<std::string> texts = passages(60);
+        const std::vector<std::string> texts = pooled_texts(60);
         std::size_t told = 0;
         const mice::rank_options options{.pool = &keeps,
                                          .progress = [&told](std::size_t, std::size_t) { ++told; }};
