@@ -107,11 +107,6 @@ struct forged_index {
             parameters = name.starts_with("codec-") ? name : parameters;
             manifest = name.starts_with("manifest-") ? name : manifest; // the newest
         }
-        for (const auto& [name, text] : files) { // one commit: no reader may fall back
-            if (name.starts_with("manifest-") && name != manifest) {
-                std::filesystem::remove(path / name);
-            }
-        }
     }
 
     /// Puts forged bytes into the place of the segment, its deletions or its codec's parameters.

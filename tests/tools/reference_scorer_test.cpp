@@ -96,10 +96,10 @@ TEST_CASE("a cross-encoder refuses ids without both markers, and to cut what is 
         CAPTURE(name);
         const scored_twice model(config);
         const auto refused = [&](std::size_t query_tokens, std::size_t tokens) {
-            const mice::document document =
-                model.ranker.encode_ids(std::vector<std::int32_t>(tokens, 7));
-            const mice::document* const one[] = {&document};
             return fixtures::catch_error([&] {
+                const mice::document document =
+                    model.ranker.encode_ids(std::vector<std::int32_t>(tokens, 7));
+                const mice::document* const one[] = {&document};
                 (void)model.ranker.score(
                     model.ranker.encode_query_ids(std::vector<std::int32_t>(query_tokens, 7)),
                     std::span<const mice::document* const>(one));

@@ -184,6 +184,9 @@ exit_code run_verify(const read_options& options) {
         }
     }
     out.flush();
+    if (all) {
+        note_if_empty(*all);
+    }
     if (findings.empty()) {
         return exit_code::ok;
     }
