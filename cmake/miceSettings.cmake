@@ -3,6 +3,10 @@
 # exported: an app that uses the headers brings its own flags.
 set(CMAKE_CXX_EXTENSIONS OFF)
 
+# Where a float becomes a double by itself a warning says so, in targets made while this is on.
+define_property(TARGET PROPERTY MICE_WARN_OF_DOUBLES INITIALIZE_FROM_VARIABLE MICE_WARN_OF_DOUBLES)
+set(MICE_WARN_OF_DOUBLES ON)
+
 add_library(mice_warnings INTERFACE)
 if(MSVC)
     target_compile_options(mice_warnings INTERFACE /W4 $<$<BOOL:${MICE_WARNINGS_AS_ERRORS}>:/WX>)
@@ -14,7 +18,7 @@ else()
             -Wextra
             -Wpedantic
             -Wconversion
-            -Wdouble-promotion
+            $<$<BOOL:$<TARGET_PROPERTY:MICE_WARN_OF_DOUBLES>>:-Wdouble-promotion>
             # In a unity build one file's names lie around another's.
             $<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Wshadow>
             $<$<BOOL:${MICE_WARNINGS_AS_ERRORS}>:-Werror>
