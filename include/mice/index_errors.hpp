@@ -23,6 +23,15 @@ namespace errors {
                       std::string(reason) + ". Nothing was changed: " + std::string(advice)};
 }
 
+/// A writer could not even take its lock.
+[[nodiscard]] inline error unwritable_index(errc code, std::string_view folder,
+                                            std::string_view reason) {
+    return {code, "the index in " + quoted(folder) +
+                      " cannot be written to: " + std::string(reason) +
+                      "; make its folder writable for this user, or work on a copy (reading "
+                      "and searching need no right to write)"};
+}
+
 [[nodiscard]] inline error missing_index_file(std::string_view file) {
     return {errc::format, "file " + quoted(file) + " of the index is missing"};
 }

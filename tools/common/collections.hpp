@@ -43,6 +43,9 @@ class collection_reader {
     /// Whether each document is a file of its own, so that an odd one says nothing about the
     /// others.
     [[nodiscard]] virtual bool of_files() const { return false; }
+    /// How many files and folders of a folder were passed over, because their names begin with a
+    /// dot or because an index lies there.
+    [[nodiscard]] virtual std::size_t passed_over() const { return 0; }
     /// How much of the source has been read, from 0 to 1; below 0 where that is unknown.
     [[nodiscard]] virtual double share() const = 0;
 };

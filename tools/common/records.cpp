@@ -117,6 +117,11 @@ std::string id_member(const io::json& object, std::string_view place) {
         if (member->is_number_integer()) {
             return member->dump();
         }
+        if (member->is_number_float()) {
+            throw bad_line(place, "\"" + std::string(key) +
+                                      "\" is a number that has a fraction, an exponent or more "
+                                      "than 64 bits; put it in quotes");
+        }
         if (!member->is_string() || member->get_ref<const std::string&>().empty()) {
             throw bad_line(place, "\"" + std::string(key) +
                                       "\" must be text that is not empty, or a whole number");
@@ -280,6 +285,13 @@ std::vector<std::string> reading_notes::lines() const {
                          " times in " + std::to_string(replaced_lines_) + " lines, the first at " +
                          first_replaced_ + "; --strict-utf8 refuses it");
     }
+    if (passed_over_ > 0) {
+        result.push_back(std::to_string(passed_over_) +
+                         (passed_over_ == 1 ? " file or folder was" : " files and folders were") +
+                         " passed over: hidden (the name begins with a dot) or of an index; give "
+                         "one by its own path to add it");
+    }
+    result.insert(result.end(), remarks_.begin(), remarks_.end());
     return result;
 }
 

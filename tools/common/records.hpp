@@ -25,6 +25,10 @@ class reading_notes {
   public:
     /// Something was left out: the program should end with "incomplete".
     void skipped(std::string note);
+    /// Something that the user should know; nothing that was asked for is missing.
+    void remark(std::string note) { remarks_.push_back(std::move(note)); }
+    /// Files and folders of a folder that were passed over (collection_reader::passed_over).
+    void passed_over(std::size_t count) { passed_over_ += count; }
     /// Bytes that were not UTF-8 became U+FFFD at `place`.
     void replaced(std::string_view place, std::size_t count);
 
@@ -34,6 +38,8 @@ class reading_notes {
 
   private:
     std::vector<std::string> examples_;
+    std::vector<std::string> remarks_;
+    std::size_t passed_over_ = 0;
     std::size_t skipped_ = 0;
     std::size_t replaced_ = 0;
     std::size_t replaced_lines_ = 0;

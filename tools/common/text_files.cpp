@@ -118,6 +118,7 @@ class folder_collection : public collection_reader {
                                 : static_cast<double>(next_) / static_cast<double>(entries_.size());
     }
     [[nodiscard]] bool of_files() const override { return true; }
+    [[nodiscard]] std::size_t passed_over() const override { return passed_over_; }
 
   private:
     struct entry {
@@ -162,11 +163,13 @@ class folder_collection : public collection_reader {
         for (; !problem && each != fs::directory_iterator(); each.increment(problem)) {
             std::error_code ignored; // a file that goes away is noticed when it is read
             if (hidden(each->path())) {
+                ++passed_over_;
                 continue;
             }
             if (is_manifest(each->path())) {
                 entries_.resize(entries);
                 folders_.resize(folders);
+                ++passed_over_;
                 return {};
             }
             if (each->is_directory(ignored) && !each->is_symlink(ignored)) {
@@ -183,6 +186,7 @@ class folder_collection : public collection_reader {
     std::vector<entry> entries_;
     std::vector<fs::path> folders_; ///< that are still to be listed
     std::size_t next_ = 0;
+    std::size_t passed_over_ = 0;
 };
 
 } // namespace

@@ -75,6 +75,28 @@ void note_queries_without_text(const collection& data, tools::reading_notes& not
     }
 }
 
+/// Relevant documents that no order can contain, which lowers the figures of every order.
+void note_missing_documents(const collection& data, tools::reading_notes& notes) {
+    std::size_t missing = 0;
+    std::string first;
+    for (const tools::query_record& query : data.queries) {
+        const auto judged = data.judged.find(query.id);
+        if (judged == data.judged.end()) {
+            continue;
+        }
+        for (const auto& [id, grade] : judged->second) {
+            if (grade > 0 && !data.corpus.find(id) && missing++ == 0) {
+                first = id;
+            }
+        }
+    }
+    if (missing > 0) {
+        notes.remark(std::to_string(missing) + " documents that are judged relevant are not in " +
+                     "corpus.jsonl, such as " + errors::quoted(first) +
+                     "; they count as not found, as in trec_eval");
+    }
+}
+
 // ---- candidates ----
 
 std::vector<candidate_list> bm25_candidates(const collection& data,
@@ -218,6 +240,7 @@ judged_lists read_judged(const std::string& folder, const candidate_options& opt
     result.first_stage = run ? run->filename().string() : "bm25";
     tools::reading_notes notes;
     result.data = read_collection(folder, options.split, policy, notes);
+    note_missing_documents(result.data, notes);
     if (options.split.empty() && result.data.qrels.has_parent_path() &&
         result.data.qrels.stem() != "test") {
         tools::print_message("mice: note: " + errors::quoted(folder) +

@@ -295,6 +295,7 @@ exit_code run_add(const add_options& options) {
         const auto source =
             tools::open_collection(files[i], options.format, options.scoring.text_policy());
         whole = adder.add(*source, guard);
+        notes.passed_over(source->passed_over());
     }
     if (whole && options.sync) {
         adder.sync();

@@ -214,6 +214,7 @@ void read_texts(const std::vector<std::string>& files, const rerank_options& opt
                     tools::duplicate_note(document.place, "file", names.id_of(document.file)));
             }
         }
+        notes.passed_over(source->passed_over());
     }
 }
 

@@ -25,7 +25,12 @@ namespace store {
 /// the folder cannot be written to.
 [[nodiscard]] inline std::unique_ptr<io::file_lock>
 lock_index(io::file_system& files, const std::filesystem::path& folder) {
-    std::unique_ptr<io::file_lock> lock = files.lock(folder / lock_name);
+    std::unique_ptr<io::file_lock> lock;
+    try {
+        lock = files.lock(folder / lock_name);
+    } catch (const error& e) {
+        throw errors::unwritable_index(e.code(), folder.string(), e.what());
+    }
     if (lock == nullptr) {
         throw errors::index_locked(folder.string());
     }
