@@ -321,7 +321,8 @@ namespace errors {
 [[nodiscard]] inline error merge_conflict(std::string_view id, std::string_view folder) {
     return {errc::mismatch, "document " + quoted(id) + " of " + quoted(folder) +
                                 " is in another of the indexes with different content; choose "
-                                "which to keep, or remove one of the two"};
+                                "which to keep (merge_conflict, --on-conflict), or remove one of "
+                                "the two"};
 }
 
 } // namespace errors

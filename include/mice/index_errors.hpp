@@ -23,6 +23,14 @@ namespace errors {
                       std::string(reason) + ". Nothing was changed: " + std::string(advice)};
 }
 
+/// Files of an index, and nothing that says what they belong to.
+[[nodiscard]] inline error lost_manifests(std::string_view folder, std::string_view file) {
+    return {errc::format, "the folder " + quoted(folder) + " holds files of an index, such as " +
+                              quoted(file) +
+                              ", but no manifest: restore the files 'manifest-...' from a copy, "
+                              "or build the index again in another folder"};
+}
+
 /// A writer could not even take its lock.
 [[nodiscard]] inline error unwritable_index(errc code, std::string_view folder,
                                             std::string_view reason) {

@@ -56,7 +56,12 @@ namespace detail {
 /// What all files of a folder take. A file that goes meanwhile takes nothing.
 inline void measure_folder(io::file_system& files, const std::filesystem::path& folder,
                            index_stats& into) {
-    for (const std::string& name : files.list(folder)) {
+    std::vector<std::string> names;
+    try {
+        names = files.list(folder);
+    } catch (const error&) { // a folder that is gone takes nothing; its files stay mapped
+    }
+    for (const std::string& name : names) {
         std::error_code gone;
         if (std::filesystem::is_regular_file(folder / name, gone)) {
             const std::uintmax_t bytes = std::filesystem::file_size(folder / name, gone);

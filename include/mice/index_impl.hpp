@@ -186,7 +186,7 @@ inline void index::release() {
     state_->release();
 }
 inline std::uint64_t index::uncommitted() const noexcept {
-    return state_->open_writer() == nullptr ? 0 : state_->open_writer()->changes();
+    return state_->uncommitted();
 }
 inline index_commit index::compact(const index_progress& progress) {
     return state_->write([&](store::index_writer& to) { return to.compact(progress); });

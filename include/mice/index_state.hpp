@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -49,8 +50,9 @@ class index_state {
     /// Lets readers see the newest commit on disk; false where they do already.
     bool refresh() {
         const std::shared_ptr<const store::snapshot> now = commit();
-        const auto generations = store::manifests_in(files_, folder_).generations;
-        if (!generations.empty() && generations.front() == now->commit().generation) {
+        const store::manifest_list there = store::manifests_in(files_, folder_);
+        if (!there.generations.empty() && there.generations.front() == now->commit().generation &&
+            there.strays.empty() && !there.lacks_one() && opened().recovered.empty()) {
             return false;
         }
         store::opened_commit newest = store::open_newest(files_, folder_, ranker_.shared_model(),
@@ -72,13 +74,20 @@ class index_state {
         }
         return *writer_;
     }
-    [[nodiscard]] const store::index_writer* open_writer() const noexcept { return writer_.get(); }
-    void release() noexcept { writer_.reset(); }
+    /// Changes of the writer since the last commit; safe from any thread.
+    [[nodiscard]] std::uint64_t uncommitted() const noexcept {
+        return uncommitted_.load(std::memory_order_relaxed);
+    }
+    void release() noexcept {
+        writer_.reset();
+        uncommitted_.store(0, std::memory_order_relaxed);
+    }
     /// Runs a change of the writer, and shows what is committed behind it, failed or not.
     template <class Change> auto write(Change&& change) {
         struct show_at_end {
             index_state& state;
             ~show_at_end() {
+                state.uncommitted_.store(state.writer_->changes(), std::memory_order_relaxed);
                 try {
                     state.show({state.writer_->base(), {}});
                 } catch (const std::bad_alloc&) { // readers stay where they are
@@ -107,6 +116,7 @@ class index_state {
     std::shared_ptr<const store::snapshot> commit_;
     std::string recovered_;
     std::unique_ptr<store::index_writer> writer_;
+    std::atomic<std::uint64_t> uncommitted_{0};
 };
 
 /// Walks through the documents of one commit.

@@ -337,6 +337,7 @@ class reranker {
     }
 
     [[nodiscard]] document encode_tokens(encoding made) const {
+        model_->check_fingerprint(); // the document will say that it is of that model
         std::vector<float> states(model_->states_of(made.ids) * model_->config().state_width());
         detail::in_default_float_mode([&] {
             const detail::work_memory_pool::lease memory(model_->work_memories());

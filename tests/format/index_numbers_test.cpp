@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 constexpr const char* absurd_manifests[] = {
     "manifest-09223372036854775807", "manifest-18446744073709551615",
     "manifest-04611686018427387904", "manifest-99999999999999999999",
-    "manifest-00000000000000000000"};
+    "manifest-00000000000000000000", "manifest-00000281474976710656",
+    "manifest-00000999999999999999"};
 
 /// An index of one commit with documents.
 struct numbered_index {
@@ -73,8 +74,8 @@ TEST_CASE("fault 31: a file with the number of no commit hides none and is named
 }
 
 TEST_CASE("fault 31: a stray manifest of a possible number is refused by name") {
-    for (const std::uint64_t number : {std::uint64_t{3}, std::uint64_t{999}, std::uint64_t{1} << 50,
-                                       (std::uint64_t{1} << 62) - 1}) {
+    for (const std::uint64_t number :
+         {std::uint64_t{3}, std::uint64_t{999}, (std::uint64_t{1} << 48) - 1}) {
         const numbered_index at;
         const std::string name = mice::store::manifest_name(number);
         CAPTURE(name);
@@ -110,11 +111,17 @@ TEST_CASE("fault 31: forged numbers near their end are refused before anything i
                      [&] { put_passages(index, 20, 21); }, [&] { index.erase("doc-1"); },
                      [&] { index.compact(); }}) {
                 const auto refused = catch_error(write);
-                CHECK(refused.code == mice::errc::unsupported);
+                // No commit has such a generation: to readers the file is a stray one.
+                CHECK(refused.code == (generation ? mice::errc::format : mice::errc::unsupported));
                 CHECK(refused.says(name));
             }
             CHECK(files_in(at.path) == before);
             // The way out that the message names.
+            if (generation) {
+                CHECK(mice::index::repair(at.path, at.model.ranker).documents == 20);
+                CHECK(at.open().recovered().empty());
+                continue;
+            }
             mice::index other = mice::index::create(at.folder.path() / "new", at.model.ranker);
             const fs::path parts[] = {at.path};
             CHECK(other.merge(parts).added == 20);

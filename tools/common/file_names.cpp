@@ -42,8 +42,18 @@ bool is_gone(const fs::path& file) {
 } // namespace
 
 fs::path full_path(const fs::path& path) {
-    fs::path full = fs::absolute(path).lexically_normal();
-    return full.has_filename() ? full : full.parent_path(); // without a "/" at the end
+    const fs::path full = fs::absolute(path);
+    const fs::path last = full.filename();
+    std::error_code problem;
+    // Only the system knows what ".." behind a link is.
+    const bool whole =
+        last.empty() || last == "." || last == ".." || fs::is_directory(full, problem);
+    const fs::path known = fs::weakly_canonical(whole ? full : full.parent_path(), problem);
+    if (!problem) {
+        return whole ? known : known / last;
+    }
+    const fs::path plain = full.lexically_normal();
+    return plain.has_filename() ? plain : plain.parent_path(); // without a "/" at the end
 }
 
 file_names::file_names(std::span<const std::string> given) {
@@ -81,9 +91,15 @@ std::string file_names::id_of(const fs::path& file) const {
 
 known_files::known_files(fs::path folder) : folder_(std::move(folder)) {
     std::error_code problem;
-    if (fs::exists(folder_ / name, problem) || problem) {
-        read();
+    const fs::file_status found = fs::status(folder_ / name, problem);
+    if (fs::exists(found) && !fs::is_regular_file(found)) {
+        throw errors::cannot_open((folder_ / name).string(), "it is no regular file; move it away");
     }
+    if (found.type() != fs::file_type::not_found) {
+        read();
+        existed_ = trouble_.empty();
+    }
+    changed_ = !existed_;
 }
 
 void known_files::read() {
@@ -101,6 +117,9 @@ void known_files::read() {
                 throw error(errc::format, input.place() + ": expected {\"id\", \"file\"}");
             }
             remember(id->get<std::string>(), file->get<std::string>());
+            if (const auto hash = entry.find("hash"); hash != entry.end() && hash->is_string()) {
+                hashes_.insert_or_assign(id->get<std::string>(), hash->get<std::string>());
+            }
         }
     } catch (const error& problem) {
         if (problem.code() == errc::io) {
@@ -109,10 +128,10 @@ void known_files::read() {
         files_.clear();
         ids_.clear();
         roots_.clear();
+        hashes_.clear();
         trouble_ = std::string(problem.what()) +
                    "; which files the documents came from is forgotten until they are added again";
     }
-    changed_ = !trouble_.empty();
 }
 
 void known_files::remember(const std::string& id, const std::string& file) {
@@ -173,12 +192,30 @@ std::string known_files::id_of(const fs::path& file, const file_names& names,
     return id;
 }
 
+std::string known_files::known_id(const fs::path& file) const {
+    const auto known = ids_.find(full_path(file).string());
+    return known == ids_.end() ? std::string() : known->second;
+}
+
 void known_files::forget(const std::string& id) {
     if (const auto known = files_.find(id); known != files_.end()) {
         ids_.erase(known->second);
         files_.erase(known);
+        hashes_.erase(id);
         changed_ = true;
     }
+}
+
+void known_files::set_hash(const std::string& id, const std::string& hash) {
+    if (files_.contains(id) && hash_of(id) != hash) {
+        hashes_.insert_or_assign(id, hash);
+        changed_ = true;
+    }
+}
+
+std::string known_files::hash_of(const std::string& id) const {
+    const auto known = hashes_.find(id);
+    return known == hashes_.end() ? std::string() : known->second;
 }
 
 std::vector<std::string> known_files::gone_below(std::span<const fs::path> paths) const {
@@ -203,7 +240,11 @@ void known_files::save() {
     }
     atomic_file out(folder_ / name);
     for (const auto& [id, file] : files_) {
-        out.write(json_line({{"id", id}, {"file", file}}));
+        ordered_json line{{"id", id}, {"file", file}};
+        if (const std::string hash = hash_of(id); !hash.empty()) {
+            line["hash"] = hash;
+        }
+        out.write(json_line(line));
     }
     out.commit();
     changed_ = false;

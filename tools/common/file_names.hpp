@@ -13,7 +13,8 @@
 // Ids of documents that are files: their paths, so that no two files share one.
 namespace mice::tools {
 
-/// A path as it is remembered and compared: absolute, without "." and "..".
+/// A path as it is remembered and compared: absolute, without "." and "..", and without links but
+/// for a file that is one itself.
 [[nodiscard]] std::filesystem::path full_path(const std::filesystem::path& path);
 
 /// The path of a full path below `root`, with as many more folders before it as are needed until
@@ -53,6 +54,16 @@ class known_files {
     /// beside it, that no other file has which is still there, and that `taken` does not refuse.
     [[nodiscard]] std::string id_of(const std::filesystem::path& file, const file_names& names,
                                     const std::function<bool(const std::string&)>& taken);
+    /// The id that a file has; empty where it has none.
+    [[nodiscard]] std::string known_id(const std::filesystem::path& file) const;
+    /// Whether the file of that name was there and could be understood. Without it an index may
+    /// hold documents of files that nothing is known of.
+    [[nodiscard]] bool existed() const { return existed_; }
+    /// What the document of a file was when it was put (stored_document::content_hash): another one
+    /// of its id came from elsewhere.
+    void set_hash(const std::string& id, const std::string& hash);
+    /// Empty where nothing is known.
+    [[nodiscard]] std::string hash_of(const std::string& id) const;
     /// Says that the document `id` now comes from elsewhere or is removed.
     void forget(const std::string& id);
     /// The ids of files at or below one of these paths that are not there any more, sorted.
@@ -71,10 +82,12 @@ class known_files {
                                                 const std::filesystem::path& given) const;
 
     std::filesystem::path folder_;
-    std::map<std::string, std::string> files_;           ///< id -> path
-    std::unordered_map<std::string, std::string> ids_;   ///< path -> id
-    std::unordered_map<std::string, std::string> roots_; ///< folder -> what its ids begin below
+    std::map<std::string, std::string> files_;            ///< id -> path
+    std::unordered_map<std::string, std::string> ids_;    ///< path -> id
+    std::unordered_map<std::string, std::string> roots_;  ///< folder -> what its ids begin below
+    std::unordered_map<std::string, std::string> hashes_; ///< id -> hash
     bool changed_ = false;
+    bool existed_ = false;
     std::string trouble_;
 };
 

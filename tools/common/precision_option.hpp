@@ -8,6 +8,8 @@
 
 #include <mice/precision.hpp>
 
+#include "common/choice_option.hpp"
+
 namespace mice::tools {
 
 /// --precision, by the names that the library gives.
@@ -19,7 +21,7 @@ inline void add_precision_option(CLI::App& app, precision& computed) {
     app.add_option("--precision", computed,
                    "What to compute with: f32 (the reference), bf16, int8, or automatic (the "
                    "fastest that this build has instructions for)")
-        ->transform(CLI::CheckedTransformer(names).description(""))
+        ->transform(one_of(names))
         ->type_name("PRECISION");
 }
 

@@ -526,11 +526,12 @@ bool is_head(std::span<const std::string_view> fields) {
 }
 
 /// What is wrong with a field that should be a number, in words.
-std::string number_trouble(std::string_view what, std::string_view field) {
+std::string number_trouble(std::string_view what, std::string_view field, bool whole) {
     std::string text = "the " + std::string(what) + " " + errors::quoted(field);
     std::string with_point(field);
     std::replace(with_point.begin(), with_point.end(), ',', '.');
-    if (with_point != field && to_number<double>(with_point)) {
+    const auto meant = to_number<double>(with_point);
+    if (with_point != field && meant && (!whole || *meant == std::floor(*meant))) {
         return text + " has a decimal comma; write " + errors::quoted(with_point);
     }
     if (const auto value = to_number<double>(field)) {
@@ -576,7 +577,7 @@ judgements read_qrels(const std::filesystem::path& file, reading_notes& notes) {
         const std::string_view written = trimmed(fields.back());
         const std::optional<int> grade = to_whole<int>(written);
         if (!grade) {
-            throw bad_line(input.place(), number_trouble("grade", written) +
+            throw bad_line(input.place(), number_trouble("grade", written, true) +
                                               "; grades are whole numbers, such as 0, 1 or 2");
         }
         const std::string query(trimmed(fields[0]));
@@ -605,12 +606,12 @@ run_entry to_run_entry(std::span<const std::string_view> fields, std::string_vie
     }
     const auto rank = to_whole<long long>(fields[3]);
     if (!rank) {
-        throw bad_line(place, number_trouble("rank", fields[3]) +
+        throw bad_line(place, number_trouble("rank", fields[3], true) +
                                   "; it is the fourth column of a TREC run");
     }
     const auto score = to_number<double>(fields[4]);
     if (!score || !std::isfinite(*score)) {
-        throw bad_line(place, number_trouble("score", fields[4]) +
+        throw bad_line(place, number_trouble("score", fields[4], false) +
                                   "; it is the fifth column of a TREC run");
     }
     return {std::string(fields[2]), *score, *rank};

@@ -98,6 +98,7 @@ void prepare_streams() {
     SetConsoleOutputCP(CP_UTF8);
 #else
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN); // writing then fails with EFBIG, which is told
     // The wrong direction on purpose: using the closed stream must still fail.
     constexpr std::array<std::pair<int, int>, 3> streams{
         {{STDIN_FILENO, O_WRONLY}, {STDOUT_FILENO, O_RDONLY}, {STDERR_FILENO, O_WRONLY}}};

@@ -2,6 +2,7 @@
 #include "common/text_files.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
@@ -36,10 +37,19 @@ std::string content(const fs::path& file, const std::string& place) {
     if (problem || size > longest_record) {
         throw bad(place, problem ? problem.message() : "larger than 256 MiB; split it");
     }
+    errno = 0;
     std::ifstream stream(file, std::ios::binary);
-    std::string text(std::istreambuf_iterator<char>(stream), {});
+    std::string text;
+    if (stream) {
+        text.assign(std::istreambuf_iterator<char>(stream), {});
+    }
     if (!stream || stream.bad()) {
-        throw bad(place, "cannot be read");
+        throw bad(place, errno != 0 ? "cannot be read: " + std::generic_category().message(errno)
+                                    : std::string("cannot be read"));
+    }
+    if (const reading_deadline* const limit = reading_deadline::current(); limit != nullptr) {
+        constexpr std::size_t cost_of_opening = 4096;
+        limit->was_read(place, text.size() + cost_of_opening);
     }
     if (const std::string found = foreign_encoding(text); !found.empty()) {
         throw bad(place, "it is " + found);

@@ -88,23 +88,31 @@ void check_not_output(const convert_options& options, const std::vector<fs::path
     }
 }
 
-std::vector<fs::path> modules_files(const module_list& modules) {
-    std::vector<fs::path> files;
-    for (const module_entry& module : modules.rest) {
-        for (const char* name : {"config.json", "model.safetensors"}) {
-            files.push_back(module.folder / name);
-        }
-    }
-    return files;
-}
-
-void check_output(const convert_options& options, const checkpoint& weights) {
+void check_output(const convert_options& options, const module_list* modules,
+                  const checkpoint& weights) {
     std::vector<fs::path> inputs = weights.paths;
     inputs.push_back(options.tokenizer);
-    for (const char* name : {"config.json", "tokenizer.json", "vocab.txt"}) {
-        inputs.push_back(options.directory / name);
+    std::vector<fs::path> folders{options.directory};
+    if (!options.tokenizer.empty()) {
+        folders.push_back(options.tokenizer.parent_path());
     }
-    inputs.push_back(find_tokenizer(options.directory).value_or(fs::path()));
+    if (modules != nullptr) {
+        folders.push_back(modules->backbone);
+        for (const module_entry& module : modules->rest) {
+            folders.push_back(module.folder);
+        }
+    }
+    for (const fs::path& folder : folders) {
+        for (const char* name :
+             {"config.json", "contextualization_layers/config.json",
+              "interaction_layers/config.json", "head/config.json", "artifact.metadata",
+              "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
+              "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "vocab.txt",
+              "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+            inputs.push_back(folder / name);
+        }
+        inputs.push_back(find_tokenizer(folder).value_or(fs::path()));
+    }
     check_not_output(options, inputs);
 }
 
@@ -237,11 +245,10 @@ conversion_report convert(const convert_options& given) {
     const std::optional<module_list> modules = read_modules(given.directory, cuts);
     if (modules) {
         options.directory = modules->backbone;
-        check_not_output(given, modules_files(*modules));
     }
     report.config = prepare(options, modules ? &*modules : nullptr, weights, report);
     note_types(weights, report);
-    check_output(options, weights);
+    check_output(given, modules ? &*modules : nullptr, weights);
     const std::optional<loaded_tokenizer> tokens = load_tokenizer(options, report);
     if (tokens) {
         check_vocabulary(*tokens, report);

@@ -173,12 +173,12 @@ exit_code run_eval(const eval_options& options) {
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     tools::output out;
-    if (!options.json) {
-        out.write(table_head);
-    }
     std::vector<evaluation> all;
     for (std::size_t i = 0; i < options.folders.size(); ++i) {
         all.push_back(evaluate(ranker, options, i));
+        if (i == 0 && !options.json) {
+            out.write(table_head);
+        }
         out.write(options.json ? json_text(all.back(), false) : table_rows(all.back(), false));
         out.flush();
     }

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "common/choice_option.hpp"
 #include "common/output.hpp"
 #include "mice/index_commands.hpp"
 #include "mice/model_path.hpp"
@@ -32,8 +33,19 @@ reranker index_target::load() const {
     return load_model(model_path(model));
 }
 
+bool holds_segments(const std::string& folder) {
+    std::error_code problem;
+    std::filesystem::directory_iterator each(folder, problem);
+    for (; !problem && each != std::filesystem::directory_iterator(); each.increment(problem)) {
+        if (each->path().filename().string().starts_with("segment-")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void index_target::check_there() const {
-    if (!index::exists(folder)) {
+    if (!index::exists(folder) && !holds_segments(folder)) {
         throw error(errc::io, "there is no index in " + errors::quoted(folder) +
                                   "; make one with 'mice index create', or name another folder");
     }
@@ -58,7 +70,7 @@ void creation_options::add_codec_to(CLI::App& app) {
         ->check(CLI::Range(1, 64))
         ->type_name("N");
     app.add_option("--drop", drop, "Tokens that are not stored: none, punctuation or stop-words")
-        ->transform(CLI::CheckedTransformer(drop_names()).description(""))
+        ->transform(tools::one_of(drop_names()))
         ->type_name("WHICH");
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/choice_option.hpp"
 #include "common/collections.hpp"
 #include "common/file_names.hpp"
 #include "common/id_set.hpp"
@@ -71,34 +72,54 @@ class document_adder {
         tools::collection_document document;
         while (wait(source, guard)) {
             try {
+                document.file.clear();
                 if (!source.next(document)) {
                     return true;
                 }
                 notes_.replaced(document.place, document.replaced);
                 put(document);
             } catch (const tools::bad_record& problem) {
-                refuse(problem, source.of_files());
+                refuse(problem, source.of_files(), document.file);
             }
-            ++handled_;
-            bar_.update(handled_, source.share());
+            bar_.update(in_index() + left_out_, source.share());
             commit_if_due();
         }
         return false;
     }
 
-    /// Removes the documents whose files below the given ones are gone.
+    /// Removes the documents whose files below the given ones are gone. Which files they were is
+    /// not forgotten: after a crash or a repair the index may hold them again.
     void sync() {
         const std::vector<std::filesystem::path> below(texts_.begin(), texts_.end());
+        std::size_t kept = 0;
         for (const std::string& id : known_.gone_below(below)) {
-            removed_ += index_.erase(id) ? 1 : 0;
-            known_.forget(id);
+            const auto held = index_.get(id);
+            if (held && known_.hash_of(id) != held->content_hash) {
+                ++kept;
+            } else if (held) {
+                removed_ += index_.erase(id) ? 1 : 0;
+            }
+        }
+        if (kept > 0) {
+            notes_.remark(
+                std::to_string(kept) +
+                " documents of files that are gone were kept: they are not what was added "
+                "from those files (a record, a merge or a repair brought them)");
         }
     }
 
     void commit() {
-        known_.save(); // first: what it says too much does no harm
         const index_commit done = index_.commit();
+        for (const std::string& id : from_files_) {
+            if (const auto held = index_.get(id)) {
+                known_.set_hash(id, held->content_hash);
+            }
+        }
+        from_files_.clear();
+        known_.save();
         committed_ = done;
+        documents_cut_ += done.documents_cut;
+        tokens_cut_ += done.tokens_cut;
         since_commit_ = 0;
         last_commit_ = steady_clock::now();
         if (done.postponed != postponed_) {
@@ -108,6 +129,36 @@ class document_adder {
         }
     }
     void finish() { bar_.finish(); }
+
+    /// Commits what was added before a source failed, and says so.
+    [[noreturn]] void keep_what_came_before(const error& problem) {
+        try {
+            commit();
+        } catch (const error&) { // the index itself has failed, and the reason is known
+            throw problem;
+        }
+        bar_.finish();
+        (void)report();
+        throw error(problem.code(), std::string(problem.what()) + "; the " +
+                                        std::to_string(in_index()) +
+                                        " documents before it are in the index");
+    }
+
+    /// Notes what was left out, replaced or cut.
+    exit_code report() const {
+        if (documents_cut_ > 0) {
+            tools::print_message(
+                "mice: note: " + std::to_string(documents_cut_) +
+                " documents were too long to be read to their end; " + std::to_string(tokens_cut_) +
+                " tokens in all were cut (tokens_cut of 'mice index export' says of which)");
+        }
+        if (taken_over_ > 0) {
+            notes_.skipped(std::to_string(taken_over_) +
+                           " documents were replaced by files of the same names; where they came "
+                           "from is not known, as the index had no sound 'files.jsonl'");
+        }
+        return cli::report(notes_);
+    }
 
     [[nodiscard]] std::string text() const {
         return std::to_string(added_) + " added, " + std::to_string(replaced_) + " replaced, " +
@@ -122,6 +173,8 @@ class document_adder {
                                  {"unchanged", unchanged_},
                                  {"left_out", left_out_},
                                  {"removed", removed_},
+                                 {"documents_cut", documents_cut_},
+                                 {"tokens_cut", tokens_cut_},
                                  {"documents", committed_.documents},
                                  {"generation", committed_.generation},
                                  {"interrupted", interrupted}});
@@ -141,12 +194,14 @@ class document_adder {
     std::string id_of(const tools::collection_document& document) {
         return document.file.empty()
                    ? document.id
-                   : known_.id_of(document.file, names_,
-                                  [&](const std::string& id) { return seen_.contains(id); });
+                   : known_.id_of(document.file, names_, [&](const std::string& id) {
+                         return seen_.contains(id) || (known_.existed() && index_.contains(id));
+                     });
     }
 
     /// The first document of an id stays: a later one of the same run is left out.
     void put(const tools::collection_document& document) {
+        const bool is_new = !document.file.empty() && known_.known_id(document.file).empty();
         const std::string id = id_of(document);
         if (seen_.contains(id)) {
             ++left_out_;
@@ -156,10 +211,14 @@ class document_adder {
         const std::string& metadata =
             options_.keep_text && document.metadata.empty() ? document.text : document.metadata;
         try {
-            count(index_.put(id, document.text, metadata));
+            const put_result done = index_.put(id, document.text, metadata);
+            count(done);
             seen_.insert(id);
             if (document.file.empty()) {
                 known_.forget(id);
+            } else {
+                from_files_.push_back(id);
+                taken_over_ += is_new && done == put_result::replaced ? 1 : 0;
             }
         } catch (const error& problem) {
             if (problem.code() == errc::invalid_argument || problem.code() == errc::encoding) {
@@ -177,19 +236,26 @@ class document_adder {
     }
 
     /// Leaves the record out, or commits what came before it and stops.
-    void refuse(const tools::bad_record& problem, bool is_file) {
+    void refuse(const tools::bad_record& problem, bool is_file, const std::filesystem::path& file) {
         if (options_.skip_bad || is_file) {
             ++left_out_;
-            notes_.skipped(std::string(problem.what()) + "; left out");
+            const std::string id = file.empty() ? std::string() : known_.known_id(file);
+            notes_.skipped(std::string(problem.what()) +
+                           (!id.empty() && index_.contains(id)
+                                ? "; the index keeps what it had of this file"
+                                : "; left out"));
             return;
         }
         commit();
         bar_.finish();
-        throw error(problem.code(), std::string(problem.what()) +
-                                        "; repair it, or leave it out with --skip-bad (the " +
-                                        std::to_string(handled_) +
-                                        " documents before it are in the index)");
+        (void)report();
+        throw tools::bad_record(
+            problem.code(),
+            std::string(problem.what()) + "; repair it, or leave it out with --skip-bad (the " +
+                std::to_string(in_index()) + " documents before it are in the index)");
     }
+
+    [[nodiscard]] std::uint64_t in_index() const { return added_ + replaced_ + unchanged_; }
 
     void commit_if_due() {
         if (since_commit_ == 0) {
@@ -206,10 +272,13 @@ class document_adder {
     const add_options& options_;
     tools::reading_notes& notes_;
     tools::progress_bar bar_{"adding"};
-    std::uint64_t handled_ = 0, since_commit_ = 0;
+    std::uint64_t since_commit_ = 0;
+    std::uint64_t documents_cut_ = 0, tokens_cut_ = 0;
     std::uint64_t added_ = 0, replaced_ = 0, unchanged_ = 0, left_out_ = 0, removed_ = 0;
     tools::id_set seen_; ///< in this run
     std::vector<std::string> texts_;
+    std::vector<std::string> from_files_; ///< ids of files put since the last commit
+    std::uint64_t taken_over_ = 0;
     tools::file_names names_;
     tools::known_files known_;
     index_commit committed_;
@@ -217,11 +286,18 @@ class document_adder {
     steady_clock::time_point last_commit_ = steady_clock::now();
 };
 
+/// Before anything is read: a folder that holds no index, and none whose manifests were lost.
+void check_index(const std::string& folder) {
+    if (!index::exists(folder) && !holds_segments(folder)) {
+        throw error(errc::io, "there is no index in " + errors::quoted(folder) +
+                                  "; make one with 'mice index create', or add --create");
+    }
+}
+
 index open_for_adding(const add_options& options, const reranker& ranker) {
     const index_access access = access_of(options.scoring.for_library());
-    if (!options.create && !index::exists(options.folder)) {
-        throw error(errc::io, "there is no index in " + errors::quoted(options.folder) +
-                                  "; make one with 'mice index create', or add --create");
+    if (!options.create) {
+        check_index(options.folder);
     }
     index into = options.create ? index::open_or_create(options.folder, ranker,
                                                         options.creation.for_library(), access)
@@ -240,6 +316,26 @@ void check_files(const std::vector<std::string>& files) {
     }
 }
 
+/// A disk that is not mounted looks like a folder from which everything was removed.
+void refuse_empty_folders(const tools::known_files& known, const std::vector<std::string>& texts) {
+    for (const std::string& each : texts) {
+        const std::filesystem::path folder(each);
+        std::error_code problem;
+        if (!std::filesystem::is_directory(folder, problem) ||
+            !std::filesystem::is_empty(folder, problem) || problem) {
+            continue;
+        }
+        const std::size_t gone = known.gone_below({&folder, 1}).size();
+        if (gone > 0) {
+            throw error(
+                errc::invalid_argument,
+                "the folder " + errors::quoted(each) + " is empty, and " + std::to_string(gone) +
+                    " documents of the index came from it: is its disk mounted? Nothing "
+                    "was removed; if they are to go, give their ids to 'mice index remove'");
+        }
+    }
+}
+
 /// What --sync would remove. Opens the index for nothing but the counting.
 exit_code show_gone(const add_options& options, const std::vector<std::string>& texts) {
     const tools::known_files known(options.folder);
@@ -248,11 +344,18 @@ exit_code show_gone(const add_options& options, const std::vector<std::string>& 
     }
     const std::vector<std::filesystem::path> below(texts.begin(), texts.end());
     std::vector<std::string> gone;
+    refuse_empty_folders(known, texts);
+    if (!options.create) {
+        check_index(options.folder);
+    }
     if (index::exists(options.folder)) {
         const reranker ranker = options.scoring.load();
         const index held = index::open(options.folder, ranker);
         gone = known.gone_below(below);
-        std::erase_if(gone, [&held](const std::string& id) { return !held.contains(id); });
+        std::erase_if(gone, [&](const std::string& id) {
+            const auto stored = held.get(id);
+            return !stored || known.hash_of(id) != stored->content_hash;
+        });
     }
     tools::output out;
     if (options.json) {
@@ -277,6 +380,9 @@ exit_code run_add(const add_options& options) {
     if (options.dry_run) {
         return show_gone(options, texts);
     }
+    if (options.sync) {
+        refuse_empty_folders(tools::known_files(options.folder), texts);
+    }
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     index into = open_for_adding(options, ranker);
@@ -289,23 +395,31 @@ exit_code run_add(const add_options& options) {
             tools::print_message("mice: reading documents from the terminal; end with Ctrl-D");
         }
     }
+    into.rollback(); // takes the lock: what is known of files is read and written under it
     document_adder adder(into, options, std::move(texts), notes);
     bool whole = true;
-    for (std::size_t i = 0; i < files.size() && whole; ++i) {
-        const auto source =
-            tools::open_collection(files[i], options.format, options.scoring.text_policy());
-        whole = adder.add(*source, guard);
-        notes.passed_over(source->passed_over());
-    }
-    if (whole && options.sync) {
-        adder.sync();
+    try {
+        for (std::size_t i = 0; i < files.size() && whole; ++i) {
+            const auto source =
+                tools::open_collection(files[i], options.format, options.scoring.text_policy());
+            whole = adder.add(*source, guard);
+            notes.passed_over(source->passed_over());
+        }
+    } catch (const tools::bad_record&) {
+        throw; // committed
+    } catch (const error& problem) {
+        adder.keep_what_came_before(problem);
     }
     adder.commit();
+    if (whole && options.sync) {
+        adder.sync();
+        adder.commit();
+    }
     adder.finish();
     tools::output out;
     out.write(options.json ? adder.json(!whole) : adder.text());
     out.flush();
-    const exit_code result = report(notes);
+    const exit_code result = adder.report();
     if (!whole) {
         tools::print_message("mice: stopped; what was added is committed, and the same command "
                              "goes on where this one ended");
@@ -339,7 +453,7 @@ void add_index_add(CLI::App& app, command& chosen) {
     add->add_option("--format", options->format,
                     "What FILES hold: auto (by the first line), jsonl, tsv, trec, text (each file "
                     "is one document) or folder")
-        ->transform(CLI::CheckedTransformer(formats).description(""))
+        ->transform(tools::one_of(formats))
         ->type_name("FORMAT");
     add->add_flag("--skip-bad", options->skip_bad,
                   "Leave bad records out and go on (exit code 2) instead of stopping");

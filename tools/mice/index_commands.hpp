@@ -48,6 +48,10 @@ struct creation_options {
 [[nodiscard]] std::string text_of(const index_codec& codec);
 /// Says where the words of an index are of an older form, and what to do; nothing else.
 void note_older_words(const index_stats& stats, const std::string& folder);
+/// Whether a folder holds segments: without a manifest they are an index all the same,
+/// of which the library says what is missing.
+[[nodiscard]] bool holds_segments(const std::string& folder);
+
 /// Says so where an index holds no document: what follows is empty for that reason.
 void note_if_empty(const index& of);
 /// Says where an index is not at its last commit, or something is in the way of later ones.

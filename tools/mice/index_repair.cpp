@@ -66,8 +66,11 @@ std::string text_of(const index_repair& repair, bool done) {
                 commit_text(repair.generation, std::to_string(repair.documents)) +
                 "; add again what was changed since\n";
     } else {
-        text += commit_text(repair.generation, std::to_string(repair.documents)) +
-                (done ? " stayed as it was\n" : " would stay as it is\n");
+        text +=
+            commit_text(repair.generation, std::to_string(repair.documents)) +
+            (done ? " stayed as it was" : " would stay as it is") +
+            (repair.moves.empty() ? "\n"
+                                  : "; if a later commit is missing, what it changed is lost\n");
     }
     for (const index_move& each : repair.moves) {
         text += std::string(done ? "moved " : "would move ") + tools::printable(each.file) + " (" +

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "common/choice_option.hpp"
+#include "common/file_names.hpp"
 #include "common/id_lines.hpp"
+#include "common/id_set.hpp"
 #include "common/lines.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
@@ -54,7 +57,10 @@ class document_remover {
 
     /// An id that is not there starts no writer: nothing is written for it.
     void remove(const std::string& id) {
-        if (index_.contains(id) && index_.erase(id)) {
+        if (!seen_.insert(id)) {
+            notes_.skipped("the document id " + errors::quoted(id) +
+                           " was given before; it was left out");
+        } else if (index_.contains(id) && index_.erase(id)) {
             ++removed_;
         } else {
             notes_.skipped("the index holds no document " + errors::quoted(id));
@@ -65,6 +71,7 @@ class document_remover {
   private:
     index& index_;
     tools::reading_notes& notes_;
+    tools::id_set seen_;
     std::uint64_t removed_ = 0;
 };
 
@@ -176,6 +183,15 @@ exit_code run_merge(const merge_options& options) {
                         " replaced, " + std::to_string(done.skipped) + " skipped; " +
                         std::to_string(into.size()) + " documents in the index\n");
     out.flush();
+    for (const std::filesystem::path& part : parts) {
+        std::error_code ignored;
+        if (std::filesystem::exists(part / tools::known_files::name, ignored)) {
+            tools::print_message("mice: note: which files the documents of " +
+                                 errors::quoted(part.string()) +
+                                 " came from is not merged: 'index add --sync' does not remove "
+                                 "them, and adding those files again may give them other ids");
+        }
+    }
     return exit_code::ok;
 }
 
@@ -235,7 +251,7 @@ void add_index_merge(CLI::App& app, command& chosen) {
         ->add_option("--on-conflict", options->conflict,
                      "Where two indexes hold an id with different content: refuse, keep-first or "
                      "keep-last")
-        ->transform(CLI::CheckedTransformer(conflicts).description(""))
+        ->transform(tools::one_of(conflicts))
         ->type_name("WHAT");
     merge->add_flag("--json", options->json, "Print the counts as a JSON object");
     merge->callback([options, &chosen] { chosen = [options] { return run_merge(*options); }; });

@@ -29,12 +29,12 @@ exit_code fail(exit_code code, const std::string& what) {
 
 /// Where to read on: "run 'mice index add --help'".
 std::string help_advice(const CLI::App& app) {
-    std::string name = "mice";
-    for (auto named = app.get_subcommands(); !named.empty();
-         named = named.front()->get_subcommands()) {
-        name += " " + named.front()->get_name();
+    std::string name;
+    for (const CLI::App* each = &mice::cli::named_command(app); each != nullptr;
+         each = each->get_parent()) {
+        name.insert(0, each->get_name() + " ");
     }
-    return "; run '" + name + " --help'";
+    return "; run '" + name + "--help'";
 }
 
 exit_code run(int argc, char** argv) {
@@ -71,9 +71,13 @@ exit_code run(int argc, char** argv) {
     } catch (const CLI::CallForHelp&) {
         const auto named = app.get_subcommands();
         out.write(named.empty() ? app.help() : named.front()->help("mice"));
-    } catch (const CLI::ExtrasError& problem) {
+    } catch (const CLI::ExtrasError&) {
+        std::string words; // what() has them backwards
+        for (const std::string& word : app.remaining(true)) {
+            words += " " + word;
+        }
         return fail(exit_code::usage,
-                    problem.what() + mice::cli::usage_advice(app) + help_advice(app));
+                    "not expected:" + words + mice::cli::usage_advice(app) + help_advice(app));
     } catch (const CLI::ParseError& problem) {
         return fail(exit_code::usage, problem.what() + help_advice(app));
     } catch (const mice::cli::usage_error& problem) {

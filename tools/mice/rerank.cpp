@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/choice_option.hpp"
 #include "common/collections.hpp"
 #include "common/file_names.hpp"
 #include "common/output.hpp"
@@ -87,6 +88,10 @@ void check_files(const rerank_options& options) {
     std::string words = options.query;
     for (const std::string& file : options.files) {
         std::error_code problem;
+        if (options.format != tools::passage_format::text &&
+            std::filesystem::is_directory(file, problem)) {
+            throw errors::cannot_open(file, "it is a folder; --format text ranks the files in it");
+        }
         if (file == "-" || std::filesystem::exists(file, problem)) {
             continue;
         }
@@ -422,7 +427,7 @@ void add_rerank_command(CLI::App& app, command& chosen) {
         ->add_option("--format", options->format,
                      "What FILES hold: auto (JSON if the first line looks so, else lines), lines, "
                      "jsonl (JSON Lines or a JSON array) or text (each file is one passage)")
-        ->transform(CLI::CheckedTransformer(formats).description(""))
+        ->transform(tools::one_of(formats))
         ->type_name("FORMAT");
     add_run_options(*rerank_app, *options);
     add_output_options(*rerank_app, *options);

@@ -10,6 +10,7 @@
 #include <mice/io/json.hpp>
 #include <mice/tokenizer.hpp>
 
+#include "common/choice_option.hpp"
 #include "common/json_records.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
@@ -149,7 +150,7 @@ void add_tokenize_command(CLI::App& app, command& chosen) {
     tokenize
         ->add_option("--limit", options->limit,
                      "Which limit of the model cuts the text: query or document (default)")
-        ->transform(CLI::CheckedTransformer(sides).description(""))
+        ->transform(tools::one_of(sides))
         ->type_name("SIDE");
     CLI::Option* const max_tokens =
         tokenize

@@ -55,11 +55,11 @@ std::string usage_advice(const CLI::App& app) {
     const CLI::App& named = named_command(app);
     const std::vector<std::string> commands = command_names(named);
     for (const std::string& word : app.remaining(true)) {
-        if (word.starts_with("--")) {
+        if (word.starts_with('-')) {
             const std::string name = word.substr(0, word.find('='));
             return did_you_mean(tools::nearest_name(name, option_names(named)));
         }
-        if (!commands.empty() && !word.starts_with('-')) {
+        if (!commands.empty()) {
             return did_you_mean(tools::nearest_name(word, commands));
         }
     }

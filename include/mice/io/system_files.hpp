@@ -207,10 +207,21 @@ class system_output_file final : public output_file {
 class system_lock final : public file_lock {
   public:
     explicit system_lock(native_file file) : file_(file) {}
-    ~system_lock() override { close_file(file_); }
+    ~system_lock() override {
+#if !defined(_WIN32)
+        // A child that was forked meanwhile shares the lock: closing alone would leave it with it.
+        if (::getpid() == owner_) {
+            (void)::flock(file_, LOCK_UN);
+        }
+#endif
+        close_file(file_);
+    }
 
   private:
     native_file file_;
+#if !defined(_WIN32)
+    pid_t owner_ = ::getpid();
+#endif
 };
 
 class system_file_system final : public file_system {

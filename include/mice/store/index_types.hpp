@@ -54,6 +54,9 @@ struct index_commit {
     /// Why joining small segments has to wait, such as a full disk; the commit itself is done.
     /// Empty: nothing waits.
     std::string postponed;
+    /// Since the last commit: documents that the model could not read to their end, and the tokens
+    /// that were cut of them.
+    std::uint64_t documents_cut = 0, tokens_cut = 0;
 };
 
 /// What merge() does with an id that two of the indexes hold with different content.

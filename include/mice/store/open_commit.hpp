@@ -48,7 +48,8 @@ struct manifest_list {
                                                 const std::filesystem::path& folder) {
     manifest_list found;
     for (const std::string& name : files.list(folder)) {
-        if (const auto number = detail::number_of_file(name, "manifest-")) {
+        if (const auto number = detail::number_of_file(name, "manifest-");
+            number && *number < writer_limit) {
             found.generations.push_back(*number);
         } else if (detail::looks_like_manifest(name)) {
             found.strays.push_back(name);
@@ -195,6 +196,24 @@ inline opened_commit open_listed(io::file_system& files, const std::filesystem::
 
 } // namespace detail
 
+namespace detail {
+
+/// Why a folder without manifests of a possible number opens as no index.
+[[nodiscard]] inline error no_commit(io::file_system& files, const std::filesystem::path& folder,
+                                     const manifest_list& found) {
+    if (!found.strays.empty()) {
+        return errors::stray_manifest(folder.string(), found.strays.back());
+    }
+    for (const std::string& name : files.list(folder)) {
+        if (number_of_file(name, "segment-")) {
+            return errors::lost_manifests(folder.string(), name);
+        }
+    }
+    return errors::no_index(folder.string());
+}
+
+} // namespace detail
+
 /// Opens the last commit of an index. Takes no lock: a writer that removes files in between makes
 /// this start again. Throws errc::io where there is no index or a file cannot be opened now,
 /// errc::format where one is damaged or gone, errc::mismatch and errc::unsupported as snapshot.
@@ -207,9 +226,7 @@ inline opened_commit open_listed(io::file_system& files, const std::filesystem::
     manifest_list found = manifests_in(files, folder);
     for (int attempt = 0;; ++attempt) {
         if (found.generations.empty()) {
-            throw found.strays.empty()
-                ? errors::no_index(folder.string())
-                : errors::stray_manifest(folder.string(), found.strays.back());
+            throw detail::no_commit(files, folder, found);
         }
         std::exception_ptr failure;
         opened_commit made;

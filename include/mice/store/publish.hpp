@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -103,6 +104,8 @@ inline bool is_index_file(std::string_view name) {
 struct older_commits {
     std::optional<manifest> before; ///< the one before it that can be read
     std::set<std::uint64_t> read;   ///< generations of all that can be read
+    /// Those next to a damaged one: what tells which files it may name.
+    std::set<std::uint64_t> bounds;
     /// Data files with lower numbers may belong to a commit whose manifest is damaged. 0: none is.
     std::uint64_t unknown_below = 0;
 };
@@ -114,6 +117,7 @@ struct older_commits {
                                                   const manifest& newest) {
     older_commits found;
     std::uint64_t next_file = newest.next_file; // of the oldest that could be read so far
+    std::uint64_t read = newest.generation;     // that one
     for (const std::uint64_t each : manifests_in(files, folder).generations) {
         if (each >= newest.generation) {
             continue;
@@ -121,6 +125,7 @@ struct older_commits {
         try {
             manifest older = read_manifest(files, folder, each);
             next_file = older.next_file;
+            read = each;
             found.read.insert(each);
             if (!found.before) {
                 found.before = std::move(older);
@@ -130,6 +135,7 @@ struct older_commits {
                 throw errors::unreadable_commit(e.code(), folder.string(), e.what());
             }
             found.unknown_below = std::max(found.unknown_below, next_file);
+            found.bounds.insert(read);
         }
     }
     return found;
@@ -152,7 +158,7 @@ inline void remove_unused(io::file_system& files, const std::filesystem::path& f
     }
     const auto removable = [&](const std::string& name) {
         if (const auto generation = detail::number_of_file(name, "manifest-")) {
-            return older.read.contains(*generation);
+            return older.read.contains(*generation) && !older.bounds.contains(*generation);
         }
         const auto number = detail::data_file(name);
         return number ? *number >= older.unknown_below && *number < writer_limit
@@ -168,11 +174,11 @@ inline void remove_unused(io::file_system& files, const std::filesystem::path& f
             if (removable(name) && !used.contains(name)) {
                 try {
                     files.remove(folder / name);
-                } catch (const error&) { // said above
+                } catch (const std::exception&) { // said above
                 }
             }
         }
-    } catch (const error&) { // said above
+    } catch (const std::exception&) { // said above
     }
 }
 

@@ -71,9 +71,7 @@ class index_repairer {
     void find_commit() {
         there_ = manifests_in(files_, folder_);
         if (there_.generations.empty()) {
-            throw there_.strays.empty()
-                ? errors::no_index(folder_.string())
-                : errors::stray_manifest(folder_.string(), there_.strays.back());
+            throw detail::no_commit(files_, folder_, there_);
         }
         for (const std::string& name : there_.strays) {
             set_aside(name, "it has a number that no commit has");

@@ -131,7 +131,7 @@ class segment_file {
         out_.reset();
         try {
             files_->remove(path_);
-        } catch (const error&) { // the next writer removes what belongs to no commit
+        } catch (const std::exception&) { // the next writer removes what belongs to no commit
         }
     }
 

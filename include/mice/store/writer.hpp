@@ -65,6 +65,8 @@ class index_writer {
         return guarded([&] {
             finish_changes();
             index_commit done{base_->commit().generation, base_->documents(), {}};
+            done.documents_cut = std::exchange(documents_cut_, 0);
+            done.tokens_cut = std::exchange(tokens_cut_, 0);
             done.postponed = join_segments();
             done.generation = base_->commit().generation;
             return done;
@@ -201,6 +203,7 @@ class index_writer {
     std::size_t waiting_bytes_ = 0; ///< texts that are not encoded yet
     std::size_t encoded_ = 0;       ///< waiting documents from the first that are
     std::size_t sample_rows_ = 0;   ///< states kept until the codec can learn
+    std::uint64_t documents_cut_ = 0, tokens_cut_ = 0; ///< since the last commit
 };
 
 inline put_result index_writer::put_checked(waiting_document document) {
@@ -322,6 +325,8 @@ inline void index_writer::append_waiting() {
         if (each.dropped) {
             continue;
         }
+        documents_cut_ += each.tokens.cut > 0 ? 1 : 0;
+        tokens_cut_ += each.tokens.cut;
         if (builder_ == nullptr) {
             builder_ = std::make_unique<segment_builder>(
                 files_, folder_, new_file(), base_->commit().words, base_->commit().form);

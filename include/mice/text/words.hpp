@@ -97,13 +97,16 @@ template <class Sink> class word_cutter {
         if (has(found, word_flag::alone)) {
             end();
         }
-        const std::size_t plain =
-            !has(found, word_flag::raised) ? nowhere : std::min(raised_, word_.size());
+        const bool raised = has(found, word_flag::raised);
+        if (raised) { // the end of a word forgets it, also between the parts
+            raised_ = std::min(raised_, word_.size());
+        }
         const folding parts(code);
         for (std::size_t i = 0; i < parts.size(); ++i) {
-            put(parts[i], kind_of(word_class(parts[i])));
+            const word_kind kind = kind_of(word_class(parts[i]));
+            raised_ = !raised && kind == word_kind::letter ? nowhere : raised_;
+            put(parts[i], kind);
         }
-        raised_ = plain;
         if (has(found, word_flag::alone)) {
             end();
         }
