@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bad_record bad(std::string_view place, std::string_view what) {
+bad_record bad_file(std::string_view place, std::string_view what) {
     return {errc::format, std::string(place) + ": " + std::string(what)};
 }
 
@@ -31,11 +31,11 @@ bad_record bad(std::string_view place, std::string_view what) {
 std::string content(const fs::path& file, const std::string& place) {
     std::error_code problem;
     if (!fs::is_regular_file(file, problem)) {
-        throw bad(place, problem ? problem.message() : "not a regular file");
+        throw bad_file(place, problem ? problem.message() : "not a regular file");
     }
     const std::uintmax_t size = fs::file_size(file, problem);
     if (problem || size > longest_record) {
-        throw bad(place, problem ? problem.message() : "larger than 256 MiB; split it");
+        throw bad_file(place, problem ? problem.message() : "larger than 256 MiB; split it");
     }
     errno = 0;
     std::ifstream stream(file, std::ios::binary);
@@ -44,18 +44,19 @@ std::string content(const fs::path& file, const std::string& place) {
         text.assign(std::istreambuf_iterator<char>(stream), {});
     }
     if (!stream || stream.bad()) {
-        throw bad(place, errno != 0 ? "cannot be read: " + std::generic_category().message(errno)
-                                    : std::string("cannot be read"));
+        throw bad_file(place, errno != 0
+                                  ? "cannot be read: " + std::generic_category().message(errno)
+                                  : std::string("cannot be read"));
     }
     if (const reading_deadline* const limit = reading_deadline::current(); limit != nullptr) {
         constexpr std::size_t cost_of_opening = 4096;
         limit->was_read(place, text.size() + cost_of_opening);
     }
     if (const std::string found = foreign_encoding(text); !found.empty()) {
-        throw bad(place, "it is " + found);
+        throw bad_file(place, "it is " + found);
     }
     if (text.find('\0') != std::string::npos) {
-        throw bad(place, "not a text file: it holds NUL bytes");
+        throw bad_file(place, "not a text file: it holds NUL bytes");
     }
     if (text.starts_with("\xEF\xBB\xBF")) {
         text.erase(0, 3);
@@ -64,8 +65,8 @@ std::string content(const fs::path& file, const std::string& place) {
 }
 
 /// Reads one file into a document. Throws bad_record.
-void read_text(const fs::path& file, const fs::path& id, bad_text policy,
-               collection_document& into) {
+void read_whole(const fs::path& file, const fs::path& id, bad_text policy,
+                collection_document& into) {
     into = {};
     into.id = id.generic_string();
     into.place = file.string();
@@ -77,7 +78,7 @@ void read_text(const fs::path& file, const fs::path& id, bad_text policy,
         throw bad_record(problem.code(), problem.what());
     }
     if (text::first_invalid_utf8(into.id) != std::string::npos) {
-        throw bad(into.place, "the file's name is not UTF-8; rename it");
+        throw bad_file(into.place, "the file's name is not UTF-8; rename it");
     }
 }
 
@@ -89,7 +90,7 @@ class text_collection : public collection_reader {
         if (std::exchange(done_, true)) {
             return false;
         }
-        read_text(file_, file_.filename(), policy_, into);
+        read_whole(file_, file_.filename(), policy_, into);
         return true;
     }
     [[nodiscard]] double share() const override { return done_ ? 1.0 : 0.0; }
@@ -115,12 +116,12 @@ class folder_collection : public collection_reader {
         const entry& each = entries_[next_++];
         const fs::path file = folder_ / each.path;
         if (!each.problem.empty()) {
-            throw bad(file.string(), each.problem);
+            throw bad_file(file.string(), each.problem);
         }
         if (fs::is_symlink(file)) {
-            throw bad(file.string(), "a link is not followed; add what it points to");
+            throw bad_file(file.string(), "a link is not followed; add what it points to");
         }
-        read_text(file, each.path, policy_, into);
+        read_whole(file, each.path, policy_, into);
         return true;
     }
     [[nodiscard]] double share() const override {
