@@ -188,9 +188,7 @@ struct forged_index {
         std::filesystem::remove_all(path);
         std::filesystem::create_directory(path);
         for (const auto& [name, text] : files) {
-            if (!name.starts_with("manifest-") || name == manifest) {
-                write_file(path / name, text);
-            }
+            write_file(path / name, text);
         }
     }
 
