@@ -266,7 +266,9 @@ TEST_CASE("fault 20: grades and scores that are no numbers are told apart") {
     CHECK(qrels("qid\tpid\tlabel\nq\ta\t1\n").size() == 1);
     CHECK_THROWS_WITH(qrels("q\ta\t1.5\n"), Contains("qrels.tsv:1") && Contains("whole number"));
     CHECK_THROWS_WITH(qrels("q\ta\tnan\n"), Contains("'nan'") && Contains("place in an order"));
-    CHECK_THROWS_WITH(qrels("q\ta\t1,5\n"), Contains("decimal comma") && Contains("'1.5'"));
+    CHECK_THROWS_WITH(qrels("q\ta\t1,5\n"),
+                      Contains("'1,5' is not a number") && Contains("whole numbers"));
+    CHECK_THROWS_WITH(qrels("q\ta\t2,0\n"), Contains("decimal comma") && Contains("'2.0'"));
     CHECK_THROWS_WITH(qrels("q\ta\tmany\n"), Contains("qrels.tsv:1") && Contains("not a number"));
     CHECK_THROWS_WITH(qrels("q\ta\t1e99\n"), Contains("whole number"));
     const auto run = [&](const std::string& text) {

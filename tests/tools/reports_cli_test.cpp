@@ -73,7 +73,8 @@ TEST_CASE("report: numbers as ids keep all digits or are refused by name") {
                            "{\"id\":12345678901234567891,\"text\":\"w6\"}\n"
                            "{\"id\":9007199254740993,\"text\":\"w7\"}\n");
     std::set<std::string> ids;
-    for (const json& hit : object_of(place.mice("rerank w5 n.jsonl --json"))["hits"]) {
+    const json ranked = object_of(place.mice("rerank w5 n.jsonl --json"));
+    for (const json& hit : ranked["hits"]) {
         ids.insert(hit["id"].get<std::string>());
     }
     CHECK(ids == std::set<std::string>{"12345678901234567890", "12345678901234567891",
@@ -82,7 +83,7 @@ TEST_CASE("report: numbers as ids keep all digits or are refused by name") {
         place.write("n.jsonl", std::string("{\"id\":") + number + ",\"text\":\"w5\"}\n");
         const result refused = place.mice("rerank w5 n.jsonl");
         CHECK(refused.code == 1);
-        CHECK_THAT(refused.err, Contains("n.jsonl:1") && Contains("put it in quotes"));
+        CHECK_THAT(refused.err, Contains("n.jsonl:1") && Contains("put other numbers in quotes"));
     }
 }
 

@@ -420,7 +420,7 @@ collection_format format_of(const fs::path& path, collection_format wanted) {
     try {
         line_reader input(path);
         const std::string* const first = input.peek_filled();
-        return first == nullptr ? collection_format::text
+        return first == nullptr ? collection_format::detect
                                 : recognised(*first).value_or(collection_format::text);
     } catch (const error& problem) {
         if (problem.code() != errc::format) {

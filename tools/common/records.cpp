@@ -119,8 +119,8 @@ std::string id_member(const io::json& object, std::string_view place) {
         }
         if (member->is_number_float()) {
             throw bad_line(place, "\"" + std::string(key) +
-                                      "\" is a number that has a fraction, an exponent or more "
-                                      "than 64 bits; put it in quotes");
+                                      "\" must be text or a whole number of at most 64 bits; put "
+                                      "other numbers in quotes");
         }
         if (!member->is_string() || member->get_ref<const std::string&>().empty()) {
             throw bad_line(place, "\"" + std::string(key) +

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -195,8 +196,17 @@ class document_adder {
         return document.file.empty()
                    ? document.id
                    : known_.id_of(document.file, names_, [&](const std::string& id) {
-                         return seen_.contains(id) || (known_.existed() && index_.contains(id));
+                         return seen_.contains(id) || is_of_another(id);
                      });
+    }
+
+    /// Whether the index holds a document of that id which no known file brought.
+    bool is_of_another(const std::string& id) const {
+        if (!known_.existed()) {
+            return false; // nothing is known of any document
+        }
+        const auto held = index_.get(id);
+        return held && held->content_hash != known_.hash_of(id);
     }
 
     /// The first document of an id stays: a later one of the same run is left out.
@@ -318,21 +328,21 @@ void check_files(const std::vector<std::string>& files) {
 
 /// A disk that is not mounted looks like a folder from which everything was removed.
 void refuse_empty_folders(const tools::known_files& known, const std::vector<std::string>& texts) {
-    for (const std::string& each : texts) {
-        const std::filesystem::path folder(each);
+    const std::vector<std::filesystem::path> below(texts.begin(), texts.end());
+    const auto holds_something = [](const std::filesystem::path& each) {
         std::error_code problem;
-        if (!std::filesystem::is_directory(folder, problem) ||
-            !std::filesystem::is_empty(folder, problem) || problem) {
-            continue;
-        }
-        const std::size_t gone = known.gone_below({&folder, 1}).size();
-        if (gone > 0) {
-            throw error(
-                errc::invalid_argument,
-                "the folder " + errors::quoted(each) + " is empty, and " + std::to_string(gone) +
-                    " documents of the index came from it: is its disk mounted? Nothing "
-                    "was removed; if they are to go, give their ids to 'mice index remove'");
-        }
+        return !std::filesystem::is_directory(each, problem) ||
+               !std::filesystem::is_empty(each, problem);
+    };
+    if (std::any_of(below.begin(), below.end(), holds_something)) {
+        return;
+    }
+    if (const std::size_t gone = known.gone_below(below).size(); gone > 0) {
+        throw error(errc::invalid_argument,
+                    errors::quoted(texts.front()) + " is an empty folder, and " +
+                        std::to_string(gone) +
+                        " documents of the index came from it: is its disk mounted? Nothing was "
+                        "removed; if they are to go, give their ids to 'mice index remove'");
     }
 }
 

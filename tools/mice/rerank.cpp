@@ -90,7 +90,8 @@ void check_files(const rerank_options& options) {
         std::error_code problem;
         if (options.format != tools::passage_format::text &&
             std::filesystem::is_directory(file, problem)) {
-            throw errors::cannot_open(file, "it is a folder; --format text ranks the files in it");
+            throw errors::cannot_open(file,
+                                      "it is a directory; --format text ranks the files in it");
         }
         if (file == "-" || std::filesystem::exists(file, problem)) {
             continue;
