@@ -110,6 +110,7 @@ class document_adder {
     }
 
     void commit() {
+        known_.save(); // or a crash behind the commit would leave files whose ids are not known
         const index_commit done = index_.commit();
         for (const std::string& id : from_files_) {
             if (const auto held = index_.get(id)) {
