@@ -56,6 +56,26 @@ std::vector<std::string> texts_of(const std::vector<std::string>& files,
     return texts;
 }
 
+/// A disk that is not mounted looks like a folder from which everything was removed.
+void refuse_empty_folders(const tools::known_files& known, const std::vector<std::string>& texts) {
+    const std::vector<std::filesystem::path> below(texts.begin(), texts.end());
+    const auto holds_something = [](const std::filesystem::path& each) {
+        std::error_code problem;
+        return !std::filesystem::is_directory(each, problem) ||
+               !std::filesystem::is_empty(each, problem);
+    };
+    if (std::any_of(below.begin(), below.end(), holds_something)) {
+        return;
+    }
+    if (const std::size_t gone = known.gone_below(below).size(); gone > 0) {
+        throw error(errc::invalid_argument,
+                    errors::quoted(texts.front()) + " is an empty folder, and " +
+                        std::to_string(gone) +
+                        " documents of the index came from it: is its disk mounted? Nothing was "
+                        "removed; if they are to go, give their ids to 'mice index remove'");
+    }
+}
+
 /// Puts documents into an index and commits now and then, so that little is lost by a stop.
 class document_adder {
   public:
@@ -65,6 +85,9 @@ class document_adder {
           known_(options.folder) {
         if (!known_.trouble().empty()) {
             tools::print_message("mice: note: " + known_.trouble());
+        }
+        if (options.sync) {
+            refuse_empty_folders(known_, texts_);
         }
     }
 
@@ -212,7 +235,8 @@ class document_adder {
 
     /// The first document of an id stays: a later one of the same run is left out.
     void put(const tools::collection_document& document) {
-        const bool is_new = !document.file.empty() && known_.known_id(document.file).empty();
+        const bool is_new =
+            !known_.existed() && !document.file.empty() && known_.known_id(document.file).empty();
         const std::string id = id_of(document);
         if (seen_.contains(id)) {
             ++left_out_;
@@ -327,26 +351,6 @@ void check_files(const std::vector<std::string>& files) {
     }
 }
 
-/// A disk that is not mounted looks like a folder from which everything was removed.
-void refuse_empty_folders(const tools::known_files& known, const std::vector<std::string>& texts) {
-    const std::vector<std::filesystem::path> below(texts.begin(), texts.end());
-    const auto holds_something = [](const std::filesystem::path& each) {
-        std::error_code problem;
-        return !std::filesystem::is_directory(each, problem) ||
-               !std::filesystem::is_empty(each, problem);
-    };
-    if (std::any_of(below.begin(), below.end(), holds_something)) {
-        return;
-    }
-    if (const std::size_t gone = known.gone_below(below).size(); gone > 0) {
-        throw error(errc::invalid_argument,
-                    errors::quoted(texts.front()) + " is an empty folder, and " +
-                        std::to_string(gone) +
-                        " documents of the index came from it: is its disk mounted? Nothing was "
-                        "removed; if they are to go, give their ids to 'mice index remove'");
-    }
-}
-
 /// What --sync would remove. Opens the index for nothing but the counting.
 exit_code show_gone(const add_options& options, const std::vector<std::string>& texts) {
     const tools::known_files known(options.folder);
@@ -390,9 +394,6 @@ exit_code run_add(const add_options& options) {
     }
     if (options.dry_run) {
         return show_gone(options, texts);
-    }
-    if (options.sync) {
-        refuse_empty_folders(tools::known_files(options.folder), texts);
     }
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
