@@ -33,6 +33,13 @@ reranker index_target::load() const {
     return load_model(model_path(model));
 }
 
+index_progress progress_of(tools::progress_bar& bar) {
+    return [&bar](std::uint64_t done, std::uint64_t all) {
+        bar.update(done >> 20,
+                   all == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(all));
+    };
+}
+
 bool holds_segments(const std::string& folder) {
     std::error_code problem;
     std::filesystem::directory_iterator each(folder, problem);

@@ -21,6 +21,7 @@
 #include "common/progress.hpp"
 #include "common/terminal.hpp"
 #include "mice/index_commands.hpp"
+#include "mice/losses.hpp"
 
 namespace mice::cli {
 namespace {
@@ -171,12 +172,9 @@ class document_adder {
 
     /// Notes what was left out, replaced or cut.
     exit_code report() const {
-        if (documents_cut_ > 0) {
-            tools::print_message(
-                "mice: note: " + std::to_string(documents_cut_) +
-                " documents were too long to be read to their end; " + std::to_string(tokens_cut_) +
-                " tokens in all were cut (tokens_cut of 'mice index export' says of which)");
-        }
+        text_losses losses("documents");
+        losses.cut_in_all(documents_cut_, tokens_cut_);
+        losses.report(" (tokens_cut of 'mice index export' says of which)");
         if (taken_over_ > 0) {
             notes_.skipped(std::to_string(taken_over_) +
                            " documents were replaced by files of the same names; where they came "

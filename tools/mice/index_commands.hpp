@@ -7,6 +7,7 @@
 
 #include <mice/index.hpp>
 
+#include "common/progress.hpp"
 #include "mice/commands.hpp"
 
 // The subcommands of `mice index`.
@@ -48,6 +49,9 @@ struct creation_options {
 [[nodiscard]] std::string text_of(const index_codec& codec);
 /// Says where the words of an index are of an older form, and what to do; nothing else.
 void note_older_words(const index_stats& stats, const std::string& folder);
+/// Shows the bytes of a long call in `bar`, in MiB. The bar must outlive what is returned.
+[[nodiscard]] index_progress progress_of(tools::progress_bar& bar);
+
 /// Whether a folder holds segments: without a manifest they are an index all the same,
 /// of which the library says what is missing.
 [[nodiscard]] bool holds_segments(const std::string& folder);

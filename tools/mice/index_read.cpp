@@ -156,10 +156,7 @@ exit_code run_verify(const read_options& options) {
     std::optional<error> reason;
     const std::optional<index> all = open_if_whole(options.target, ranker, reason);
     tools::progress_bar bar("verifying (MiB)");
-    const index_progress progress = [&bar](std::uint64_t done, std::uint64_t whole) {
-        bar.update(done >> 20,
-                   whole == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(whole));
-    };
+    const index_progress progress = progress_of(bar);
     const std::vector<index_finding> findings =
         all ? all->verify(progress) : index::verify_folder(options.target.folder, progress);
     bar.finish();

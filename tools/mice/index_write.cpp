@@ -117,13 +117,6 @@ struct compact_options {
     bool json = false;
 };
 
-index_progress progress_of(tools::progress_bar& bar) {
-    return [&bar](std::uint64_t done, std::uint64_t all) {
-        bar.update(done >> 20,
-                   all == 0 ? -1.0 : static_cast<double>(done) / static_cast<double>(all));
-    };
-}
-
 exit_code run_compact(const compact_options& options) {
     const reranker ranker = options.target.load();
     index all = options.target.open(ranker);

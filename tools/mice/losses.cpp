@@ -15,12 +15,24 @@ void text_losses::cut(std::string_view place, std::size_t tokens) {
     tokens_ += tokens;
 }
 
-void text_losses::report() const {
+void text_losses::cut_in_all(std::size_t texts, std::size_t tokens) {
+    texts_ += texts;
+    tokens_ += tokens;
+}
+
+void text_losses::report(std::string_view advice) const {
     if (texts_ > 0) {
         tools::print_message("mice: note: " + std::to_string(texts_) + " " + what_ +
                              " were too long to be read to their end; " + std::to_string(tokens_) +
                              " tokens in all were cut" +
-                             (first_.empty() ? "" : ", the first at " + first_));
+                             (first_.empty() ? "" : ", the first at " + first_) +
+                             std::string(advice));
+    }
+}
+
+void report_empty_query(std::string_view query) {
+    if (query.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+        tools::print_message("mice: note: the query is empty; the order means nothing");
     }
 }
 

@@ -273,9 +273,7 @@ exit_code rerank_passages(const rerank_options& options) {
     if (passages.size() == 0 && stopped.empty()) {
         tools::print_message("mice: note: there are no passages to rank");
     }
-    if (options.query.find_first_not_of(" \t\r\n") == std::string::npos) {
-        tools::print_message("mice: note: the query is empty; the order means nothing");
-    }
+    report_empty_query(options.query);
     result_list list = ranking.finish();
     list.complete = list.complete && stopped.empty();
     report_query(list.query_tokens_cut, list.query_replaced);
@@ -358,9 +356,7 @@ exit_code rerank(const rerank_options& options, bool has_query) {
         try {
             return rerank_run(options);
         } catch (const tools::reading_stopped& problem) {
-            tools::print_message("mice: stopped by --timeout: " + std::string(problem.what()) +
-                                 "; nothing was ranked; allow more time");
-            return exit_code::timed_out;
+            return report_unread(problem);
         }
     }
     if (!options.corpus.empty() || !options.queries.empty() || options.depth > 0) {

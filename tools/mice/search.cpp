@@ -344,9 +344,7 @@ std::vector<tools::query_record> queries_of(const search_options& options,
     if (options.batch()) {
         return tools::read_queries(options.queries, options.scoring.text_policy(), notes);
     }
-    if (options.query.find_first_not_of(" \t\r\n") == std::string::npos) {
-        tools::print_message("mice: note: the query is empty; the order means nothing");
-    }
+    report_empty_query(options.query);
     return {{options.query_id, options.query, 0}};
 }
 
@@ -392,9 +390,7 @@ exit_code run_search(const search_options& options, bool has_query) {
     try {
         return search_in(from, options);
     } catch (const tools::reading_stopped& problem) {
-        tools::print_message("mice: stopped by --timeout: " + std::string(problem.what()) +
-                             "; nothing was ranked; allow more time");
-        return exit_code::timed_out;
+        return report_unread(problem);
     }
 }
 

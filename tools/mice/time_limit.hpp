@@ -3,10 +3,14 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "common/number_option.hpp"
+#include "common/output.hpp"
+#include "common/reading_deadline.hpp"
+#include "mice/commands.hpp"
 
 namespace mice::cli {
 
@@ -33,5 +37,12 @@ struct time_limit {
                std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds));
     }
 };
+
+/// Says that the time ran out before there was anything to rank.
+[[nodiscard]] inline exit_code report_unread(const tools::reading_stopped& stopped) {
+    tools::print_message("mice: stopped by --timeout: " + std::string(stopped.what()) +
+                         "; nothing was ranked; allow more time");
+    return exit_code::timed_out;
+}
 
 } // namespace mice::cli
