@@ -16,16 +16,9 @@
 
 #include <mice/config.hpp>
 #include <mice/float_mode.hpp>
+#include <mice/io/windows_api.hpp>
 
-#if defined(_WIN32)
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#include <windows.h>
-#else
+#if !defined(_WIN32)
 #include <unistd.h>
 #if defined(__linux__)
 #include <sched.h>

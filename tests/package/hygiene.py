@@ -33,6 +33,7 @@ ROOMS = [
 # What may be written only in one header under include/.
 ONLY_IN = {
     r"#\s*pragma\s+omp": "mice/parallel.hpp",
+    r"#\s*include\s*<windows": "mice/io/windows_api.hpp",
     r"#\s*include\s*<xsimd": "mice/kernels/simd.hpp",
     r"#\s*include\s*<nlohmann": "mice/io/json.hpp",
     r"#\s*include\s*<xxh": "mice/io/checksum.hpp",

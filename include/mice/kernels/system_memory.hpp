@@ -4,16 +4,9 @@
 #include <cstddef>
 
 #include <mice/config.hpp>
+#include <mice/io/windows_api.hpp>
 
-#if defined(_WIN32)
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#include <windows.h>
-#else
+#if !defined(_WIN32)
 #include <sys/mman.h>
 #endif
 
