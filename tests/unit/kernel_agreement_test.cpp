@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/kernel_products.hpp"
 #include "../support/random_numbers.hpp"
 
 #include <cstddef>
@@ -17,28 +18,16 @@
 namespace {
 
 namespace kernels = mice::kernels;
+using fixtures::multiply;
 using kernels::buffer;
 using kernels::kernel_set;
 using kernels::product_kind;
 
-std::vector<float> product_of(const kernels::product_set& product, const std::vector<float>& a,
-                              std::size_t m, const std::vector<float>& b, std::size_t k,
-                              std::size_t n, const std::vector<float>& bias,
-                              kernels::epilogue end) {
-    buffer packed(product.packed_floats(k, n));
-    product.pack(b.data(), n, k, n, packed.data());
-    buffer scratch(product.gemm_scratch(m, k));
-    std::vector<float> c(m * n);
-    product.gemm({a.data(), k}, m, packed.data(), k, n, bias.data(), {c.data(), n}, scratch.data(),
-                 end);
-    return c;
-}
-
 /// Whether a set multiplies and adds with one rounding: else the last bit of the square is lost.
 bool rounds_once(const kernel_set& set) {
     const float x = 1.0F + 0x1p-12F;
-    return product_of(set.f32, {1.0F, x}, 1, {-1.0F, x}, 2, 1, {0.0F},
-                      kernels::epilogue::keep)[0] != 0x1p-11F;
+    return multiply(set.f32, {1.0F, x}, 1, {-1.0F, x}, 2, 1, {0.0F}, false,
+                    kernels::epilogue::keep)[0] != 0x1p-11F;
 }
 
 /// The sets to compare in that number format.
@@ -86,7 +75,7 @@ TEST_CASE("fault 36: every set of kernels multiplies to the same bits") {
             const std::vector<float> bias = random.floats(n);
             for (const auto end : {kernels::epilogue::keep, kernels::epilogue::gelu}) {
                 check_same_bits(kind, [&](const kernel_set& set) {
-                    return product_of(set[kind], a, m, b, k, n, bias, end);
+                    return multiply(set[kind], a, m, b, k, n, bias, false, end);
                 });
             }
         }
@@ -157,7 +146,8 @@ TEST_CASE("fault 36: the poolers tanh has the same bits in every set that rounds
         }
         const std::vector<float> none(x.size());
         check_same_bits(product_kind::f32, [&](const kernel_set& set) {
-            return product_of(set.f32, {1.0F}, 1, x, 1, x.size(), none, kernels::epilogue::tanh);
+            return multiply(set.f32, {1.0F}, 1, x, 1, x.size(), none, false,
+                            kernels::epilogue::tanh);
         });
     }
 }

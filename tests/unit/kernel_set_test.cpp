@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/kernel_products.hpp"
 #include "../support/random_numbers.hpp"
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 namespace {
 
 namespace kernels = mice::kernels;
+using fixtures::multiply;
 using kernels::buffer;
 using kernels::product_kind;
 
@@ -45,30 +47,6 @@ double tolerance_of(product_kind kind) {
 
 constexpr std::initializer_list<product_kind> every_product{product_kind::f32, product_kind::bf16,
                                                             product_kind::int8};
-
-/// C = A B + bias of a set, both ways of packing B.
-std::vector<float> multiply(const kernels::product_set& product, const std::vector<float>& a,
-                            std::size_t m, const std::vector<float>& b, std::size_t k,
-                            std::size_t n, const std::vector<float>& bias, bool transposed,
-                            kernels::epilogue end) {
-    buffer packed(product.packed_floats(k, n));
-    if (transposed) {
-        std::vector<float> turned(n * k);
-        for (std::size_t i = 0; i < k; ++i) {
-            for (std::size_t j = 0; j < n; ++j) {
-                turned[j * k + i] = b[i * n + j];
-            }
-        }
-        product.pack_transposed(turned.data(), k, k, n, packed.data());
-    } else {
-        product.pack(b.data(), n, k, n, packed.data());
-    }
-    buffer scratch(product.gemm_scratch(m, k));
-    std::vector<float> c(m * n);
-    product.gemm({a.data(), k}, m, packed.data(), k, n, bias.data(), {c.data(), n}, scratch.data(),
-                 end);
-    return c;
-}
 
 } // namespace
 
