@@ -16,6 +16,7 @@
 
 #include <mice/float_mode.hpp>
 #include <mice/index_errors.hpp>
+#include <mice/io/text_bytes.hpp>
 #include <mice/store/snapshot.hpp>
 
 // Which commit of a folder is opened.
@@ -85,7 +86,7 @@ struct manifest_list {
                std::none_of(bytes.begin(), bytes.end(), [](char c) { return c >= 0 && c < ' '; });
     }
     const std::string_view line = bytes.substr(0, end + 1);
-    const std::string digits = io::hex_digits(io::checksum128(std::as_bytes(std::span(line))));
+    const std::string digits = io::hex_digits(io::checksum128(io::text_bytes(line)));
     if (!digits.starts_with(bytes.substr(end + 1))) {
         return false;
     }
