@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What bench/run.py measures: every case by name, with the words that its tables have for it."""
+"""What bench/run.py measures: every case by name, with its words in tables."""
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -13,9 +13,11 @@ GROUPS = {
     "colbert": "ColBERT, vectors stored",
     "maxsim": "ColBERT, the MaxSim alone",
 }
-ENGINES = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO", "mice": "mice"}
+ENGINES = {"torch": "PyTorch", "onnx": "ONNX Runtime", "openvino": "OpenVINO", "mice": "mice",
+           "eigen": "mice on its kernels in Eigen"}
 GEMM = "gemm"  # the matrix product has a table of its own
 GEMM_PRECISIONS = ("f32", "bf16", "int8")
+GEMM_ENGINES = {"mice": "mice", "oneDNN": "oneDNN", "eigen_set": "mice in Eigen", "eigen": "Eigen"}
 GEMM_THREADS = (1, 2)
 GEMM_SHAPES = tuple((rows, k, n) for rows in (192, 1280) for k, n in ((384, 384), (384, 1536), (1536, 384)))
 
@@ -43,7 +45,7 @@ class Case:
 
     @property
     def reference(self):
-        """The name of the case whose scores its own are compared with."""
+        """The name of the case to compare its scores with."""
         return ("stored" if self.group in ("kv", "not-stored") else self.group) + "/torch-f32"
 
 
@@ -61,6 +63,7 @@ def every_case(backbone):
         add(group, "torch", "f32", "bf16")
         add(group, "openvino", "f32", "bf16", "int8")
         add(group, "mice", "f32", "bf16", "int8")
+        add(group, "eigen", "f32", "bf16", "int8")
         if group == "stored":
             cases.extend(Case("kv", "mice", each, codec) for each in ("f32", "bf16", "int8")
                          for codec in ("kv-int16", "kv-int8"))

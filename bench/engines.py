@@ -8,7 +8,7 @@ import subprocess
 
 
 class Failed(Exception):
-    """An engine gave no answer; the text is the end of what it wrote."""
+    """An engine gave no answer; the text is the end of its output."""
 
 
 def environment(threads):
@@ -20,17 +20,18 @@ def environment(threads):
 
 
 class Engine:
-    """A process that is started with its first case; what it writes beside its answers goes into a log."""
+    """A process that starts with its first case; what it prints besides answers goes into a log."""
 
-    def __init__(self, command, threads, log):
-        self.command, self.threads, self.log = [str(each) for each in command], threads, log
+    def __init__(self, command, threads, log, variables=None):
+        self.command, self.log = [str(each) for each in command], log
+        self.environment = {**environment(threads), **(variables or {})}
         self.process = None
 
     def ask(self, case):
         if self.process is None:
             with open(self.log, "w", encoding="utf-8") as log:
                 self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                stderr=log, text=True, env=environment(self.threads))
+                                                stderr=log, text=True, env=self.environment)
         try:
             self.process.stdin.write(case + "\n")
             self.process.stdin.flush()

@@ -20,8 +20,9 @@
 #include <unistd.h>
 #endif
 
-#include <mice/io/json.hpp>
+#include <mice/io/safetensors.hpp>
 #include <mice/mice.hpp>
+#include <nlohmann/json.hpp>
 
 #include "../tests/support/random_model.hpp"
 
@@ -66,8 +67,8 @@ void run(std::uint64_t documents, const fs::path& folder) {
     using clock = std::chrono::steady_clock;
     // a model so small that the index is what takes time
     const std::vector<std::byte> file = fixtures::make_model(fixtures::tiny_config()).file();
-    const mice::reranker ranker{std::span<const std::byte>(file)};
-    mice::io::json told;
+    const mice::reranker ranker{std::span<const std::byte>(file), mice::precision::f32};
+    nlohmann::json told;
     told["documents"] = documents;
     {
         const auto start = clock::now();

@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
 #include <mice/mice.hpp>
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -72,7 +72,7 @@ template <class Work> double fastest_run(const Work& work) {
     return best;
 }
 
-mice::io::json measure(const mice::reranker& ranker, std::size_t tokens) {
+nlohmann::json measure(const mice::reranker& ranker, std::size_t tokens) {
     const std::vector<std::int32_t> ids = random_ids(tokens, ranker.config().vocab_size);
     const auto query = ranker.encode_query_ids(random_ids(12, ranker.config().vocab_size));
     const double loading = status_mb("VmHWM:");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmark's Python half reads of a mice model file (docs/format.md)."""
+"""How the benchmark's Python half reads a mice model file (docs/format.md)."""
 import json
 import os
 import struct

@@ -43,7 +43,7 @@ class BertCrossEncoder(torch.nn.Module):
 
 
 class ModernBertCrossEncoder(torch.nn.Module):
-    """Token ids in, scores [batch] out. Nothing is padded, so nothing but the window is masked."""
+    """Token ids in, scores [batch] out. Nothing is padded, so only the window is masked."""
 
     def __init__(self, backbone, layers, attention):
         super().__init__()

@@ -52,7 +52,7 @@ class Peer:
         return Work(run, LARGE_BATCHES if stored else BATCH_SIZES)
 
     def late_interaction(self, encodes):
-        """Stored vectors are random: what they are worth does not change the time."""
+        """Stored vectors are random: their values do not change the time."""
         count, tokens = self.setting.documents.shape
         chance = torch.Generator().manual_seed(5)
         vectors = F.normalize(torch.randn(count, tokens, VECTOR_WIDTH, generator=chance), dim=-1)

@@ -3,7 +3,7 @@
 from math import inf, isnan
 from statistics import median, pstdev
 
-from cases import GEMM_PRECISIONS, GEMM_SHAPES, GEMM_THREADS, GROUPS
+from cases import GEMM_ENGINES, GEMM_PRECISIONS, GEMM_SHAPES, GEMM_THREADS, GROUPS
 
 TOLERANCE = 1e-3  # of f32 scores, in units of their spread
 
@@ -54,7 +54,7 @@ class Report:
         return max(differences, key=lambda each: inf if isnan(each) else each) / spread
 
     def wrong(self):
-        """What computes other scores than it must."""
+        """The rows whose scores are wrong."""
         found = []
         for row in self.rows:
             difference = self.difference(row)
@@ -87,7 +87,7 @@ class Report:
                       "largest difference from PyTorch f32 / spread"], rows)
 
     def targets_table(self):
-        """mice beside the fastest of what it would replace; of late interaction where there is any."""
+        """mice beside the fastest engine that it would replace, and beside late interaction if there is any."""
         peers = [self.fastest(group) for group in self.cross_encoders]
         colbert = [row for row in [self.fastest("colbert")] if row]
         rows = []
@@ -110,21 +110,22 @@ class Report:
         """Billions of operations a second, with the share of what a register tile alone reaches."""
         def cell(engine, precision, shape, threads):
             rates = self.rates.get((engine, precision, shape, threads))
-            if rates is None:  # oneDNN has no row of its own for the peak
+            if rates is None:  # only mice has a row for the peak
                 return ""
             peak = max(self.rates["mice", precision, "peak", threads])
             if shape == "peak":
                 return f"{peak / 1e9:.0f}"
             return f"{median(rates) / 1e9:.0f} ({median(rates) / peak:.0%})"
 
-        head = ["threads", "rows x k x n", *(f"{engine} {precision}" for precision in GEMM_PRECISIONS
-                                             for engine in ("mice", "oneDNN"))]
+        measured = {key[:2] for key in self.rates}
+        columns = [(engine, precision) for precision in GEMM_PRECISIONS for engine in GEMM_ENGINES
+                   if (engine, precision) in measured]
+        head = ["threads", "rows x k x n", *(f"{GEMM_ENGINES[engine]} {precision}" for engine, precision in columns)]
         rows = []
         for threads in GEMM_THREADS:
             for shape in ("peak", *("x".join(map(str, each)) for each in GEMM_SHAPES)):
                 rows.append([str(threads), shape.replace("x", " x "),
-                             *(cell(engine, precision, shape, threads) for precision in GEMM_PRECISIONS
-                               for engine in ("mice", "oneDNN"))])
+                             *(cell(*column, shape, threads) for column in columns)])
         return table(head, rows)
 
     def markdown(self):
@@ -146,5 +147,5 @@ class Report:
         """What plot.py draws."""
         return {"title": self.heading() + f", {self.machine['processor']}",
                 "rows": [{"group": GROUPS[row.case.group], "title": row.case.title,
-                          "ours": row.case.engine == "mice", "median": row.median, "fastest": row.fastest,
+                          "ours": row.case.engine in ("mice", "eigen"), "median": row.median, "fastest": row.fastest,
                           "slowest": row.slowest} for row in self.rows]}

@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include <mice/io/json.hpp>
 #include <mice/mice.hpp>
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -30,10 +30,10 @@ using scores = std::vector<float>; // in the order of the documents
 
 /// Runs `work` until `least` seconds have been measured, after one run that warms up; a run of more
 /// than a second needs no warming.
-mice::io::json measure(const std::function<scores()>& work, double least, double& last_run) {
+nlohmann::json measure(const std::function<scores()>& work, double least, double& last_run) {
     constexpr double long_run = 1;
     constexpr std::size_t most = 100;
-    mice::io::json line = {{"seconds", mice::io::json::array()}};
+    nlohmann::json line = {{"seconds", nlohmann::json::array()}};
     if (last_run < long_run) {
         work();
     }
@@ -57,14 +57,14 @@ class session {
             std::size_t threads)
         : ranker_(model, computed), options_{.threads = threads}, folder_(input.parent_path()) {
         std::ifstream file(input);
-        const mice::io::json data = mice::io::json::parse(file);
+        const nlohmann::json data = nlohmann::json::parse(file);
         query_ = data.at("query").get<std::string>();
         passages_ = data.at("documents").get<std::vector<std::string>>();
         tokens_ = data.at("tokens").get<std::size_t>();
         folder_ /= "index-" + std::string(mice::name_of(computed));
     }
 
-    mice::io::json run(const std::string& name, double least) {
+    nlohmann::json run(const std::string& name, double least) {
         auto found = cases_.find(name);
         if (found == cases_.end()) {
             found = cases_.emplace(name, prepared{make(name)}).first;

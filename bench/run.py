@@ -108,15 +108,16 @@ class Engines:
 
     def measure(self, case):
         threads, seconds = self.options.threads, self.options.seconds
-        if case.engine != "mice":
+        if case.engine not in ("mice", "eigen"):
             return self.peer(case.engine, threads, seconds).ask(case.name)
         model = self.models.get(case.precision, self.models["f32"])
         command = [BUILD / "bin/bench_rerank", model, self.data, case.precision, threads, seconds]
-        return self.engine(f"mice-{case.precision}", command, threads).ask(case.codec or case.group)
+        kernels = {"MICE_SIMD": "eigen"} if case.engine == "eigen" else {}
+        return self.engine(f"{case.engine}-{case.precision}", command, threads, kernels).ask(case.codec or case.group)
 
-    def engine(self, name, command, threads):
+    def engine(self, name, command, threads, variables=None):
         if name not in self.started:
-            self.started[name] = Engine(command, threads, BUILD / f"log-{name}.txt")
+            self.started[name] = Engine(command, threads, BUILD / f"log-{name}.txt", variables)
         return self.started[name]
 
     def close(self):
@@ -160,19 +161,19 @@ def measure_gemm(engines, options, raw):
                               "rate": rate}) + "\n")
 
     rows = "|".join(str(each) for each in sorted({shape[0] for shape in GEMM_SHAPES}))
-    ours = [BUILD / "bin/bench_kernels", f"--benchmark_filter=^(peak/|[a-z0-9]+/rows:({rows})/)",
+    ours = [BUILD / "bin/bench_kernels", f"--benchmark_filter=^(peak/|[a-z0-9]+/[a-z_]+/rows:({rows})/)",
             f"--benchmark_min_time={seconds}", "--benchmark_format=json"]
     for index in range(options.rounds):
         say(f"matrix product, round {index + 1} of {options.rounds}")
         printed = subprocess.run(ours, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for line in json.loads(printed.stdout)["benchmarks"]:
             peak = re.match(r"peak/(\w+)/", line["name"])
-            shape = re.match(r"(\w+)/rows:(\d+)/k:(\d+)/n:(\d+)/", line["name"])
+            shape = re.match(r"(\w+)/(\w+)/rows:(\d+)/k:(\d+)/n:(\d+)/", line["name"])
             threads = int(line["name"].rsplit(":", 1)[1])
             if peak:
                 add("mice", peak[1], "peak", threads, line["OP/s"])
             else:
-                add("mice", shape[1], "x".join(shape.groups()[1:]), threads, line["OP/s"])
+                add(shape[2], shape[1], "x".join(shape.groups()[2:]), threads, line["OP/s"])
         for threads in GEMM_THREADS:
             for precision in GEMM_PRECISIONS:
                 for m, k, n in GEMM_SHAPES:

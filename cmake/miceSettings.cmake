@@ -7,6 +7,9 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 define_property(TARGET PROPERTY MICE_WARN_OF_DOUBLES INITIALIZE_FROM_VARIABLE MICE_WARN_OF_DOUBLES)
 set(MICE_WARN_OF_DOUBLES ON)
 
+# Targets whose own code computes: the library, the oracle, the tests of kernels.
+define_property(TARGET PROPERTY MICE_COMPUTES)
+
 add_library(mice_warnings INTERFACE)
 if(MSVC)
     target_compile_options(mice_warnings INTERFACE /W4 $<$<BOOL:${MICE_WARNINGS_AS_ERRORS}>:/WX>)
@@ -18,6 +21,8 @@ else()
             -Wextra
             -Wpedantic
             -Wconversion
+            # As g++, whose -Wconversion leaves signs alone.
+            $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>
             $<$<BOOL:$<TARGET_PROPERTY:MICE_WARN_OF_DOUBLES>>:-Wdouble-promotion>
             # In a unity build one file's names lie around another's.
             $<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Wshadow>
@@ -36,10 +41,12 @@ if(NOT MSVC)
         target_compile_options(mice_flags INTERFACE -Wno-maybe-uninitialized)
     endif()
     if(MICE_SANITIZE)
+        # Instrumented code takes minutes to compile at -O2; what computes is worth -O1.
         target_compile_options(
-            # -O1: at -O2 the instrumented kernels take minutes to compile
-            mice_flags INTERFACE -fsanitize=${MICE_SANITIZE} -fno-sanitize-recover=all
-                                 -fno-omit-frame-pointer -g1 -O1
+            mice_flags
+            INTERFACE -fsanitize=${MICE_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -g1
+                      $<IF:$<BOOL:$<TARGET_PROPERTY:MICE_COMPUTES>>,-O1,-O0>
         )
         target_link_options(mice_flags INTERFACE -fsanitize=${MICE_SANITIZE})
     endif()
@@ -54,23 +61,36 @@ if(MICE_NATIVE AND NOT MSVC)
     target_compile_options(mice_settings INTERFACE -march=native)
 endif()
 
-# Programs with the kernels of mice::dispatch where it is built.
-add_library(mice_dispatched INTERFACE)
-target_link_libraries(mice_dispatched INTERFACE mice_settings $<TARGET_NAME_IF_EXISTS:mice::dispatch>)
+# Programs that link the library in its compiled form where it is built, and may include any header.
+add_library(mice_linked INTERFACE)
+target_link_libraries(mice_linked INTERFACE mice_settings $<TARGET_NAME_IF_EXISTS:mice::compiled>)
 
 # The same with sentencepiece tokenizers where their library is found: mice, mice-convert, tests.
 add_library(mice_complete INTERFACE)
 target_link_libraries(
-    mice_complete INTERFACE mice_dispatched $<TARGET_NAME_IF_EXISTS:mice::sentencepiece>
+    mice_complete INTERFACE mice_linked $<TARGET_NAME_IF_EXISTS:mice::sentencepiece>
 )
 
-# Every program of the project lands in <build>/bin. HEADERS_ONLY: without mice::dispatch.
+# mice_precompile(TARGET HEADER... | REUSE_FROM TARGET): reads big headers once for all files. A
+# build of file by file does without, so that it notices a header that a file forgot.
+function(mice_precompile target)
+    if(NOT CMAKE_UNITY_BUILD)
+        return()
+    endif()
+    if("${ARGV1}" STREQUAL "REUSE_FROM")
+        target_precompile_headers(${target} ${ARGN})
+    else()
+        target_precompile_headers(${target} PRIVATE ${ARGN})
+    endif()
+endfunction()
+
+# Every program of the project lands in <build>/bin. HEADERS_ONLY: compiles the headers.
 function(mice_add_program target)
     cmake_parse_arguments(arg "HEADERS_ONLY" "NAME" "SOURCES;LIBRARIES" ${ARGN})
     add_executable(${target} ${arg_SOURCES})
     target_link_libraries(
         ${target} PRIVATE ${arg_LIBRARIES}
-                          $<IF:$<BOOL:${arg_HEADERS_ONLY}>,mice_settings,mice_dispatched>
+                          $<IF:$<BOOL:${arg_HEADERS_ONLY}>,mice_settings,mice_linked>
     )
     set_target_properties(
         ${target} PROPERTIES OUTPUT_NAME ${arg_NAME} RUNTIME_OUTPUT_DIRECTORY

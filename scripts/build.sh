@@ -2,20 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build needs and builds the programs into build/release/bin/.
 #
-#   scripts/build.sh [--tests]
+#   scripts/build.sh [--mice|--tests]
 #
-#   --tests   the tests as well
+#   --mice    the program mice alone, with kernels for this processor: all that the demo needs
+#   --tests   the tests as well, with kernels for every processor
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=build
-options=()
+packages=build options=() targets=()
 case "${1:-}" in
-    --tests) packages=test && options=(-DMICE_BUILD_TESTS=ON) ;;
-    # A tree that already has the tests keeps them.
-    "") [ -f build/release/CMakeCache.txt ] || options=(-DMICE_BUILD_TESTS=OFF) ;;
-    *) sed -n '3,7s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    --mice) targets=(--target mice_cli) ;;
+    --tests) packages=test options=(-DMICE_BUILD_TESTS=ON -DMICE_DISPATCH_LEVELS=all) ;;
+    "") ;;
+    *) sed -n '3,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
+# A tree that already has the tests keeps them.
+if [ "$packages" = build ] && [ ! -f build/release/CMakeCache.txt ]; then
+    options=(-DMICE_BUILD_TESTS=OFF)
+fi
 
 scripts/packages.sh "$packages"
 mkdir -p build
@@ -23,4 +27,4 @@ if ! cmake --preset release "${options[@]}" >build/configure.log 2>&1; then
     cat build/configure.log >&2
     exit 1
 fi
-cmake --build --preset release --parallel "$(getconf _NPROCESSORS_ONLN)"
+cmake --build --preset release --parallel "$(getconf _NPROCESSORS_ONLN)" "${targets[@]}"

@@ -7,6 +7,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 query=${1:-why does bread dough rise}
-scripts/build.sh >&2
+scripts/build.sh --mice >&2
 echo "Query: $query"
 build/release/bin/mice rerank "$query" examples/data/corpus.jsonl --top-k 5

@@ -11,8 +11,9 @@
 #   --list    print the names of the set and stop
 set -euo pipefail
 
-build=(g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libsentencepiece-dev)
-test=(catch2 libeigen3-dev libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
+build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-dev nlohmann-json3-dev
+    libcli11-dev libsentencepiece-dev)
+test=(catch2 libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
 develop=(python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
 
@@ -42,16 +43,17 @@ fi
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     cat >&2 <<'END'
 packages.sh: not a Debian system, so nothing was installed. mice needs a C++20 compiler (g++ 12 or
-clang 14, or newer), CMake 3.25, Ninja, xsimd, nlohmann-json, CLI11 and xxHash, for some models
-sentencepiece; its tests also need Catch2, Eigen, utf8proc, pkg-config and Python 3.
-  Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel json-devel cli11-devel \
-                      xxhash-devel sentencepiece-devel catch-devel eigen3-devel utf8proc-devel \
+clang 14, or newer), CMake 3.25, Ninja, xsimd, Eigen, RapidJSON and xxHash, for its programs
+nlohmann-json and CLI11, for some models sentencepiece; its tests also need Catch2, utf8proc, pkg-config and Python 3.
+  Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel rapidjson-devel json-devel \
+                      cli11-devel xxhash-devel sentencepiece-devel catch-devel eigen3-devel utf8proc-devel \
                       pkgconf-pkg-config python3 clang
-  Arch            sudo pacman -S --needed gcc cmake ninja xsimd nlohmann-json cli11 xxhash catch2 \
-                      eigen libutf8proc pkgconf python clang
-  macOS           brew install cmake ninja xsimd nlohmann-json cli11 xxhash sentencepiece catch2 eigen \
-                      utf8proc pkgconf
-  Windows, vcpkg  vcpkg install xsimd nlohmann-json cli11 xxhash catch2 eigen3 utf8proc pkgconf
+  Arch            sudo pacman -S --needed gcc cmake ninja xsimd rapidjson nlohmann-json cli11 xxhash \
+                      catch2 eigen libutf8proc pkgconf python clang
+  macOS           brew install cmake ninja xsimd rapidjson nlohmann-json cli11 xxhash sentencepiece \
+                      catch2 eigen utf8proc pkgconf
+  Windows, vcpkg  vcpkg install xsimd rapidjson nlohmann-json cli11 xxhash catch2 eigen3 utf8proc \
+                      pkgconf
 END
     [ "$action" = install ] && exit 0 || exit 1
 fi

@@ -36,10 +36,26 @@
 #define MICE_ALWAYS_INLINE __forceinline
 #define MICE_INLINE_LAMBDA
 #define MICE_NOINLINE __declspec(noinline)
+#define MICE_FLATTEN
 #else
 #define MICE_ALWAYS_INLINE MICE_UNCHECKED inline __attribute__((always_inline))
 #define MICE_INLINE_LAMBDA MICE_UNCHECKED __attribute__((always_inline))
 #define MICE_NOINLINE __attribute__((noinline))
+/// Everything that the function calls is inlined into it.
+#define MICE_FLATTEN __attribute__((flatten))
+#endif
+
+/// 1 in the compiled form: bodies lie in the library mice::compiled, which CMake's target of that
+/// name says, and the headers declare them. 0: the headers hold everything.
+#ifndef MICE_COMPILED
+#define MICE_COMPILED 0
+#endif
+#if MICE_COMPILED
+#define MICE_INLINE
+#undef MICE_USE_DISPATCH
+#define MICE_USE_DISPATCH 1
+#else
+#define MICE_INLINE inline
 #endif
 
 /// 1 when the kernels come from the library mice::dispatch, which picks them at run time; 0 when
@@ -48,9 +64,21 @@
 #define MICE_USE_DISPATCH 0
 #endif
 
+/// 1 where the shapes of matrices are checked as they are used: in builds without NDEBUG, unless an
+/// app defines it. It guards against mistakes in the engine; input is checked in every build.
+#ifndef MICE_CHECK_SHAPES
+#ifdef NDEBUG
+#define MICE_CHECK_SHAPES 0
+#else
+#define MICE_CHECK_SHAPES 1
+#endif
+#endif
+
 // Two translation units built with different instruction sets would otherwise share one inline
 // kernel, whichever the linker meets first. The inline namespace keeps them apart.
-#if MICE_USE_DISPATCH
+#if MICE_COMPILED
+#define MICE_SIMD_NAME compiled
+#elif MICE_USE_DISPATCH
 #define MICE_SIMD_NAME dispatch
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) &&                    \
     defined(__AVX512CD__)
@@ -71,12 +99,28 @@
 #define MICE_SIMD_NAME avx
 #elif defined(__SSE4_1__)
 #define MICE_SIMD_NAME sse4
-#elif defined(__x86_64__) || defined(_M_X64)
+#elif defined(__SSE2__) || defined(_M_X64)
 #define MICE_SIMD_NAME sse2
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(__ARM_NEON) || defined(_M_ARM64)
 #define MICE_SIMD_NAME neon
 #else
 #define MICE_SIMD_NAME generic
+#ifndef MICE_USE_EIGEN_KERNELS
+#define MICE_USE_EIGEN_KERNELS 1
+#endif
+#endif
+
+/// 1 when the kernels of headers alone are those in Eigen (kernels/eigen/), which run on any
+/// processor: where a program asks for them, or xsimd is not known to have instructions for its
+/// processor. 0: those in xsimd. Has to be the same in all of a program's files.
+#ifndef MICE_USE_EIGEN_KERNELS
+#define MICE_USE_EIGEN_KERNELS 0
+#endif
+
+#if MICE_USE_EIGEN_KERNELS && !MICE_USE_DISPATCH
+#define MICE_KERNELS_NAME _eigen
+#else
+#define MICE_KERNELS_NAME
 #endif
 
 /// 1 when parallel loops run on OpenMP, 0 when they run on std::thread.
@@ -88,7 +132,9 @@
 #endif
 #endif
 
-#if MICE_USE_OPENMP
+#if MICE_COMPILED
+#define MICE_THREADS_NAME // what the library was compiled with
+#elif MICE_USE_OPENMP
 #define MICE_THREADS_NAME _omp
 #else
 #define MICE_THREADS_NAME _thr
@@ -111,19 +157,19 @@
 #define MICE_USE_SENTENCEPIECE 0
 #endif
 
-#if MICE_USE_SENTENCEPIECE
+#if MICE_USE_SENTENCEPIECE && !MICE_COMPILED
 #define MICE_ADAPTERS_NAME _spm
 #else
 #define MICE_ADAPTERS_NAME
 #endif
 
-#define MICE_CONCAT_EXPANDED(major, minor, simd, threads, adapters)                                \
-    v##major##_##minor##_##simd##threads##adapters
-#define MICE_CONCAT(major, minor, simd, threads, adapters)                                         \
-    MICE_CONCAT_EXPANDED(major, minor, simd, threads, adapters)
+#define MICE_CONCAT_EXPANDED(major, minor, simd, kernels, threads, adapters)                       \
+    v##major##_##minor##_##simd##kernels##threads##adapters
+#define MICE_CONCAT(major, minor, simd, kernels, threads, adapters)                                \
+    MICE_CONCAT_EXPANDED(major, minor, simd, kernels, threads, adapters)
 #define MICE_ABI_NAMESPACE                                                                         \
-    MICE_CONCAT(MICE_VERSION_MAJOR, MICE_VERSION_MINOR, MICE_SIMD_NAME, MICE_THREADS_NAME,         \
-                MICE_ADAPTERS_NAME)
+    MICE_CONCAT(MICE_VERSION_MAJOR, MICE_VERSION_MINOR, MICE_SIMD_NAME, MICE_KERNELS_NAME,         \
+                MICE_THREADS_NAME, MICE_ADAPTERS_NAME)
 
 #define MICE_TEXT_EXPANDED(name) #name
 #define MICE_TEXT(name) MICE_TEXT_EXPANDED(name)
@@ -135,8 +181,8 @@
 /// A namespace for the types that mean the same under all flags.
 #define MICE_SHARED_NAMESPACE MICE_SHARED(MICE_VERSION_MAJOR, MICE_VERSION_MINOR)
 
-/// Opens namespace mice and the inline namespace that carries version, SIMD level, threading and
-/// linked libraries.
+/// Opens namespace mice and the inline namespace that carries version, SIMD level, kernels in
+/// Eigen, threading and linked libraries.
 #define MICE_NAMESPACE_BEGIN                                                                       \
     namespace mice {                                                                               \
     inline namespace MICE_ABI_NAMESPACE {

@@ -11,7 +11,7 @@
 
 MICE_NAMESPACE_BEGIN
 
-/// What kind of thing went wrong; the text of the exception says the rest.
+/// The kind of failure; the text of the exception says the rest.
 enum class errc {
     io,               ///< the operating system refused: open, read, map, write
     format,           ///< a file's bytes contradict its format
@@ -36,8 +36,8 @@ class error : public std::runtime_error {
     errc code_;
 };
 
-/// Every message of the library is worded here: what, where, expected, got, next step.
-namespace errors {
+/// The messages of the library: what, where, expected, got, next step.
+namespace detail::errors {
 
 /// Quotes a name from a hostile file: control bytes become '?', and long names are shortened.
 [[nodiscard]] inline std::string quoted(std::string_view name) {
@@ -95,6 +95,12 @@ namespace errors {
                                       std::string_view got) {
     return {errc::config, "model configuration: " + quoted(key) + " must be " +
                               std::string(expected) + ", got " + std::string(got)};
+}
+
+/// A mistake in the engine itself, found where MICE_CHECK_SHAPES is 1.
+[[nodiscard]] inline error wrong_shape(std::string_view where) {
+    return {errc::invalid_argument, "the engine's matrices do not fit each other in " +
+                                        std::string(where) + "; please report this"};
 }
 
 [[nodiscard]] inline error not_supported(std::string_view feature) {
@@ -157,7 +163,7 @@ namespace errors {
                                 "; repair it, or let invalid bytes be replaced by U+FFFD"};
 }
 
-/// What errors call a text of a list: its place as a caller's program counts it.
+/// The name of a text of a list in errors: its place as a program counts it, from 0.
 [[nodiscard]] inline std::string place_of(std::string_view what, std::size_t index) {
     return std::string(what) + " " + std::to_string(index) + " (the first is 0)";
 }
@@ -198,6 +204,29 @@ namespace errors {
 [[nodiscard]] inline error not_finite(std::string_view what) {
     return {errc::tensor,
             std::string(what) + " is not finite: the model's weights are damaged or overflow"};
+}
+
+[[nodiscard]] inline error other_text() {
+    return {errc::mismatch, "the text is not the one that the document was encoded from"};
+}
+
+[[nodiscard]] inline error other_text_of(std::string_view id) {
+    return {errc::mismatch, "the text given for document " + quoted(id) +
+                                " is not the one that it was encoded from, or special tokens in it "
+                                "are treated in another way"};
+}
+
+[[nodiscard]] inline error no_texts(std::size_t texts, std::size_t documents) {
+    return {errc::invalid_argument,
+            "highlights are places in a text, and a document's states hold none: give " +
+                std::to_string(documents) + " texts in highlight_options::texts, not " +
+                std::to_string(texts)};
+}
+
+[[nodiscard]] inline error no_text_of() {
+    return {errc::invalid_argument,
+            "highlights are places in a text, and an index keeps none: keep it in the metadata or "
+            "elsewhere, and give highlight_options::text_of"};
 }
 
 [[nodiscard]] inline error foreign_query() {
@@ -325,6 +354,23 @@ namespace errors {
                                 "the two"};
 }
 
-} // namespace errors
+} // namespace detail::errors
+
+// Where the library's rooms find them.
+namespace io {
+namespace errors = ::mice::detail::errors;
+}
+namespace kernels {
+namespace errors = ::mice::detail::errors;
+}
+namespace nn {
+namespace errors = ::mice::detail::errors;
+}
+namespace store {
+namespace errors = ::mice::detail::errors;
+}
+namespace text {
+namespace errors = ::mice::detail::errors;
+}
 
 MICE_NAMESPACE_END

@@ -3,5 +3,8 @@
 
 /// The one header that an application includes.
 #include <mice/index.hpp>
+#include <mice/passages.hpp>
 #include <mice/reranker.hpp>
+#include <mice/sentences.hpp>
+#include <mice/texts.hpp>
 #include <mice/version.hpp>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -11,20 +10,22 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include <mice/config_json.hpp>
-#include <mice/fingerprint.hpp>
-#include <mice/float_mode.hpp>
 #include <mice/io/mapped_file.hpp>
 #include <mice/io/safetensors.hpp>
-#include <mice/nn/make_network.hpp>
-#include <mice/tokenizer.hpp>
-#include <mice/weights.hpp>
-#include <mice/work_memory.hpp>
+#include <mice/model/config.hpp>
+#include <mice/parallel/executor.hpp>
+#include <mice/precision.hpp>
+#include <mice/text/tokenizer.hpp>
 
 MICE_NAMESPACE_BEGIN
+namespace nn {
+class network;
+}
+namespace detail {
+class work_memory_pool;
+}
 
 /// A loaded model file: configuration, tokenizer, and weights ready to compute. Safe to use from
 /// many threads. Not copyable or movable: share it.
@@ -32,32 +33,24 @@ class model {
   public:
     /// Maps the file and keeps it mapped. Throws mice::error for anything that is not a complete,
     /// consistent model of a supported kind. The weights are packed on the threads of `loading`.
-    explicit model(const std::filesystem::path& path, precision computed = precision::f32,
-                   const parallel_options& loading = {})
-        : model(io::mapped_file(path), computed, loading) {}
+    explicit model(const std::filesystem::path& path, precision computed = precision::automatic,
+                   const parallel_options& loading = {});
     /// Reads a model from the caller's memory, which must stay unchanged while this object lives.
-    explicit model(std::span<const std::byte> memory, precision computed = precision::f32,
-                   const parallel_options& loading = {})
-        : precision_(resolved(computed)), file_(memory),
-          config_(detail::in_default_float_mode(
-              [this] { return config_from_json(checked_config(file_)); })),
-          network_(detail::in_default_float_mode([this, &loading] {
-              return nn::make_network(weights(file_, config_, precision_), config_, loading);
-          })),
-          tokenizer_(read_tokenizer(file_, config_)),
-          fingerprint_(required_metadata(file_, "mice.document_fingerprint")) {}
+    explicit model(std::span<const std::byte> memory, precision computed = precision::automatic,
+                   const parallel_options& loading = {});
 
     model(const model&) = delete;
     model& operator=(const model&) = delete;
-    ~model() = default;
+    ~model();
 
     [[nodiscard]] const model_config& config() const noexcept { return config_; }
-    /// What it computes with; never automatic.
+    /// The precision that it computes in; never automatic.
     [[nodiscard]] precision computed_in() const noexcept { return precision_; }
     [[nodiscard]] const nn::network& network() const noexcept { return *network_; }
     /// Tensors and metadata of the file.
     [[nodiscard]] const io::safetensors& file() const noexcept { return file_; }
-    /// Names everything that shapes a document's states; as the file says, see check_fingerprint.
+    /// A hash of everything that shapes a document's states, as the file gives it; see
+    /// check_fingerprint.
     [[nodiscard]] const std::string& fingerprint() const noexcept { return fingerprint_; }
     /// Throws errc::mismatch where fingerprint() is a computed one and not that of the file's own
     /// weights, configuration and tokenizer. Indexes and encoded documents ask before they meet
@@ -70,16 +63,16 @@ class model {
     }
 
     /// Memory of running calls, kept from one to the next. Safe from many threads.
-    [[nodiscard]] detail::work_memory_pool& work_memories() const noexcept { return memories_; }
+    [[nodiscard]] detail::work_memory_pool& work_memories() const noexcept { return *memories_; }
 
     /// A document's text as the ids that the network reads, cut at the model's limit. Throws
-    /// errc::invalid_argument for a model without a tokenizer.
+    /// errc::invalid_argument for a model without a tokenizer. `offsets`: as in encode_options.
     [[nodiscard]] encoding tokenize_document(std::string_view text, special_tokens specials,
-                                             invalid_utf8 on_invalid) const {
+                                             invalid_utf8 on_invalid, bool offsets = false) const {
         return tokenize(text, config_.max_document_length, config_.document_marker, specials,
-                        on_invalid);
+                        on_invalid, offsets);
     }
-    /// As tokenize_document, for a query.
+    /// Like tokenize_document, for a query.
     [[nodiscard]] encoding tokenize_query(std::string_view text, special_tokens specials,
                                           invalid_utf8 on_invalid) const {
         return tokenize(text, config_.max_query_length, config_.query_marker, specials, on_invalid);
@@ -88,161 +81,51 @@ class model {
     /// A document given as [CLS] tokens [SEP], whatever the kind of model, as the ids that the
     /// network reads: with the model's marker. Throws errc::invalid_argument unless there are
     /// least_tokens() ids, room for all in document_limit(), and each is inside the vocabulary.
-    [[nodiscard]] std::vector<std::int32_t> document_ids(nn::token_ids given) const {
+    [[nodiscard]] std::vector<std::int32_t>
+    document_ids(std::span<const std::int32_t> given) const {
         return marked(given, document_limit(), config_.document_marker);
     }
-    /// As document_ids, for a query, whose limit is the model's positions.
-    [[nodiscard]] std::vector<std::int32_t> query_ids(nn::token_ids given) const {
+    /// Like document_ids, for a query, whose limit is the model's positions.
+    [[nodiscard]] std::vector<std::int32_t> query_ids(std::span<const std::int32_t> given) const {
         return marked(given, config_.max_position_embeddings, config_.query_marker);
     }
 
-    /// Tokens of a document at most, the model's marker included: its positions, but where it is
-    /// stored for pairs that may not be cut what leaves room for every query.
+    /// The most tokens of a document, the model's marker included: the model's positions; for a
+    /// document stored for pairs that may not be cut, what leaves room for every query.
     [[nodiscard]] std::size_t document_limit() const noexcept {
-        return config_.stored_states() > 0 ? config_.max_document_length
-                                           : config_.max_position_embeddings;
+        return config_.states_per_token() > 0 ? config_.max_document_length
+                                              : config_.max_position_embeddings;
     }
-    /// Tokens of a query or document at least: a cross-encoder joins [CLS] .. [SEP] of both.
+    /// The fewest tokens of a query or document: a cross-encoder joins [CLS] .. [SEP] of both.
     [[nodiscard]] std::size_t least_tokens() const noexcept {
         return config_.kind == model_kind::cross_encoder ? 2 : 1;
     }
 
     /// How many of these tokens of a document have a state.
-    [[nodiscard]] std::size_t states_of(nn::token_ids ids) const {
-        return ids.size() -
-               static_cast<std::size_t>(std::count_if(
-                   ids.begin(), ids.end(), [this](std::int32_t id) { return config_.skips(id); }));
-    }
+    [[nodiscard]] std::size_t states_of(std::span<const std::int32_t> ids) const;
     /// Removes the tokens that have none; returns how many they were.
-    std::size_t drop_skipped(std::vector<std::int32_t>& ids) const {
-        return std::erase_if(ids, [this](std::int32_t id) { return config_.skips(id); });
-    }
+    std::size_t drop_skipped(std::vector<std::int32_t>& ids) const;
 
-    /// The first id outside the vocabulary. Everything that brings ids from outside asks this:
-    /// the network reads a row of its tables for each id and trusts it.
-    [[nodiscard]] std::optional<std::int32_t> first_foreign_id(nn::token_ids ids) const noexcept {
-        const auto vocabulary = static_cast<std::uint32_t>(config_.vocab_size); // at most 2^24
-        std::uint32_t largest = 0; // a negative id is a large one
-        for (const std::int32_t id : ids) {
-            largest = std::max(largest, static_cast<std::uint32_t>(id));
-        }
-        if (largest < vocabulary) {
-            return std::nullopt;
-        }
-        return *std::find_if(ids.begin(), ids.end(), [vocabulary](std::int32_t id) {
-            return static_cast<std::uint32_t>(id) >= vocabulary;
-        });
-    }
+    /// The first id outside the vocabulary. All ids from outside are checked with this: the network
+    /// trusts them as rows of its tables.
+    [[nodiscard]] std::optional<std::int32_t>
+    first_foreign_id(std::span<const std::int32_t> ids) const noexcept;
     /// Throws errc::invalid_argument unless there are least_tokens() to `limit` ids, and each is
     /// inside the vocabulary.
-    void check_ids(nn::token_ids ids, std::size_t limit) const {
-        if (ids.size() < least_tokens() || ids.size() > limit) {
-            throw errors::bad_id_count(ids.size(), least_tokens(), limit);
-        }
-        if (const auto foreign = first_foreign_id(ids)) {
-            throw errors::id_out_of_range(*foreign, config_.vocab_size);
-        }
-    }
+    void check_ids(std::span<const std::int32_t> ids, std::size_t limit) const;
     /// The same for an encoded document, whose ids are those of its rows; `skipped` tokens had
     /// none.
-    void check_document(nn::token_ids ids, std::size_t skipped) const {
-        const std::size_t limit = document_limit();
-        if (skipped > limit || ids.size() > limit - skipped) {
-            throw errors::bad_id_count(ids.size() + std::min(skipped, limit), least_tokens(),
-                                       limit);
-        }
-        check_ids(ids, limit);
-    }
+    void check_document(std::span<const std::int32_t> ids, std::size_t skipped) const;
 
   private:
     [[nodiscard]] encoding tokenize(std::string_view text, std::size_t limit, std::int32_t marker,
-                                    special_tokens specials, invalid_utf8 on_invalid) const {
-        if (tokenizer_ == nullptr) {
-            throw errors::no_tokenizer();
-        }
-        encoding made = tokenizer_->encode(text, {.max_tokens = limit - config_.marker_tokens(),
-                                                  .specials = specials,
-                                                  .on_invalid = on_invalid});
-        made.ids.insert(made.ids.begin() + 1, config_.marker_tokens(), marker);
-        return made;
-    }
+                                    special_tokens specials, invalid_utf8 on_invalid,
+                                    bool offsets = false) const;
 
-    [[nodiscard]] std::vector<std::int32_t> marked(nn::token_ids given, std::size_t limit,
-                                                   std::int32_t marker) const {
-        check_ids(given, limit - config_.marker_tokens());
-        std::vector<std::int32_t> ids(given.begin(), given.end());
-        ids.insert(ids.begin() + 1, config_.marker_tokens(), marker);
-        return ids;
-    }
+    [[nodiscard]] std::vector<std::int32_t> marked(std::span<const std::int32_t> given,
+                                                   std::size_t limit, std::int32_t marker) const;
 
-    model(io::mapped_file mapped, precision computed, const parallel_options& loading)
-        : model(mapped.bytes(), computed, loading) {
-        mapped_ = std::move(mapped);
-        mapped_.release(); // all but the word embeddings is packed now
-    }
-
-    static const std::string& required_metadata(const io::safetensors& file, std::string_view key) {
-        const std::string* text = file.find_metadata(key);
-        if (text == nullptr) {
-            throw errors::missing_metadata(key);
-        }
-        return *text;
-    }
-
-    static const std::string& checked_config(const io::safetensors& file) {
-        const std::string* format = file.find_metadata("format");
-        if (format == nullptr || *format != "mice") {
-            throw errors::not_a_model();
-        }
-        if (const std::string& version = required_metadata(file, "mice.format_version");
-            version != "1") {
-            throw errors::not_supported("model file format version " + errors::quoted(version));
-        }
-        return required_metadata(file, "mice.config");
-    }
-
-    /// The bytes of a tensor of the tokenizer, which is U8, or I32 in pairs; nullopt if absent.
-    static std::optional<std::span<const std::byte>>
-    tokenizer_bytes(const io::safetensors& file, std::string_view name, io::dtype type) {
-        const io::tensor_view* view = file.find(name);
-        if (view == nullptr) {
-            return std::nullopt;
-        }
-        const bool pairs = type == io::dtype::i32;
-        if (view->type != type || (pairs && (view->shape.rank() != 2 || view->shape[1] != 2))) {
-            throw errors::bad_vocabulary(errors::quoted(name) + " must be " +
-                                         (pairs ? "an I32 tensor [merges, 2]" : "a U8 tensor"));
-        }
-        return view->bytes;
-    }
-
-    static tokenizer_tensors tensors_of_tokenizer(const io::safetensors& file) {
-        return {.vocabulary = tokenizer_bytes(file, "tokenizer.vocabulary", io::dtype::u8),
-                .merges = tokenizer_bytes(file, "tokenizer.merges", io::dtype::i32),
-                .sentencepiece = tokenizer_bytes(file, "tokenizer.sentencepiece", io::dtype::u8)};
-    }
-
-    static std::shared_ptr<const mice::tokenizer> read_tokenizer(const io::safetensors& file,
-                                                                 const model_config& config) {
-        const std::string* metadata = file.find_metadata("mice.tokenizer");
-        const tokenizer_tensors tensors = tensors_of_tokenizer(file);
-        const bool any = tensors.vocabulary || tensors.merges || tensors.sentencepiece;
-        if (metadata == nullptr && !any) {
-            return nullptr;
-        }
-        if (metadata == nullptr || (!tensors.vocabulary && !tensors.sentencepiece)) {
-            throw errors::bad_vocabulary("a model holds both 'mice.tokenizer' and the U8 tensor "
-                                         "'tokenizer.vocabulary' or 'tokenizer.sentencepiece', or "
-                                         "neither");
-        }
-        auto made = tokenizer_from_model(*metadata, tensors);
-        if (made->vocabulary_size() > config.vocab_size) {
-            throw errors::bad_vocabulary("it has " + std::to_string(made->vocabulary_size()) +
-                                         " tokens, the model's embeddings only " +
-                                         std::to_string(config.vocab_size));
-        }
-        return made;
-    }
+    model(io::mapped_file mapped, precision computed, const parallel_options& loading);
 
     io::mapped_file mapped_; // empty where the caller owns the memory
     precision precision_;
@@ -252,24 +135,12 @@ class model {
     std::shared_ptr<const mice::tokenizer> tokenizer_;
     std::string fingerprint_;
     mutable std::once_flag fingerprint_read_;
-    mutable std::string own_fingerprint_; // computed
-    mutable detail::work_memory_pool memories_;
+    mutable std::string own_fingerprint_;                // computed
+    std::unique_ptr<detail::work_memory_pool> memories_; // not null
 };
 
-inline void model::check_fingerprint() const {
-    if (!is_computed_fingerprint(fingerprint_)) {
-        return;
-    }
-    std::call_once(fingerprint_read_, [this] {
-        const std::string* metadata = file_.find_metadata("mice.tokenizer");
-        own_fingerprint_ = document_fingerprint(
-            config_, file_.tensors(), metadata == nullptr ? std::string_view() : *metadata,
-            tensors_of_tokenizer(file_));
-        mapped_.release(); // as after loading
-    });
-    if (own_fingerprint_ != fingerprint_) {
-        throw errors::false_fingerprint(fingerprint_, own_fingerprint_);
-    }
-}
-
 MICE_NAMESPACE_END
+
+#if !MICE_COMPILED
+#include <mice/model_impl.hpp>
+#endif

@@ -5,12 +5,15 @@
 #include <optional>
 #include <string_view>
 
-#include <mice/kernels/active.hpp>
+#include <mice/config.hpp>
 
 MICE_NAMESPACE_BEGIN
 
-/// What a model computes with; chosen when it is loaded. `docs/accuracy.md` and
-/// `docs/performance.md` show what each costs and gains.
+/// The numbers that a model computes with; chosen when it is loaded. `docs/accuracy.md` and
+/// `docs/performance.md` show what they cost and gain.
+///
+/// The default everywhere is `automatic`, so scores differ in the third digit between processors
+/// with instructions for int8 and others. Ask for one precision by name where they have to agree.
 enum class precision {
     f32,  ///< the reference
     bf16, ///< weights and activations rounded to bfloat16, sums in f32
@@ -18,28 +21,16 @@ enum class precision {
     /// attention of a text to itself, and weights that the model file keeps as floats beside 8-bit
     /// ones, in bf16.
     int8,
-    /// The fastest that this build has instructions for: int8 with VNNI, bf16 with AVX-512 BF16,
-    /// else f32.
+    /// The default: the fastest that this build has instructions for: int8 with VNNI, bf16 with
+    /// AVX-512 BF16, else f32.
     automatic,
 };
 
 inline constexpr std::array every_precision{precision::f32, precision::bf16, precision::int8,
                                             precision::automatic};
 
-/// What `automatic` stands for with the kernels that compute; any other value itself.
-[[nodiscard]] inline precision resolved(precision wanted) {
-    if (wanted != precision::automatic) {
-        return wanted;
-    }
-    switch (kernels::active().fastest) {
-    case kernels::product_kind::int8:
-        return precision::int8;
-    case kernels::product_kind::bf16:
-        return precision::bf16;
-    default:
-        return precision::f32;
-    }
-}
+/// What `automatic` means with the kernels in use; any other value itself.
+[[nodiscard]] precision resolved(precision wanted);
 
 [[nodiscard]] constexpr std::string_view name_of(precision value) {
     switch (value) {
@@ -65,3 +56,7 @@ inline constexpr std::array every_precision{precision::f32, precision::bf16, pre
 }
 
 MICE_NAMESPACE_END
+
+#if !MICE_COMPILED
+#include <mice/precision_impl.hpp>
+#endif

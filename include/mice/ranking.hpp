@@ -7,8 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include <mice/parallel.hpp>
-#include <mice/tokenizer.hpp>
+#include <mice/highlights.hpp>
+#include <mice/parallel/executor.hpp>
+#include <mice/text/encoding.hpp>
 
 MICE_NAMESPACE_BEGIN
 
@@ -16,12 +17,12 @@ MICE_NAMESPACE_BEGIN
 enum class activation {
     logit, ///< as the model gives it; any real number
     /// 1 / (1 + exp(-logit)), from 0 to 1. rank() orders by the logits, so the order is the same;
-    /// logits above 16.6 all round to 1, so scores that are to be compared are better left as they
-    /// are, and those of late interaction are sums of which a sigmoid is of no use.
+    /// logits above 16.6 all round to 1, so leave scores as they are if you compare them. Those of
+    /// late interaction are sums, for which a sigmoid is useless.
     sigmoid
 };
 
-/// What a call may be told. Every member has the default that most callers want.
+/// Options of a call. The defaults are what most callers want.
 struct rank_options {
     std::size_t top_k = 0;   ///< how many hits rank() returns; 0: all. More than there are is fine.
     std::size_t threads = 0; ///< as in parallel_options
@@ -29,14 +30,16 @@ struct rank_options {
     activation output = activation::logit;
     special_tokens specials = special_tokens::plain; ///< "[SEP]" in a text is plain text
     invalid_utf8 on_invalid = invalid_utf8::replace; ///< or refuse such a text
-    /// When to stop: what is scored by then is returned, marked as not complete. A call that begins
-    /// earlier scores one document at least, and works in pieces of a twentieth of the time.
+    /// When to stop. What is scored by then is returned, marked as not complete. A call that begins
+    /// earlier scores at least one document, and works in pieces of a twentieth of the time.
     std::optional<std::chrono::steady_clock::time_point> deadline{};
-    /// Another thread's wish to stop, treated as a deadline that has passed.
+    /// Lets another thread stop the call, like a deadline that has passed.
     const cancellation* cancel = nullptr;
     /// Called with (documents done, documents in all) after each piece of work, from any of the
     /// call's threads, one call at a time. Must not throw.
     std::function<void(std::size_t, std::size_t)> progress{};
+    /// Where set, rank() and rank_batch() say what answers the query in each hit they return.
+    std::optional<highlight_options> highlights{};
 };
 
 /// One document's place in a ranking.
@@ -54,11 +57,13 @@ struct ranking {
     /// rank(): best first, equal scores in input order, unscored documents left out.
     /// score(): one for each document, in input order.
     std::vector<hit> hits;
-    bool complete = true;              ///< false: a deadline or cancellation left some unscored
+    /// false: a deadline or cancellation left some unscored, or without highlights
+    bool complete = true;
     std::size_t unscored = 0;          ///< how many
     std::size_t query_tokens_seen = 0; ///< as in hit
     std::size_t query_tokens_cut = 0;
     std::size_t query_replaced = 0;
+    std::vector<mice::highlights> highlights{}; ///< one for each hit, where they are asked for
 
     [[nodiscard]] std::size_t size() const noexcept { return hits.size(); }
     [[nodiscard]] bool empty() const noexcept { return hits.empty(); }

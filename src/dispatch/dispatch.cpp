@@ -13,6 +13,9 @@
 namespace mice::MICE_SHARED_NAMESPACE {
 
 extern const kernel_set kernels_baseline;
+#if defined(MICE_LEVEL_eigen)
+extern const kernel_set kernels_eigen;
+#endif
 #if defined(MICE_LEVEL_avx2)
 extern const kernel_set kernels_avx2, kernels_avx2_vnni, kernels_avx512, kernels_avx512_vnni,
     kernels_avx512_vnni_bf16;
@@ -20,15 +23,18 @@ extern const kernel_set kernels_avx2, kernels_avx2_vnni, kernels_avx512, kernels
 
 namespace {
 
-/// Those of this processor, the slowest first.
+/// The sets that this processor can run, the slowest first.
 struct found_sets {
-    std::array<const kernel_set*, 6> sets{};
+    std::array<const kernel_set*, 7> sets{};
     std::size_t count = 0;
 
     found_sets() {
+#if defined(MICE_LEVEL_eigen)
+        sets[count++] = &kernels_eigen;
+#endif
         sets[count++] = &kernels_baseline;
 #if defined(MICE_LEVEL_avx2)
-        // The built-in asks the system as well: whether it saves the wide registers.
+        // The built-in also asks the system, whether it saves the wide registers.
         __builtin_cpu_init();
         const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
         const bool avx512 =
@@ -57,10 +63,13 @@ const found_sets& found() noexcept {
     return all;
 }
 
-/// Names of sets, those of the slowest first.
-constexpr std::array<std::string_view, 10> ranks{
-    "generic", "neon",      "sse2",   "sse4",        "avx",
-    "avx2",    "avx2_vnni", "avx512", "avx512_vnni", "avx512_vnni_bf16"};
+/// Chosen by its name alone where there is another.
+constexpr std::string_view eigen_name = "eigen";
+
+/// The names of the sets, the slowest first.
+constexpr std::array<std::string_view, 11> ranks{
+    eigen_name,    "generic",         "neon", "sse2", "sse4", "avx", "avx2", "avx2_vnni", "avx512",
+    "avx512_vnni", "avx512_vnni_bf16"};
 
 struct chosen_set {
     const kernel_set* set = found().sets[found().count - 1];
@@ -77,9 +86,11 @@ struct chosen_set {
             request = simd_request::unknown;
             return;
         }
-        set = found().sets[0];
+        set = &kernels_baseline;
         for (const kernel_set* each : runnable_kernels()) {
-            set = std::find(ranks.begin(), ranks.end(), each->name) <= asked ? each : set;
+            const bool allowed = each->name == name || each->name != eigen_name;
+            const auto rank = std::find(ranks.begin(), ranks.end(), each->name);
+            set = allowed && rank <= asked ? each : set;
         }
         request = set->name == name ? simd_request::followed : simd_request::replaced;
     }

@@ -14,8 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Nothing that commit() returned from may be gone after a call of the system failed or a file was
-// damaged, whatever is called next.
+#include <mice/index/files/manifest.hpp>
+#include <mice/io/file_system.hpp>
+
+// After a system call failed or a file was damaged, nothing that a commit() acknowledged may be
+// gone, whatever is called next.
 namespace {
 
 using fixtures::catch_error;
@@ -98,8 +101,8 @@ class kept_index {
                  }}};
     }
 
-    /// Empty where the index opens and holds every document that it held, but perhaps the one that
-    /// a change erases; else what is wrong.
+    /// Empty if the index opens and holds all its documents, but perhaps the one that a change
+    /// erases; else what is wrong.
     [[nodiscard]] std::string lost() const {
         try {
             const mice::index index = open();

@@ -34,7 +34,8 @@ struct place {
     }
 };
 
-/// Runs the workload in a process of its own; how many steps it acknowledged before it ended.
+/// Runs the workload in a process of its own. Returns how many steps it acknowledged before it
+/// ended.
 struct child_end {
     std::size_t acknowledged = 0;
     bool killed = false;
@@ -87,7 +88,7 @@ std::size_t calls_of(const place& at) {
     return files.calls();
 }
 
-/// How many power cuts, of one at every call, left an index that lost or gained something.
+/// Cuts the power at every call. Returns how many cuts left an index that lost or gained something.
 struct cut_counts {
     std::size_t cuts = 0;
     std::size_t faults = 0;
@@ -108,7 +109,8 @@ cut_counts cut_everywhere(const place& at, fixtures::forgotten_flushes lost, std
             counts.first = e.what();
             ++counts.faults;
         }
-        // Joining segments turns what it meets into a postponed join: the cut is then not thrown.
+        // A failure while segments are joined only postpones the join, so the cut is not thrown
+        // then.
         for (std::uint64_t seed = 0; seed < seeds; ++seed) {
             const fs::path image = at.folder.path() / "image";
             fs::remove_all(image);

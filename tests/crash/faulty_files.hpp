@@ -18,6 +18,7 @@
 
 #include <mice/error.hpp>
 #include <mice/io/file_system.hpp>
+#include <mice/io/mapped_file.hpp>
 
 #include "random_numbers.hpp"
 
@@ -26,8 +27,8 @@ namespace fixtures {
 
 namespace fs = std::filesystem;
 
-/// The operating system's files with something in the way of call number `at` (from 1). Flushes are
-/// counted but not made: a killed process loses nothing that it has handed to the system.
+/// The operating system's files, but call number `at` (from 1) goes wrong. Flushes are only
+/// counted: a killed process loses nothing that it has handed to the system.
 class failing_files final : public mice::io::file_system {
   public:
     enum class fault {
@@ -44,7 +45,7 @@ class failing_files final : public mice::io::file_system {
     [[nodiscard]] std::size_t calls() const noexcept { return calls_; }
     /// Whether any call has failed.
     [[nodiscard]] bool failed() const noexcept { return failed_; }
-    /// There is space again.
+    /// From now on there is space again.
     void heal() noexcept { what_ = fault::none; }
 
     [[nodiscard]] std::unique_ptr<mice::io::output_file> create(const fs::path& file) override {
@@ -106,7 +107,7 @@ class failing_files final : public mice::io::file_system {
             std::raise(SIGKILL);
         }
         failed_ = true;
-        throw mice::errors::cannot_write(file.string(), reason_);
+        throw mice::detail::errors::cannot_write(file.string(), reason_);
     }
 
     mice::io::file_system& system_ = mice::io::system_files();
@@ -117,7 +118,7 @@ class failing_files final : public mice::io::file_system {
     bool failed_ = false;
 };
 
-/// Reads, and refuses every change, as a read-only medium does.
+/// Reads, and refuses every change, like a read-only medium.
 class read_only_files final : public mice::io::file_system {
   public:
     [[nodiscard]] std::unique_ptr<mice::io::output_file> create(const fs::path& file) override {
@@ -136,7 +137,7 @@ class read_only_files final : public mice::io::file_system {
 
   private:
     static mice::error refusal(const fs::path& file) {
-        return mice::errors::cannot_write(file.string(), "Read-only file system");
+        return mice::detail::errors::cannot_write(file.string(), "Read-only file system");
     }
 };
 
@@ -178,7 +179,7 @@ class refusing_files final : public mice::io::file_system {
         if (reason_.empty()) {
             throw std::bad_alloc();
         }
-        throw mice::errors::cannot_open(file.string(), reason_);
+        throw mice::detail::errors::cannot_open(file.string(), reason_);
     }
 
     mice::io::file_system& system_ = mice::io::system_files();
@@ -187,7 +188,7 @@ class refusing_files final : public mice::io::file_system {
     std::size_t calls_ = 0;
 };
 
-/// Flushes that an engine might forget.
+/// Flushes that a faulty engine might forget.
 struct forgotten_flushes {
     bool files = false;
     bool folders = false;
@@ -196,8 +197,8 @@ struct forgotten_flushes {
 /// Thrown at the call at which the power goes.
 struct power_cut {};
 
-/// The operating system's files, and beside them what a medium would hold: bytes of a file are safe
-/// when it is flushed, names when their folder is. For one folder of files.
+/// The operating system's files, and a record of what a medium would hold: bytes are safe when
+/// their file is flushed, names when their folder is. For one folder of files.
 class volatile_files final : public mice::io::file_system {
   public:
     explicit volatile_files(std::size_t cut_at, forgotten_flushes lost = {})

@@ -14,7 +14,9 @@
 #include "faulty_files.hpp"
 #include "index_fixture.hpp"
 
-// Changes of an index, step by step, and the test of what is left of them.
+#include <mice/io/file_system.hpp>
+
+// Changes an index step by step, and checks what is left of the changes.
 namespace fixtures {
 
 /// What an index holds: the text's number of each id.
@@ -34,7 +36,7 @@ class workload {
     }
 
     [[nodiscard]] std::size_t steps() const { return held_.size() - 1; }
-    /// What is held after that many steps; nothing is there after step 0.
+    /// What the index holds after that many steps; after step 0 there is none.
     [[nodiscard]] const documents_held& held_after(std::size_t step) const { return held_[step]; }
     [[nodiscard]] const model_in_memory& model() const { return model_; }
 
@@ -51,11 +53,11 @@ class workload {
         }
     }
 
-    /// Runs one step on `index`, which is opened or made where it is not.
+    /// Runs one step on `index`, which is opened or created if need be.
     void run_step(const std::filesystem::path& folder, mice::io::file_system* files,
                   std::size_t step, std::optional<mice::index>& index) const {
         mice::index_access access;
-        access.threads = 1; // no thread, so that the test may fork
+        access.threads = 1; // no threads, so that the test may fork
         access.files = files;
         if (!index) {
             index = mice::index::exists(folder) ? mice::index::open(folder, model_.ranker, access)
@@ -75,8 +77,8 @@ class workload {
         }
     }
 
-    /// Empty where the folder opens and holds what is there after step `low` or one of those up to
-    /// `high`, with the right scores, undamaged, and takes another document; else what is wrong.
+    /// Empty if the folder opens, holds what some step from `low` to `high` leaves, undamaged and
+    /// with the right scores, and takes another document; else what is wrong.
     [[nodiscard]] std::string fault_of(const std::filesystem::path& folder, std::size_t low,
                                        std::size_t high) const {
         failing_files unflushed(failing_files::fault::none, 0); // only the kernel need keep it

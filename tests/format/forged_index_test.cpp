@@ -4,7 +4,11 @@
 
 #include <limits>
 
-// Whoever may write an index's files can make every checksum right: no number in them is trusted.
+#include <mice/index/files/segment.hpp>
+#include <mice/index/files/stored_entry.hpp>
+
+// Whoever can write an index's files can also forge every checksum, so no number in them is
+// trusted.
 namespace {
 
 using fixtures::catch_error;
@@ -13,7 +17,7 @@ using fixtures::put_at;
 using fixtures::value_at;
 using mice::store::document_entry;
 
-/// The error of using the index, which must be one.
+/// The error that using the index gives; there must be one.
 fixtures::caught_error refusal_of(const forged_index& index) {
     auto found = catch_error([&] { index.use(); });
     REQUIRE(found.thrown);
@@ -151,7 +155,8 @@ TEST_CASE("fault 30: rows of a forged index are bounded by its tokens and the mo
                 forge(5, [&](document_entry& e) { e.rows = rows; });
                 forge(5, [&](document_entry& e) { e.rows = e.tokens_seen = rows; });
                 forge(5, [&](document_entry& e) { e.tokens_seen = rows; });
-                forge(5, [&](document_entry& e) { e.rows = e.tokens_seen = e.token_ids = rows; });
+                forge(5,
+                      [&](document_entry& e) { e.rows = e.tokens_seen = e.token_id_count = rows; });
             }
             forge(5, [](document_entry& e) { e.tokens_seen = 0; });
             forge(5, [](document_entry& e) { e.rows = 0; });
@@ -166,6 +171,51 @@ TEST_CASE("fault 30: rows of a forged index are bounded by its tokens and the mo
             }
         }
     }
+}
+
+TEST_CASE("a manifest that names another codec than its segments have is refused") {
+    const std::pair<const char*, const char*> forgeries[] = {
+        {"int8", "int4"}, {"int16", "int8"}, {"f32", "int16"},        {"f32", "int4"},
+        {"int4", "int8"}, {"int8", "f32"},   {"kv-int16", "kv-int8"},
+    };
+    for (const auto& [written, named] : forgeries) {
+        CAPTURE(written, named);
+        forged_index forged(fixtures::small_config(), {.name = written});
+        mice::index before = mice::index::open(forged.path, forged.ranker);
+        REQUIRE(before.verify().empty());
+        const std::string manifest = fixtures::changed_manifest(
+            forged.files.at(forged.manifest),
+            [name = named](nlohmann::json& all) { all["codec"]["name"] = name; });
+        fixtures::write_file(forged.path / forged.manifest, manifest);
+        const auto found = refusal_of(forged);
+        REQUIRE(found.says(forged.segment));
+        REQUIRE(found.says(named));
+        REQUIRE(before.verify().size() == 1);
+        REQUIRE(before.verify()[0].file == forged.manifest);
+        REQUIRE(before.verify()[0].what.find(forged.segment) != std::string::npos);
+        REQUIRE(mice::index::plan_repair(forged.path, forged.ranker).damage.size() == 1);
+        const auto compacting = catch_error([&] { before.compact(); });
+        REQUIRE(compacting.code == mice::errc::format);
+        before.release();
+        REQUIRE(fixtures::files_in(forged.path).at(forged.segment) ==
+                forged.files.at(forged.segment));
+    }
+}
+
+TEST_CASE("codes that do not fill their place are refused where they are read and copied") {
+    forged_index forged(fixtures::small_config(), {.name = "int8"});
+    std::string file = forged.files[forged.segment];
+    // three rows fewer than were written, in the footer as well: the rest of the codes is a gap
+    auto entry = value_at<document_entry>(file, forged.entry_at(5));
+    REQUIRE(entry.rows > 3);
+    entry.rows -= 3;
+    put_at(file, forged.entry_at(5), entry);
+    auto footer = fixtures::footer_of(file);
+    footer.rows -= 3;
+    forged.put_segment(file, footer);
+    REQUIRE(refusal_of(forged).says("document 5 are shorter"));
+    REQUIRE(forged.findings().size() == 1);
+    REQUIRE(catch_error([&] { forged.rewrite(); }).code == mice::errc::format);
 }
 
 TEST_CASE("fault 29: a forged index is not merged into another") {

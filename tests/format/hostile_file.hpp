@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/io/safetensors.hpp>
 #include <mice/mice.hpp>
+#include <mice/model.hpp>
 
 #include "../support/allocation_counter.hpp"
 
@@ -38,8 +40,8 @@ struct outcome {
     }
 };
 
-/// Reads a copy that ends exactly where the file does, so that a sanitizer sees a read past it, and
-/// measures what the reader allocates. Anything but mice::error goes on to the test runner.
+/// Reads a copy that ends exactly where the file does, so that a sanitizer sees a read past the
+/// end, and measures what the reader allocates. Anything but mice::error reaches the test runner.
 template <class Reader> outcome read_with(std::span<const std::byte> file, Reader&& reader) {
     const std::vector<std::byte> copy(file.begin(), file.end());
     outcome result;

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include <nlohmann/json.hpp>
+
 namespace {
 
 using namespace std::string_literals;
@@ -47,7 +49,8 @@ struct small_index {
         }
         return name;
     }
-    /// Whether everything of the index can be read; an exception of any other kind goes on.
+    /// Whether everything in the index can be read. An exception of any other kind reaches the test
+    /// runner.
     [[nodiscard]] bool reads() const {
         return !catch_error([&] {
                     const mice::index index = mice::index::open(path, model.ranker);
@@ -142,7 +145,7 @@ TEST_CASE("an index of which neither commit can be read is refused with both rea
 TEST_CASE("hostile manifests with a right checksum are refused") {
     small_index made;
     const std::string name = made.newest();
-    using json = mice::io::json;
+    using json = nlohmann::json;
     const std::vector<std::pair<std::string, std::function<void(json&)>>> changes{
         {"format", [](json& all) { all["format"] = "other"; }},
         {"no segments", [](json& all) { all.erase("segments"); }},
@@ -182,10 +185,10 @@ TEST_CASE("hostile manifests with a right checksum are refused") {
     };
     // These are not damage: an older commit would only hide them.
     const auto newer = error_of([](json& all) {
-        all = {{"format", "mice-index"}, {"version", 3}};
+        all = {{"format", "mice-index"}, {"version", 4}};
     });
     REQUIRE(newer.code == mice::errc::unsupported);
-    REQUIRE(newer.says("version 3"));
+    REQUIRE(newer.says("version 4"));
     REQUIRE(error_of([](json& all) { all["codec"]["name"] = "int2"; }).code ==
             mice::errc::invalid_argument);
     REQUIRE(error_of([](json& all) { all["model"]["document_fingerprint"] = "x"; }).code ==
@@ -261,7 +264,7 @@ TEST_CASE("segments that contradict themselves under right checksums are refused
     const auto open_with = [&](const std::string& file, std::uint64_t checksum) {
         for (const auto& [name, text] : made.files) {
             if (name.starts_with("manifest-") && text.find("\"segments\":[]") == text.npos) {
-                write_file(made.path / name, changed_manifest(text, [&](mice::io::json& all) {
+                write_file(made.path / name, changed_manifest(text, [&](nlohmann::json& all) {
                                all["segments"][0]["checksum"] = mice::io::hex_digits(checksum);
                            }));
             }
@@ -285,8 +288,8 @@ TEST_CASE("segments that contradict themselves under right checksums are refused
             (void)open_with(file, sum);
         }
     }
-    // Random damage in the tables and the words, where nothing but the reader's own checks are
-    // left.
+    // Random damage in the tables and the words, with right checksums: only the reader's own checks
+    // are left.
     int refused = 0;
     const std::size_t tables = static_cast<std::size_t>(footer.places[1].offset);
     for (int i = 0; i < 500; ++i) {

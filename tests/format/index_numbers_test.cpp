@@ -4,7 +4,11 @@
 
 #include <functional>
 
-// Names and numbers in an index's folder that no writer gave.
+#include <mice/index/files/manifest.hpp>
+#include <mice/index/files/open_commit.hpp>
+#include <mice/io/file_system.hpp>
+
+// Names and numbers in an index's folder that no writer would give.
 namespace {
 
 using fixtures::catch_error;

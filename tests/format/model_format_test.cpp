@@ -6,6 +6,14 @@
 
 #include <functional>
 
+#include <nlohmann/json.hpp>
+
+#include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/networks/network.hpp>
+#include <mice/text/wordpiece/spec.hpp>
+
 namespace {
 
 using fixtures::model_file_parts;
@@ -122,9 +130,9 @@ TEST_CASE("a newer format version is refused by its number before anything else 
 
 TEST_CASE("another model family is not supported yet and is named") {
     refused(after_config([](nlohmann::json& c) {
-                c = {{"model_type", "roberta"}};
+                c = {{"model_type", "deberta"}};
             }),
-            errc::unsupported, {"'roberta'", "not supported yet"});
+            errc::unsupported, {"'deberta'", "not supported yet"});
     refused(after_config([](nlohmann::json& c) { c["model_type"] = "t5"; }), errc::unsupported,
             {"'t5'"});
     refused(after_config([](nlohmann::json& c) { c["hidden_act"] = "relu"; }), errc::unsupported,
@@ -322,6 +330,44 @@ TEST_CASE("a sentencepiece model stands alone in its own tensor") {
                 p.tensors.push_back({pieces, dtype::u8, {0}, {}});
             }),
             errc::tokenizer, {pieces, "wordpiece"});
+}
+
+TEST_CASE("a unigram tokenizer has pieces and scores of its own, and perhaps rules") {
+    const std::string scores = "tokenizer.scores", rules = "tokenizer.charsmap";
+    const auto after_unigram = [](const std::function<void(model_file_parts&)>& change) {
+        model_file_parts parts = fixtures::make_model(fixtures::tiny_config(), {.unigram = true});
+        change(parts);
+        return read_model(parts.file());
+    };
+    CHECK(after_unigram([](model_file_parts&) {}).accepted);
+    refused(after_unigram([&](model_file_parts& p) { p.remove(scores); }), errc::tokenizer,
+            {"F64", scores});
+    refused(after_unigram([&](model_file_parts& p) { p.remove("tokenizer.vocabulary"); }),
+            errc::tokenizer, {"tokenizer.vocabulary"});
+    refused(after_unigram([&](model_file_parts& p) { p.metadata.erase("mice.tokenizer"); }),
+            errc::tokenizer, {"mice.tokenizer"});
+    refused(after_unigram([&](model_file_parts& p) { p.tensor(scores).type = dtype::i64; }),
+            errc::tokenizer, {scores, "F64"});
+    refused(after_unigram([&](model_file_parts& p) {
+                auto& tensor = p.tensor(scores);
+                tensor.bytes.resize(tensor.bytes.size() - 8);
+                tensor.shape = {tensor.bytes.size() / 8};
+            }),
+            errc::tokenizer, {"scores tensor"});
+    refused(after_unigram([&](model_file_parts& p) {
+                auto& bytes = p.tensor(scores).bytes; // a NaN
+                bytes[14] = bytes[15] = std::byte{0xFF};
+            }),
+            errc::tokenizer, {"piece 1", "not finite"});
+    refused(after_unigram([&](model_file_parts& p) {
+                p.tensors.push_back({rules, dtype::u8, {4}, std::vector<std::byte>(4)});
+            }),
+            errc::tokenizer, {"normalization rules"});
+    for (const std::string& name : {scores, rules})
+        refused(after([&](model_file_parts& p) {
+                    p.tensors.push_back({name, name == rules ? dtype::u8 : dtype::f64, {0}, {}});
+                }),
+                errc::tokenizer, {"'" + name + "' is there", "wordpiece"});
 }
 
 TEST_CASE("a sentencepiece tokenizer must fit the embeddings") {

@@ -4,6 +4,9 @@
 
 #include <initializer_list>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
+
 namespace {
 
 using namespace std::string_literals;
@@ -147,7 +150,7 @@ TEST_CASE("absurd shapes and offsets are refused") {
     refused(one("[4294967296,4294967297,0]", "[0,0]"), 0, "does not fit");
     refused(one("[18446744073709551615]", "[0,4]"), 4, "does not fit"); // 2^64 - 1
     refused(one("[18446744073709551616]", "[0,4]"), 4, "fractional");   // 2^64
-    refused(one("[1e400]", "[0,4]"), 4, "not valid JSON");
+    refused(one("[1e400]", "[0,4]"), 4, "not usable JSON");
     refused(one("[-1]", "[0,4]"), 4, "negative");
     refused(one("[1.0]", "[0,4]"), 4, "fractional");
     refused(one("[1e0]", "[0,4]"), 4, "fractional");
@@ -191,16 +194,16 @@ TEST_CASE("overlaps, gaps and bytes that belong to no tensor are refused") {
 
 TEST_CASE("duplicate names and keys are refused") {
     const std::string a = entry("a", "U8", "[1]", "[0,1]");
-    refused("{" + a + "," + a + "}", 1, "named twice");
-    refused("{" + a + "," + entry("a", "U8", "[1]", "[1,2]") + "}", 2, "named twice");
+    refused("{" + a + "," + a + "}", 1, "appears twice");
+    refused("{" + a + "," + entry("a", "U8", "[1]", "[1,2]") + "}", 2, "appears twice");
     refused("{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
-            "dtype given twice");
+            "'dtype' appears twice");
     refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
-            "shape given twice");
+            "'shape' appears twice");
     refused(
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"data_offsets\":[0,1]}}", 1,
-        "data_offsets given twice");
-    refused("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "__metadata__ given twice");
+        "'data_offsets' appears twice");
+    refused("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "'__metadata__' appears twice");
     refused("{\"__metadata__\":{\"k\":\"1\",\"k\":\"1\"}}", 0, "twice");
 }
 
@@ -255,8 +258,8 @@ TEST_CASE("a header that is not one JSON object is refused") {
 TEST_CASE("names may be long and of any language, but not broken UTF-8") {
     for (const char* bad :
          {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "a\x80"}) {
-        refused("{" + entry(bad, "U8", "[1]", "[0,1]") + "}", 1, "not valid JSON");
-        refused("{\"__metadata__\":{\"k\":\""s + bad + "\"}}", 0, "not valid JSON");
+        refused("{" + entry(bad, "U8", "[1]", "[0,1]") + "}", 1, "not usable JSON");
+        refused("{\"__metadata__\":{\"k\":\""s + bad + "\"}}", 0, "not usable JSON");
     }
     accepted("{" + entry("\xce\xb1\xe4\xb8\xad\xf0\x9f\x98\x80", "U8", "[1]", "[0,1]") + "}", 1);
     const std::string long_name(100000, 'n');

@@ -4,6 +4,10 @@
 
 #include <cmath>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/networks/network.hpp>
+
 // Seeded changes to valid files. Each must end in mice::error or in a whole, finite result;
 // crashes, hangs and other exceptions fail, and the sanitizers watch.
 namespace {
@@ -146,8 +150,8 @@ TEST_CASE("model files with changed configurations are refused or give finite sc
         byte_string file;
         try {
             file = parts.file(std::string(fuzz::text_of(changed)));
-        } catch (const nlohmann::json::exception&) {
-            continue; // text that no JSON header can hold
+        } catch (const mice::error&) {
+            continue; // text that no header can hold
         }
         results.run([&] { use_model(file); });
     }
@@ -159,12 +163,14 @@ TEST_CASE("model files with changed tokenizers are refused or give finite scores
     mice::model_config config = fixtures::tiny_config();
     config.vocab_size = 300;
     mutator mutate(400);
-    for (const std::string kind : {"wordpiece", "byte_bpe", "sentencepiece"}) {
+    for (const std::string kind : {"wordpiece", "byte_bpe", "unigram", "sentencepiece"}) {
         if (kind == "sentencepiece" && !MICE_USE_SENTENCEPIECE) {
             continue;
         }
-        const fixtures::model_file_parts whole = fixtures::make_model(
-            config, {.byte_bpe = kind == "byte_bpe", .sentencepiece = kind == "sentencepiece"});
+        const fixtures::model_file_parts whole =
+            fixtures::make_model(config, {.byte_bpe = kind == "byte_bpe",
+                                          .sentencepiece = kind == "sentencepiece",
+                                          .unigram = kind == "unigram"});
         tally results;
         for (int i = 0; i < 1500; ++i) {
             fixtures::model_file_parts parts = whole;
@@ -181,6 +187,9 @@ TEST_CASE("model files with changed tokenizers are refused or give finite scores
                                           : mutate.change(merges.bytes, {0, merges.bytes.size()});
                 merges.bytes.resize(merges.bytes.size() / 8 * 8);
                 merges.shape = {merges.bytes.size() / 8, 2};
+            } else if (kind == "unigram" && i % 4 == 1) {
+                auto& scores = parts.tensor("tokenizer.scores");
+                scores.bytes = mutate.flip(scores.bytes, {0, scores.bytes.size()}, 4);
             } else {
                 const fuzz::region all{0, vocabulary.bytes.size()};
                 vocabulary.bytes = kind == "sentencepiece" ? mutate.flip(vocabulary.bytes, all, 1)
@@ -190,8 +199,8 @@ TEST_CASE("model files with changed tokenizers are refused or give finite scores
             byte_string file;
             try {
                 file = parts.file();
-            } catch (const nlohmann::json::exception&) {
-                continue; // text that no JSON header can hold
+            } catch (const mice::error&) {
+                continue; // text that no header can hold
             }
             results.run([&] { use_model(file); });
         }

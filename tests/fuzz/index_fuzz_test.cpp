@@ -3,9 +3,9 @@
 #include "../support/forged_index.hpp"
 #include "mutator.hpp"
 
-// Seeded forgeries of an index's files, of every kind of model and every codec, with checksums that
-// are right: nothing but what a reader checks itself is left. Each must end in mice::error or in
-// finite scores and states.
+// Seeded forgeries of an index's files, of every kind of model and every codec, with right
+// checksums: only the reader's own checks are left. Every one must end in mice::error or in finite
+// scores and states.
 namespace {
 
 using fixtures::forged_index;
@@ -47,7 +47,7 @@ std::string forged(random_numbers& random, std::string file, std::size_t first, 
     return file;
 }
 
-/// Forges each part of an index's files in turn.
+/// Forges one part of an index's files after the other.
 void forge(forged_index& index, std::uint64_t seed, std::size_t turns, tally& results) {
     random_numbers random(seed);
     const std::string& segment = index.files.at(index.segment);

@@ -10,6 +10,8 @@
 
 #include "../support/random_model.hpp"
 
+#include <mice/io/tensor.hpp>
+
 namespace fuzz {
 
 using fixtures::random_numbers;
@@ -28,7 +30,7 @@ struct region {
     std::size_t first, last;
 };
 
-/// Text that JSON headers, configurations and tokenizers are made of, right and wrong.
+/// Pieces of JSON headers, configurations and tokenizers, right and wrong.
 inline constexpr std::array<std::string_view, 44> fragments{"0",
                                                             "1",
                                                             "-1",
@@ -162,7 +164,7 @@ class mutator {
         std::memcpy(bytes.data() + at, &number, std::min(size, bytes.size() - at));
     }
 
-    /// Puts a fragment in the place of the word or number around `at`.
+    /// Replaces the word or number around `at` by a fragment.
     void replace_word(byte_string& bytes, std::size_t at) {
         const auto inside = [&](std::size_t i) {
             const char c = static_cast<char>(bytes[i]);
@@ -193,8 +195,8 @@ inline std::size_t header_length(const byte_string& file) {
     return static_cast<std::size_t>(length);
 }
 
-/// Changes a safetensors file. Every other time the header's length is made right again, so that
-/// the change reaches what lies behind the first check.
+/// Changes a safetensors file. Every other time it corrects the header's length, so that the change
+/// gets past the first check.
 inline byte_string change_safetensors(mutator& mutate, const byte_string& original) {
     const std::size_t length = header_length(original);
     if (mutate.random().below(2) == 0) {
@@ -211,7 +213,7 @@ inline byte_string change_safetensors(mutator& mutate, const byte_string& origin
     return file;
 }
 
-/// Swaps rows of so many bytes; a list whose order alone changes often stays valid.
+/// Swaps rows of so many bytes: a list in another order is often still valid.
 inline byte_string swap_rows(mutator& mutate, const byte_string& original, std::size_t row) {
     byte_string bytes = original;
     const std::size_t rows = bytes.size() / row;
@@ -232,7 +234,7 @@ struct tally {
     std::size_t accepted = 0;
     std::size_t refused = 0;
 
-    /// Runs `call`; mice::error is a refusal, any other exception goes on to the test runner.
+    /// Runs `call`; mice::error is a refusal, any other exception reaches the test runner.
     template <class Call> void run(Call&& call) {
         try {
             call();

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/offset_checks.hpp"
 #include "mutator.hpp"
 
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 
+#include <mice/text/byte_bpe/spec.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/unicode/utf8.hpp>
+#include <mice/text/unigram/spec.hpp>
+#include <mice/text/wordpiece/spec.hpp>
+
 // Random texts and random tokenizers: every text has ids, the ids are inside the vocabulary, limits
-// hold, and what was cut is counted exactly.
+// hold, what was cut is counted exactly, and offsets are in order, of whole characters.
 namespace {
 
 using fixtures::random_numbers;
@@ -70,17 +78,39 @@ void check_encoding(const mice::tokenizer& tokenizer, std::string_view text) {
         REQUIRE(std::equal(part.ids.begin(), part.ids.end() - 1, whole.ids.begin()));
         REQUIRE(part.ids.back() == whole.ids.back());
         REQUIRE(part.replaced == whole.replaced);
+        const mice::encoding traced =
+            tokenizer.encode(text, {.specials = specials, .offsets = true});
+        REQUIRE(traced.ids == whole.ids);
+        REQUIRE(traced.replaced == whole.replaced);
+        fixtures::check_offsets(text, traced);
+        const mice::encoding traced_part =
+            tokenizer.encode(text, {.max_tokens = 7, .specials = specials, .offsets = true});
+        REQUIRE(traced_part.ids == part.ids);
+        REQUIRE(traced_part.offsets.size() == part.ids.size());
+        REQUIRE(std::equal(traced_part.offsets.begin(), traced_part.offsets.end() - 1,
+                           traced.offsets.begin()));
         REQUIRE((whole.replaced == 0) ==
                 (mice::text::first_invalid_utf8(text) == std::string_view::npos));
     }
 }
 
 /// A real sentencepiece model.
-[[maybe_unused]] mice::sentencepiece_spec golden_model(const std::string& name) {
+mice::sentencepiece_spec golden_model(const std::string& name) {
     std::ifstream file(std::string(MICE_TEST_DATA) + "/tokenizers/" + name + "/spm.model",
                        std::ios::binary);
     return fixtures::sentencepiece_file::spec_of(
         std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+/// Real normalization rules.
+mice::unigram_spec unigram_of_rules() {
+    const mice::sentencepiece_spec model = golden_model("spm_unigram");
+    const std::string_view rules = mice::text::read_sentencepiece_model(model.model).charsmap;
+    const auto bytes = std::as_bytes(std::span(rules));
+    mice::unigram_spec spec = fixtures::small_unigram();
+    spec.normalizer.front().kind = mice::text_step_kind::precompiled;
+    spec.charsmap.assign(bytes.begin(), bytes.end());
+    return spec;
 }
 
 std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers() {
@@ -101,6 +131,10 @@ std::vector<std::shared_ptr<const mice::tokenizer>> tokenizers() {
     bytes.added_tokens.push_back(
         {.id = 401, .content = "  ", .single_word = true, .normalized = true});
     list.push_back(mice::make_tokenizer(bytes));
+    for (const mice::unigram_spec& unigram :
+         {fixtures::small_unigram(), fixtures::small_unigram_of_bytes(), fixtures::long_unigram(),
+          unigram_of_rules()})
+        list.push_back(mice::make_tokenizer(unigram));
 #if MICE_USE_SENTENCEPIECE
     mice::sentencepiece_spec pieces = fixtures::small_xlmr();
     list.push_back(mice::make_tokenizer(pieces));
@@ -197,6 +231,52 @@ TEST_CASE("changed byte-level BPE settings are refused or make a tokenizer") {
     }
     CHECK(results.refused > 1000);
     CHECK(results.accepted > 1000);
+}
+
+TEST_CASE("changed unigram settings are refused or make a tokenizer") {
+    const mice::unigram_spec spec = fixtures::long_unigram();
+    const byte_string metadata = fuzz::bytes_of(mice::to_metadata(spec));
+    const byte_string vocabulary = mice::vocabulary_bytes(spec);
+    const byte_string scores = mice::score_bytes(spec);
+    mutator mutate(8);
+    tally results;
+    for (int i = 0; i < 8000; ++i) {
+        const byte_string settings =
+            i % 4 < 2 ? mutate.change(metadata, {0, metadata.size()}) : metadata;
+        const byte_string words =
+            i % 4 == 2 ? mutate.change(vocabulary, {0, vocabulary.size()}) : vocabulary;
+        const byte_string numbers = i % 4 != 3   ? scores
+                                    : i % 8 == 3 ? mutate.flip(scores, {0, scores.size()}, 6)
+                                                 : fuzz::swap_rows(mutate, scores, 8);
+        results.run([&] {
+            mice::tokenizer_tensors tensors{.vocabulary = words, .merges = {}, .sentencepiece = {}};
+            tensors.scores = numbers;
+            const auto made = mice::tokenizer_from_model(fuzz::text_of(settings), tensors);
+            check_encoding(*made, "  The old <s> r\xc3\xadver, \xff\xe4\xb8\xad ``the the \n #");
+        });
+    }
+    CHECK(results.refused > 1000);
+    CHECK(results.accepted > 1000);
+}
+
+TEST_CASE("changed normalization rules of unigram are refused or make a tokenizer") {
+    const mice::unigram_spec spec = unigram_of_rules();
+    mutator mutate(9);
+    random_numbers random(10);
+    std::string text;
+    for (char32_t code = 0x80; code < 0x3400; code += 3) {
+        mice::text::append_utf8(text, code);
+    }
+    text += random_unicode(random, 300);
+    tally results;
+    for (int i = 0; i < 600; ++i) {
+        mice::unigram_spec changed = spec;
+        const fuzz::region all{0, spec.charsmap.size()};
+        changed.charsmap = mutate.flip(spec.charsmap, all, 1 + random.below(8));
+        results.run([&] { check_encoding(*mice::make_tokenizer(changed), text); });
+    }
+    CHECK(results.refused > 50);
+    CHECK(results.accepted > 50);
 }
 
 #if MICE_USE_SENTENCEPIECE

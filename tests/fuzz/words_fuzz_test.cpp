@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
-#include <mice/store/words.hpp>
+#include <mice/index/words/bm25.hpp>
+#include <mice/index/words/words.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 #include "random_numbers.hpp"
 

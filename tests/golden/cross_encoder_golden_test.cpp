@@ -11,6 +11,10 @@
 #include "catch.hpp"
 #include "golden_model.hpp"
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/networks/network.hpp>
+
 namespace {
 
 /// The reference's [CLS] query [SEP] document [SEP] as our two sides, each [CLS] .. [SEP].
@@ -22,10 +26,9 @@ sides_of(const std::vector<std::int32_t>& ids) {
     return {{ids.begin(), separator}, std::move(document)};
 }
 
-bool states_agree(mice::kernels::rows_in x, std::size_t rows, const std::vector<float>& expected,
-                  std::size_t hidden) {
-    for (std::size_t i = 0; i < rows * hidden; ++i) {
-        const float actual = x.row(i / hidden)[i % hidden];
+bool states_agree(mice::nn::matrix_view x, const std::vector<float>& expected) {
+    for (std::size_t i = 0; i < x.rows * x.columns; ++i) {
+        const float actual = x.row(i / x.columns)[i % x.columns];
         if (!(std::fabs(actual - expected[i]) <= 2e-4F + 1e-4F * std::fabs(expected[i]))) {
             UNSCOPED_INFO("value " << i << ": " << actual << ", reference " << expected[i]);
             return false;
@@ -43,7 +46,7 @@ TEST_CASE("every cross-encoder matches PyTorch layer by layer") {
         INFO(folder.filename().string());
         const golden::model_parts parts(folder);
         const std::vector<std::byte> file = parts.file();
-        const auto engine = std::make_shared<const mice::model>(file);
+        const auto engine = std::make_shared<const mice::model>(file, mice::precision::f32);
         const mice::reranker ranker(engine);
         const std::vector<std::byte> bytes = golden::read_bytes(folder / "golden.safetensors");
         const mice::io::safetensors numbers(bytes);
@@ -59,17 +62,15 @@ TEST_CASE("every cross-encoder matches PyTorch layer by layer") {
             mice::kernels::buffer packed;
             const mice::nn::document_view view{nullptr, document_ids.data(), document_ids.size()};
             mice::nn::document_batch documents({&view, 1}, engine->network().packing(), packed);
-            const std::size_t hidden = parts.config.hidden_size;
             float score = 0;
             std::size_t layers = 0;
             engine->network().score(
-                query, documents, &score, space,
-                [&](std::size_t layer, mice::kernels::rows_in x, std::size_t rows) {
+                query, documents, &score, space, [&](std::size_t layer, mice::nn::matrix_view x) {
                     ++layers;
                     const std::string state = name + "hidden" + std::to_string(layer + 1);
                     if (numbers.find(state) != nullptr) { // ModernBERT's last is given normalised
                         INFO("after layer " << layer + 1);
-                        CHECK(states_agree(x, rows, golden::floats(numbers, state), hidden));
+                        CHECK(states_agree(x, golden::floats(numbers, state)));
                     }
                 });
             CHECK(layers == parts.config.layers);

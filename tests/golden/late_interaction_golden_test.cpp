@@ -8,6 +8,10 @@
 #include <initializer_list>
 #include <memory>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/networks/network.hpp>
+
 namespace {
 
 struct late_interaction_case {
@@ -116,7 +120,7 @@ TEST_CASE("late interaction matches PyTorch vector by vector") {
             CHECK(std::fabs(given.score(pair) - given.floats(pair, "score")[0]) <= 1e-4F);
             fewer = fewer || kept.size() < all.size();
         }
-        CHECK(fewer); // else nothing was skipped
+        CHECK(fewer); // otherwise nothing was skipped
     }
 }
 

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/equations.hpp"
 #include "../support/golden_model.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/networks/network.hpp>
+
 namespace {
 
-/// The tolerance of the reference set for states in float32.
+/// How far float32 states may be from the reference.
 bool states_agree(const float* actual, const float* expected, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         if (!(std::fabs(actual[i] - expected[i]) <= 2e-4F + 1e-4F * std::fabs(expected[i]))) {
@@ -40,21 +45,14 @@ struct reference_case {
 };
 
 /// (x - mean) / deviation of each row, as documents of the ModernBERT family are stored.
-std::vector<float> normalised(std::vector<float> states, std::size_t hidden, double epsilon) {
-    for (std::size_t first = 0; first < states.size(); first += hidden) {
-        double mean = 0;
-        double variance = 0;
-        for (std::size_t i = first; i < first + hidden; ++i) {
-            mean += states[i] / static_cast<double>(hidden);
-        }
-        for (std::size_t i = first; i < first + hidden; ++i) {
-            variance += (states[i] - mean) * (states[i] - mean) / static_cast<double>(hidden);
-        }
-        for (std::size_t i = first; i < first + hidden; ++i) {
-            states[i] = static_cast<float>((states[i] - mean) / std::sqrt(variance + epsilon));
-        }
+std::vector<float> normalised(const std::vector<float>& states, std::size_t hidden,
+                              double epsilon) {
+    fixtures::matrix x = fixtures::matrix_of(states, states.size() / hidden, hidden);
+    const fixtures::row_vector ones = fixtures::row_vector::Ones(x.cols());
+    for (auto row : x.rowwise()) {
+        row = fixtures::layer_norm_of(row, ones, 0 * ones, epsilon);
     }
-    return states;
+    return {x.data(), x.data() + x.size()};
 }
 
 /// Compares the states after each interaction layer and the score of one pair.
@@ -88,14 +86,14 @@ void check_interaction(const reference_case& given, std::size_t pair) {
     std::size_t layers = 0;
     float score = 0;
     given.engine->network().score(
-        query, documents, &score, space,
-        [&](std::size_t layer, mice::kernels::rows_in x, std::size_t rows) {
+        query, documents, &score, space, [&](std::size_t layer, mice::nn::matrix_view x) {
             const auto expected =
                 golden::floats(given.numbers, name + "Q" + std::to_string(layer + 1));
             INFO("after interaction layer " << layer + 1);
-            REQUIRE(rows * hidden <= expected.size());
-            REQUIRE((rows == 1 || rows * hidden == expected.size()));
-            for (std::size_t row = 0; row < rows; ++row) {
+            REQUIRE(x.columns == hidden);
+            REQUIRE(x.rows * hidden <= expected.size());
+            REQUIRE((x.rows == 1 || x.rows * hidden == expected.size()));
+            for (std::size_t row = 0; row < x.rows; ++row) {
                 CHECK(states_agree(x.row(row), expected.data() + row * hidden, hidden));
             }
             ++layers;
@@ -195,7 +193,7 @@ TEST_CASE("scores in bf16 and int8 stay near the reference, and are other scores
         INFO(folder.filename().string() << ": " << of_model);
         // one family's random layers, without a norm behind them, spread further
         CHECK(of_model <= allowed.largest * (given.parts.config.is_modernbert() ? 2 : 1));
-        CHECK(of_model > 0); // else the option was ignored
+        CHECK(of_model > 0); // otherwise the option was ignored
         largest = std::max(largest, of_model);
     }
     INFO("largest " << largest << ", mean " << sum / static_cast<float>(count));

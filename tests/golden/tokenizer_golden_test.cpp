@@ -11,7 +11,12 @@
 #include "byte_bpe_folder.hpp"
 #include "catch.hpp"
 
-#include <mice/tokenizer.hpp>
+#include <mice/text/byte_bpe/gpt2_splitter.hpp>
+#include <mice/text/byte_bpe/spec.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/tokenizer.hpp>
+#include <mice/text/unicode/utf8.hpp>
+#include <nlohmann/json.hpp>
 
 using ids = std::vector<std::int32_t>;
 
@@ -47,7 +52,7 @@ mice::sentencepiece_spec sentencepiece_of(const std::string& folder) {
     return fixtures::sentencepiece_file::spec_of(test::golden_text(folder + "/spm.model"));
 }
 
-std::string text_of(const mice::io::json& line, const char* key = "text") {
+std::string text_of(const nlohmann::json& line, const char* key = "text") {
     return line.at(key).get<std::string>();
 }
 

@@ -49,7 +49,7 @@ def model():
 
 
 def headers():
-    """Every public header, as it is written in an #include."""
+    """Every header, as it is written in an #include."""
     return [path.relative_to(INCLUDE).as_posix() for path in sorted(INCLUDE.rglob("*.hpp"))]
 
 

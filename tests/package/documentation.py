@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The code blocks of README.md and docs/ work as written. Argument: the build folder of mice.
+Those of README.md are compiled with the headers alone, the others with mice::compiled where the
+build has it, which is quicker.
 
   ```cpp      with an #include: compiled as a file; without: compiled as lines of a function that
               has the names declared in documentation_names.hpp
@@ -13,7 +15,7 @@ import re
 import sys
 import tempfile
 
-from common import INCLUDE, ROOT, fail, run
+from common import INCLUDE, ROOT, fail, has_library, run
 
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
 NAMES = ROOT / "tests" / "package" / "documentation_names.hpp"
@@ -27,14 +29,24 @@ def blocks():
             yield f"{page.relative_to(ROOT)}:{line}", found[1], found[2].split(), found[3]
 
 
-def check_cpp(code, marks, folder):
+def compiled_form():
+    """What a compiler is told to use mice::compiled of the build folder."""
+    library = pathlib.Path(sys.argv[1]) / "src" / "compiled" / "libmice_compiled.a"
+    if not library.is_file():
+        return [], []
+    links = ["-lsentencepiece"] if has_library("sentencepiece") else []
+    return ["-DMICE_COMPILED=1"], [library, *links, "-fopenmp"]
+
+
+def check_cpp(code, marks, folder, alone):
     source = folder / "block.cpp"
     if "#include" not in code:
         code = f'#include "{NAMES}"\nvoid lines_of_the_page() {{\n{code}\n}}\n'
     source.write_text(code, encoding="utf-8")
-    compiler = ["g++", "-std=c++20", "-O1", f"-I{INCLUDE}", source]
+    form, links = ([], []) if alone else compiled_form()
+    compiler = ["g++", "-std=c++20", "-O1", f"-I{INCLUDE}", *form, source]
     if "run" in marks:
-        run([*compiler, "-o", folder / "block", "-pthread"])
+        run([*compiler, *links, "-o", folder / "block", "-pthread"])
         with tempfile.TemporaryDirectory() as place:
             (pathlib.Path(place) / "models").symlink_to(ROOT / "models")
             print(run([folder / "block"], cwd=place), end="")
@@ -53,7 +65,10 @@ with tempfile.TemporaryDirectory() as name:
     for place, language, marks, code in blocks():
         if language == "cpp" or (language == "sh" and "run" in marks):
             print(f"{place}: {language} {' '.join(marks)}", flush=True)
-            check_cpp(code, marks, pathlib.Path(name)) if language == "cpp" else check_sh(code, programs)
+            if language == "cpp":
+                check_cpp(code, marks, pathlib.Path(name), alone=place.startswith("README"))
+            else:
+                check_sh(code, programs)
             checked += 1
 if checked == 0:
     fail("README.md and docs/ hold no code block to check")

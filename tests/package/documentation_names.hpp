@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a code block of the documentation may use without declaring it.
+// Names that a code block of the documentation may use without declaring them.
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -18,6 +18,7 @@
 
 extern const mice::reranker ranker;
 extern const std::string query;
+extern const std::string text;
 extern const std::vector<std::string> passages;
 extern const std::vector<mice::document> documents;
 

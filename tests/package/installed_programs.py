@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The installed programs run from wherever the tree was installed, and find their default model.
+"""The installed programs run wherever the tree is installed, and find their default model.
 Argument: the build folder of mice."""
 
 import pathlib

@@ -8,5 +8,6 @@ from common import ROOT, run, skip
 
 if not pathlib.Path("/usr/share/unicode/UnicodeData.txt").exists():
     skip("no Unicode Character Database (Debian's package unicode-data)")
-run([sys.executable, ROOT / "tools/unicode/generate.py", "--check"])
+for generator in ("generate.py", "generate_normalizers.py", "generate_sentences.py"):
+    run([sys.executable, ROOT / "tools/unicode" / generator, "--check"])
 print("the tables are up to date")

@@ -67,7 +67,7 @@ def write_collection(folder):
 
 
 def answers(mice, folder, index):
-    """Everything that the index says of the queries: scores with nine digits, and BM25's choice."""
+    """All answers of the index: scores with nine digits, and BM25's candidates."""
     queries = folder / "queries.jsonl"
     return (run(mice, "search", folder / index, "--queries", queries, "--all"),
             run(mice, "search", folder / index, "--queries", queries, "--depth", "10"),
@@ -81,9 +81,10 @@ def check(mice, python, folder):
     killer.chmod(0o755)
     environment = {**os.environ, "TEST_MICE": str(mice), "TEST_FOLDER": str(folder)}
 
-    run(mice, "index", "add", folder / "single", folder / "corpus.jsonl", "--create")
+    # a precision that hardly any processor has by default: a worker that took its own would show
+    run(mice, "index", "add", folder / "single", folder / "corpus.jsonl", "--create", "--precision", "bf16")
     print(run(python, ROOT / "tools/scale-out/index_on_ray.py", folder / "merged", folder / "corpus.jsonl",
-              "--workers", 2, "--shard-documents", SHARD, "--mice", killer, env=environment))
+              "--workers", 2, "--shard-documents", SHARD, "--precision", "bf16", "--mice", killer, env=environment))
 
     said = (folder / "killed/said").read_text() if (folder / "killed/said").exists() else ""
     if f"{SHARD // 2} added" not in said:
@@ -91,6 +92,10 @@ def check(mice, python, folder):
     if (folder / "merged.parts").exists():
         sys.exit("FAILED: the parts were left behind")
     run(mice, "index", "verify", folder / "merged")
+    for name in ("single", "merged"):
+        said = json.loads(run(mice, "index", "stats", folder / name, "--json"))
+        if said["precisions"] != ["bf16"] or not said["precisions_recorded"]:
+            sys.exit(f"FAILED: the {name} index was encoded in {said['precisions']}, not in bf16")
     names = ("scores of all documents", "scores of BM25's candidates", "documents and states")
     for name, single, merged in zip(names, answers(mice, folder, "single"), answers(mice, folder, "merged")):
         if single != merged or not single:

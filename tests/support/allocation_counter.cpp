@@ -90,7 +90,7 @@ void* operator new[](std::size_t size, std::align_val_t alignment) {
     return allocate(size, alignment);
 }
 
-// A sanitizer brings every form that the program does not, with another allocator behind it.
+// A sanitizer defines every form that the program does not, with another allocator behind it.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     count(size);
     return granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;

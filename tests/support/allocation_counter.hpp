@@ -3,11 +3,11 @@
 
 #include <cstddef>
 
-// This program's operator new counts: it shows that no hostile file makes the library allocate much
-// more than the file itself.
+// Counts the calls of this program's operator new, to show that no hostile file makes the library
+// allocate much more than its own size.
 namespace allocations {
 
-/// What was asked of operator new; memory that was given back in between counts again.
+/// Bytes asked of operator new. Memory that was freed in between counts again.
 struct counts {
     std::size_t bytes = 0;   ///< in all
     std::size_t largest = 0; ///< in one request
@@ -18,8 +18,7 @@ void reset();
 /// Since the last reset.
 [[nodiscard]] counts since_reset();
 
-/// While this lives, the request number `first` from now on and all later ones get no memory, on
-/// all threads.
+/// While this lives, request number `first` (from now) and all later ones fail, on all threads.
 class failing {
   public:
     explicit failing(std::size_t first);

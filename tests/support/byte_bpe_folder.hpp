@@ -5,11 +5,14 @@
 
 #include "wordpiece_folder.hpp"
 
+#include <mice/text/byte_bpe/spec.hpp>
+#include <nlohmann/json.hpp>
+
 namespace test {
 
 /// The byte-level BPE tokenizer of a folder's tokenizer.json, read without the tools.
 inline mice::byte_bpe_spec byte_bpe_folder(const std::string& folder) {
-    const auto root = mice::io::parse_json(golden_text(folder + "/tokenizer.json"), folder);
+    const auto root = nlohmann::json::parse(golden_text(folder + "/tokenizer.json"));
     mice::byte_bpe_spec spec;
     const auto& vocabulary = root.at("model").at("vocab");
     std::map<std::string, std::int32_t> ids;

@@ -14,24 +14,31 @@
 #include <utility>
 #include <vector>
 
+#include <mice/codecs/codec.hpp>
+#include <mice/index/files/manifest.hpp>
+#include <mice/index/files/segment.hpp>
+#include <mice/io/checksum.hpp>
+#include <mice/io/safetensors.hpp>
 #include <mice/mice.hpp>
+#include <mice/model.hpp>
+#include <nlohmann/json.hpp>
 
 #include "index_fixture.hpp"
 
-// Indexes whose files were changed and whose checksums were made right again: what somebody who
-// may write the folder can bring to a reader.
+// Indexes with changed files and corrected checksums: what an attacker who can write the folder may
+// show to a reader.
 namespace fixtures {
 
 inline std::span<const std::byte> bytes_in(const std::string& text) {
     return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// A manifest's JSON changed, with its checksum made again.
+/// A manifest with changed JSON and the right checksum.
 inline std::string changed_manifest(const std::string& manifest,
-                                    const std::function<void(mice::io::json&)>& change) {
-    mice::io::json all = mice::io::json::parse(manifest.substr(0, manifest.find('\n')));
+                                    const std::function<void(nlohmann::json&)>& change) {
+    nlohmann::json all = nlohmann::json::parse(manifest.substr(0, manifest.find('\n')));
     change(all);
-    const std::string line = mice::io::to_text(all) + "\n";
+    const std::string line = all.dump() + "\n";
     return line + mice::io::hex_digits(mice::io::checksum128(bytes_in(line))) + "\n";
 }
 
@@ -50,7 +57,7 @@ template <class Value> void put_at(std::string& file, std::size_t at, const Valu
                                                               sizeof(mice::store::segment_footer));
 }
 
-/// The segment with all checksums made right; returns that of its footer.
+/// Corrects all checksums of the segment; returns that of its footer.
 inline std::uint64_t seal_segment(std::string& file, mice::store::segment_footer last) {
     using namespace mice::store;
     const std::size_t data = static_cast<std::size_t>(last.data_bytes);
@@ -76,7 +83,7 @@ inline std::uint64_t seal_segment(std::string& file, mice::store::segment_footer
     return last.checksum;
 }
 
-/// A file of codec parameters or deletions with its checksums made right; returns the header's.
+/// Corrects the checksums of a file of codec parameters or deletions; returns the header's.
 inline std::uint64_t seal_blob(std::string& file) {
     auto header = value_at<mice::store::blob_header>(file, 0);
     header.bytes = file.size() - sizeof header;
@@ -109,10 +116,10 @@ struct forged_index {
         }
     }
 
-    /// Puts forged bytes into the place of the segment, its deletions or its codec's parameters.
+    /// Replaces the segment, its deletions or its codec's parameters by forged bytes.
     void put_segment(std::string file, const mice::store::segment_footer& footer) {
         const std::uint64_t sum = seal_segment(file, footer);
-        replace(segment, file, [&](mice::io::json& all) {
+        replace(segment, file, [&](nlohmann::json& all) {
             all["segments"][0]["checksum"] = mice::io::hex_digits(sum);
             all["segments"][0]["bytes"] = file.size();
         });
@@ -120,14 +127,14 @@ struct forged_index {
     void put_segment(const std::string& file) { put_segment(file, footer_of(file)); }
     void put_parameters(std::string file) {
         const std::uint64_t sum = seal_blob(file);
-        replace(parameters, file, [&](mice::io::json& all) {
+        replace(parameters, file, [&](nlohmann::json& all) {
             all["codec"]["parameters"]["checksum"] = mice::io::hex_digits(sum);
             all["codec"]["parameters"]["bytes"] = file.size();
         });
     }
     void put_deletions(std::string file) {
         const std::uint64_t sum = seal_blob(file);
-        replace(deletions, file, [&](mice::io::json& all) {
+        replace(deletions, file, [&](nlohmann::json& all) {
             all["segments"][0]["deletions"]["checksum"] = mice::io::hex_digits(sum);
             all["segments"][0]["deletions"]["bytes"] = file.size();
         });
@@ -149,8 +156,8 @@ struct forged_index {
             mice::store::aligned(entry.texts + entry.id_bytes + entry.metadata_bytes, 4));
     }
 
-    /// Reads all that an index can be asked for. Throws mice::error for damage, and
-    /// std::runtime_error for a state or score that is not finite.
+    /// Reads everything in an index. Throws mice::error for damage, and std::runtime_error for a
+    /// state or score that is not finite.
     void use() const {
         const mice::index index = mice::index::open(path, ranker);
         for (const mice::index_hit& each : index.rank(question, {.threads = 1})) {
@@ -202,14 +209,14 @@ struct forged_index {
   private:
     [[nodiscard]] std::size_t longest() const { return ranker.config().max_position_embeddings; }
     void replace(const std::string& name, const std::string& file,
-                 const std::function<void(mice::io::json&)>& change) const {
+                 const std::function<void(nlohmann::json&)>& change) const {
         std::filesystem::remove(path / name); // what is mapped stays as it is
         write_file(path / name, file);
         write_file(path / manifest, changed_manifest(files.at(manifest), change));
     }
 };
 
-/// A model of each kind that reads a stored document in its own way, small.
+/// A small model of every kind that reads stored documents in its own way.
 inline std::vector<named_config> every_reader() {
     std::vector<named_config> list;
     for (named_config& each : every_kind()) {
@@ -217,7 +224,8 @@ inline std::vector<named_config> every_reader() {
              {"default", "exact-match heads", "adapter", "ModernBERT, default",
               "ModernBERT, lexical bias", "ModernBERT, exact-match heads", "cross-encoder, default",
               "cross-encoder, longest first", "cross-encoder, ModernBERT", "cross-encoder, window",
-              "cross-encoder, split, stored", "cross-encoder, document alone, stored"}) {
+              "cross-encoder, split, stored", "cross-encoder, document alone, stored",
+              "cross-encoder, RoBERTa, split, stored"}) {
             if (each.name == name) {
                 list.push_back(std::move(each));
                 break;
@@ -228,10 +236,14 @@ inline std::vector<named_config> every_reader() {
     return list;
 }
 
-/// Every codec that the model takes, and one of each option.
+/// Every codec that the model takes, and every option once.
 inline std::vector<mice::index_codec> every_codec(const mice::reranker& ranker) {
     std::vector<mice::index_codec> list;
-    for (const char* name : {"f32", "int16", "int8", "int4", "kv-int16", "kv-int8", "pq10"}) {
+    for (const mice::store::codec_kind& kind : mice::store::codec_kinds) {
+        std::string name(kind.name);
+        if (kind.takes != nullptr) { // N stands for a number, which suits small models here
+            name.replace(name.find('N'), 1, "10");
+        }
         for (const mice::index_codec& each :
              {mice::index_codec{.name = name}, mice::index_codec{.name = name, .pool = 2},
               mice::index_codec{.name = name, .drop = mice::dropped_tokens::punctuation}}) {

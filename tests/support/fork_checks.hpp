@@ -11,7 +11,10 @@
 #include "forked_child.hpp"
 #include "index_fixture.hpp"
 
-// What is checked of a process that was forked, in files that are compiled with OpenMP and without.
+#include <mice/parallel/shared_loop.hpp>
+#include <mice/system/processors.hpp>
+
+// The checks of a forked process, for files that are compiled with OpenMP and without.
 namespace fixtures {
 
 /// Whether a loop on three threads, of which no machine has too few, runs each task once.

@@ -12,10 +12,16 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
 #include <mice/mice.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/model/tensors.hpp>
+#include <mice/networks/network.hpp>
+#include <nlohmann/json.hpp>
 
-// A reference checkpoint as a model file in memory, made without the converter so that a fault
-// there cannot hide one in the engine, or the other way round.
+// A reference checkpoint as a model file in memory. It is built without the converter, so that a
+// fault there cannot hide one in the engine, or the other way round.
 namespace golden {
 
 inline std::filesystem::path data_folder() {

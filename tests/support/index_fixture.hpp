@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/io/safetensors.hpp>
 #include <mice/mice.hpp>
 
 #include "random_model.hpp"
@@ -27,7 +28,7 @@ struct model_in_memory {
         : bytes(make_model(config, recipe).file()) {}
 
     std::vector<std::byte> bytes;
-    mice::reranker ranker{std::span<const std::byte>(bytes)};
+    mice::reranker ranker{std::span<const std::byte>(bytes), mice::precision::f32};
 };
 
 /// A query that some of the passages answer.

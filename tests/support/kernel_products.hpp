@@ -9,7 +9,7 @@
 
 namespace fixtures {
 
-/// C = A B + bias of a set, both ways of packing B.
+/// C = A B + bias with a set's kernels, for both ways of packing B.
 [[nodiscard]] inline std::vector<float> multiply(const mice::kernels::product_set& product,
                                                  const std::vector<float>& a, std::size_t m,
                                                  const std::vector<float>& b, std::size_t k,

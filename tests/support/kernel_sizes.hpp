@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include <mice/kernels/gemm.hpp>
+#include <mice/kernels/xsimd/gemm.hpp>
 
 // Of the instruction set that a test is compiled for.
 namespace fixtures {
@@ -12,7 +12,7 @@ inline constexpr std::size_t lanes = mice::kernels::lanes<mice::kernels::default
 inline constexpr std::size_t panel = mice::kernels::panel_columns<mice::kernels::default_arch>;
 inline constexpr std::size_t tile = mice::kernels::tile_rows<mice::kernels::default_arch>;
 
-/// What memory is filled with that a kernel must not write.
+/// The value of memory that a kernel must not write.
 inline constexpr float untouched = 12345.5F;
 
 } // namespace fixtures

@@ -10,10 +10,21 @@
 #include <utility>
 #include <vector>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
+#include <mice/kernels/convert.hpp>
 #include <mice/mice.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/model/tensors.hpp>
+#include <mice/text/byte_bpe/byte_alphabet.hpp>
+#include <mice/text/byte_bpe/spec.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/unigram/spec.hpp>
+#include <mice/text/wordpiece/spec.hpp>
 
 #include "random_numbers.hpp"
 #include "sentencepiece_file.hpp"
+#include "unigram_spec.hpp"
 
 // Small models with seeded weights, as model files in memory. Every matrix value is a whole number
 // from -127 to 127 times a power of two, so that F32, F16, BF16 and I8 hold exactly the same
@@ -157,7 +168,7 @@ inline mice::model_config small_config() {
     return config;
 }
 
-/// The smallest model that still has every kind of layer: for tests that make thousands of files.
+/// The smallest model that still has every kind of layer, for tests that write thousands of files.
 inline mice::model_config tiny_config() {
     mice::model_config config = small_config();
     config.hidden_size = 8;
@@ -187,7 +198,14 @@ inline void make_modernbert(mice::model_config& c) {
     }
 }
 
-/// As small_config, of a cross-encoder.
+/// Makes it one of that family, as published: with one type of tokens.
+inline void make_roberta(mice::model_config& c) {
+    c.model_type = "roberta";
+    c.type_vocab_size = 1;
+    c.pooler = c.pooler && c.kind == mice::model_kind::mice;
+}
+
+/// Like small_config, for a cross-encoder.
 inline mice::model_config small_cross_encoder() {
     mice::model_config config = small_config();
     config.kind = mice::model_kind::cross_encoder;
@@ -219,7 +237,7 @@ struct named_config {
     mice::model_config config;
 };
 
-/// One configuration for each option of the BERT family, and odd sizes.
+/// One configuration for each option of BERT and ModernBERT, for other families, and odd sizes.
 inline std::vector<named_config> every_option() {
     std::vector<named_config> list;
     const auto add = [&list](std::string name, auto&& change) {
@@ -249,6 +267,12 @@ inline std::vector<named_config> every_option() {
         c.model_type = "electra";
         c.embedding_size = 12;
         c.pooler = false;
+    });
+    add("RoBERTa", [](config& c) { make_roberta(c); });
+    add("RoBERTa without types, inverted order", [](config& c) {
+        c.cross_attn_first = true;
+        make_roberta(c);
+        c.type_vocab_size = 0;
     });
     add("odd sizes", [](config& c) {
         c.hidden_size = c.embedding_size = 35;
@@ -287,7 +311,7 @@ inline std::vector<named_config> every_option() {
     return list;
 }
 
-/// As every_option, and the models that MICE is compared with.
+/// Like every_option, with the models that MICE is compared with.
 inline std::vector<named_config> every_kind() {
     std::vector<named_config> list = every_option();
     const auto add = [&list](std::string name, auto&& change) {
@@ -302,6 +326,11 @@ inline std::vector<named_config> every_kind() {
     add("ELECTRA", [](config& c) {
         c.model_type = "electra";
         c.pooler = false;
+    });
+    add("RoBERTa", [](config& c) { make_roberta(c); });
+    add("RoBERTa, longest first", [](config& c) {
+        c.pair_truncation = mice::truncation::longest_first;
+        make_roberta(c);
     });
     add("ModernBERT", [](config& c) {
         c.sliding_window = 5;
@@ -318,7 +347,8 @@ inline std::vector<named_config> every_kind() {
     add("window", [](config& c) { c.visibility = {{2, {}, {}, {}, 2}, {1, {}, {}, {}, 0}}; });
     const auto store = [](config& c) {
         c.positions_restart = true;
-        c.max_document_length = c.max_pair_length - c.max_query_length + 1;
+        // [CLS] q [SEP] d [SEP] has a marker fewer than both texts; RoBERTa's pairs have as many.
+        c.max_document_length = c.max_pair_length - c.max_query_length + 1 - c.leading_markers();
     };
     add("split, stored", [&](config& c) {
         c.visibility = {{2, no_document, no_document, itself, 0}, {1, {}, {}, {}, 0}};
@@ -326,6 +356,15 @@ inline std::vector<named_config> every_kind() {
     });
     add("document alone, stored", [&](config& c) {
         c.visibility = {{1, no_document, no_document, itself, 0}, {2, {}, {}, itself, 3}};
+        store(c);
+    });
+    add("RoBERTa, window", [](config& c) {
+        c.visibility = {{2, {}, {}, {}, 2}, {1, {}, {}, {}, 0}};
+        make_roberta(c);
+    });
+    add("RoBERTa, split, stored", [&](config& c) {
+        c.visibility = {{2, no_document, no_document, itself, 0}, {1, {}, {}, {}, 0}};
+        make_roberta(c);
         store(c);
     });
     add("ModernBERT, document alone, stored, mean pooling", [&](config& c) {
@@ -341,13 +380,14 @@ inline std::vector<named_config> every_kind() {
 /// How matrices are stored; vectors are F32 beside I8, else as the matrices.
 enum class storage { f32, f16, bf16, i8 };
 
-/// What make_model makes beside the configuration.
+/// What make_model adds beside the configuration.
 struct model_recipe {
     std::uint64_t seed = 1;
     storage weights = storage::f32;
     bool with_tokenizer = true;
     bool byte_bpe = false;      ///< of that kind, which needs 300 embeddings
     bool sentencepiece = false; ///< of that kind, in a program that has the library
+    bool unigram = false;       ///< of that kind
 };
 
 namespace detail {
@@ -437,6 +477,16 @@ inline void add_tokenizer(model_file_parts& parts, const mice::sentencepiece_spe
         {"tokenizer.sentencepiece", mice::io::dtype::u8, {spec.model.size()}, spec.model});
 }
 
+inline void add_tokenizer(model_file_parts& parts, const mice::unigram_spec& spec) {
+    parts.metadata["mice.tokenizer"] = mice::to_metadata(spec);
+    std::vector<std::byte> vocabulary = mice::vocabulary_bytes(spec);
+    const std::size_t size = vocabulary.size();
+    parts.tensors.push_back(
+        {"tokenizer.vocabulary", mice::io::dtype::u8, {size}, std::move(vocabulary)});
+    parts.tensors.push_back(
+        {"tokenizer.scores", mice::io::dtype::f64, {spec.scores.size()}, mice::score_bytes(spec)});
+}
+
 /// A complete model of that configuration; the same seed gives the same weights in every storage.
 inline model_file_parts make_model(const mice::model_config& config,
                                    const model_recipe& recipe = {}) {
@@ -456,6 +506,8 @@ inline model_file_parts make_model(const mice::model_config& config,
     if (recipe.with_tokenizer) {
         if (recipe.sentencepiece)
             add_tokenizer(parts, small_xlmr());
+        else if (recipe.unigram)
+            add_tokenizer(parts, small_unigram());
         else if (recipe.byte_bpe)
             add_tokenizer(parts, small_byte_bpe());
         else
@@ -464,8 +516,8 @@ inline model_file_parts make_model(const mice::model_config& config,
     return parts;
 }
 
-/// The code of the mice::error that `call` throws, and its text; anything else that it
-/// throws goes on to the test runner.
+/// The code and text of the mice::error that `call` throws. Any other exception reaches the test
+/// runner.
 struct caught_error {
     bool thrown = false;
     mice::errc code{};

@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include <mice/text/sentencepiece_spec.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
 
 namespace fixtures {
 
-/// Writes protobuf messages field by field, as damaged as a test wants them.
+/// Writes protobuf messages field by field, with any damage that a test wants.
 class message {
   public:
     message& number(unsigned field, std::uint64_t value) {

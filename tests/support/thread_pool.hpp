@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include <mice/parallel.hpp>
+#include <mice/parallel/parallel_for.hpp>
 
 namespace fixtures {
 
-/// A caller's thread pool as an app would bring it: its threads run from its first to its last day.
+/// A thread pool as an app might have one: its threads live as long as the pool.
 class thread_pool final : public mice::executor {
   public:
     explicit thread_pool(std::size_t threads) {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include <mice/error.hpp>
-#include <mice/io/json.hpp>
+#include <nlohmann/json.hpp>
 
 namespace fixtures {
 
@@ -29,10 +29,10 @@ inline bool contains(std::string_view text, std::string_view part) {
 }
 
 /// A JSON object with one key set to `value`.
-inline std::string with(const std::string& metadata, const char* key, const mice::io::json& value) {
-    auto object = mice::io::parse_json(metadata, "test");
+inline std::string with(const std::string& metadata, const char* key, const nlohmann::json& value) {
+    auto object = nlohmann::json::parse(metadata);
     object[key] = value;
-    return mice::io::to_text(object);
+    return object.dump();
 }
 
 } // namespace fixtures

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include <mice/tokenizer.hpp>
+#include <mice/text/tokenizer.hpp>
+#include <mice/text/wordpiece/spec.hpp>
+#include <nlohmann/json.hpp>
 
 namespace test {
 
@@ -22,20 +24,19 @@ inline std::string golden_text(const std::string& name) {
 }
 
 /// The lines of a JSON Lines file under tests/golden/data.
-inline std::vector<mice::io::json> golden_lines(const std::string& name) {
+inline std::vector<nlohmann::json> golden_lines(const std::string& name) {
     const std::string all = golden_text(name);
-    std::vector<mice::io::json> lines;
+    std::vector<nlohmann::json> lines;
     for (std::size_t start = 0; start < all.size();) {
         const std::size_t stop = all.find('\n', start);
-        lines.push_back(
-            mice::io::parse_json(std::string_view(all).substr(start, stop - start), name));
+        lines.push_back(nlohmann::json::parse(std::string_view(all).substr(start, stop - start)));
         start = stop == std::string::npos ? all.size() : stop + 1;
     }
     return lines;
 }
 
 /// An added token as tokenizer.json writes it.
-inline mice::added_token added_token_of(const mice::io::json& token) {
+inline mice::added_token added_token_of(const nlohmann::json& token) {
     return {.id = token.at("id").get<std::int32_t>(),
             .content = token.at("content").get<std::string>(),
             .special = token.at("special").get<bool>(),
@@ -47,7 +48,7 @@ inline mice::added_token added_token_of(const mice::io::json& token) {
 
 /// The WordPiece tokenizer of a folder's tokenizer.json, read without the tools.
 inline mice::wordpiece_spec wordpiece_folder(const std::string& folder) {
-    const auto root = mice::io::parse_json(golden_text(folder + "/tokenizer.json"), folder);
+    const auto root = nlohmann::json::parse(golden_text(folder + "/tokenizer.json"));
     mice::wordpiece_spec spec;
     const auto& normalizer = root.at("normalizer");
     spec.clean_text = normalizer.at("clean_text").get<bool>();

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <mice/io/json.hpp>
+#include <nlohmann/json.hpp>
 
 #include "cli_fixture.hpp"
 
@@ -11,7 +11,7 @@ using Catch::Matchers::Contains;
 using fixtures::content;
 using fixtures::result;
 using fixtures::workplace;
-using mice::io::json;
+using nlohmann::json;
 
 TEST_CASE("attention shows what each group attends to, and its shares sum to one") {
     const workplace place;

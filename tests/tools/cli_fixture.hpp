@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Runs the programs end to end, with a tiny random model: what it ranks means nothing, but it ranks
+// Runs the programs end to end with a tiny random model. Its rankings mean nothing, but they are
 // the same every time.
 #include "catch.hpp"
 
@@ -52,10 +52,14 @@ struct result {
     std::string out, err;
 };
 
-/// A folder with a model that reads text, one that reads ids only, and a small collection.
+/// A folder with a model that reads text, one that reads ids only, and a small collection. Commands
+/// compute in f32 where they are not told otherwise, so that results are the same on every
+/// processor; $default_mice is the program as users have it.
 class workplace {
   public:
     workplace() {
+        programs_.write("mice", in_f32());
+        fs::permissions(programs_.path() / "mice", fs::perms::owner_all);
         const fs::path golden = fs::path(MICE_TEST_DATA) / "models" / "bert_inverted_full";
         folder_.write("vocab.txt", vocabulary());
         convert(golden, "text.safetensors", "--self-test 4 --tokenizer " + tokenizer());
@@ -81,10 +85,11 @@ class workplace {
 
     /// Runs a shell command in the folder. $mice, $text and $ids stand for the program and models.
     result shell(const std::string& command) const {
-        const std::string set =
-            "cd " + quoted(folder_.path().string()) +
-            "; export MICE_MODEL=text.safetensors; mice=" + quoted(MICE_PROGRAM) +
-            "; text=text.safetensors; ids=ids.safetensors; ";
+        const std::string set = "cd " + quoted(folder_.path().string()) +
+                                "; export MICE_MODEL=text.safetensors; mice=" +
+                                quoted((programs_.path() / "mice").string()) +
+                                "; default_mice=" + quoted(MICE_PROGRAM) +
+                                "; text=text.safetensors; ids=ids.safetensors; ";
         const fs::path out = path("stdout.captured");
         const fs::path err = path("stderr.captured");
         const int status = std::system(
@@ -123,7 +128,27 @@ class workplace {
         return text;
     }
 
+    /// The program, but with --precision f32 where a command scores or encodes.
+    static std::string in_f32() {
+        return "#!/bin/sh\nmice=" + quoted(MICE_PROGRAM) + R"(
+case "$*" in *--precision*) exec "$mice" "$@" ;; esac
+case "$1" in
+rerank | score | search | eval | compare)
+    command=$1
+    shift
+    exec "$mice" "$command" --precision f32 "$@"
+    ;;
+esac
+if [ "$1 $2" = "index add" ]; then
+    shift 2
+    exec "$mice" index add --precision f32 "$@"
+fi
+exec "$mice" "$@"
+)";
+    }
+
     temporary_folder folder_;
+    temporary_folder programs_;
 };
 
 /// Every failure is one line on stderr and nothing else.

@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
 #include <mice/io/mapped_file.hpp>
 #include <mice/io/safetensors.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 TEST_CASE("mice prints help, version and usage errors") {
@@ -26,8 +26,8 @@ TEST_CASE("mice prints help, version and usage errors") {
     CHECK_THAT(place.mice("--version").out,
                Contains("mice ") && Contains("text.safetensors") &&
                    Contains(MICE_USE_SENTENCEPIECE ? "sentencepiece: yes" : "sentencepiece: no"));
-    for (const char* name : {"rerank", "score", "tokenize", "eval", "compare", "attention", "index",
-                             "search", "inspect", "selftest"}) {
+    for (const char* name : {"rerank", "score", "tokenize", "passages", "eval", "compare",
+                             "attention", "index", "search", "inspect", "selftest"}) {
         const result one = place.mice(std::string(name) + " --help");
         CHECK(one.code == 0);
         CHECK_THAT(one.out, Contains(std::string("mice ") + name));
@@ -108,7 +108,7 @@ TEST_CASE("the table is for people and harmless for their terminal") {
             }
             return words;
         }());
-    const result cut = place.mice("rerank w5 long.txt");
+    const result cut = place.mice("rerank w5 long.txt --first-passage");
     CHECK_THAT(cut.out, Contains("tokens cut"));
     for (const std::string& line : lines_of(cut.out)) {
         CHECK(line.size() <= 100);

@@ -22,7 +22,7 @@ struct read_result {
     std::vector<std::string> problems;
 };
 
-/// Everything that a collection holds; bad records are stepped over.
+/// All documents of a collection; skips bad records.
 read_result read_all(const fs::path& path, collection_format format = collection_format::detect,
                      bad_text policy = bad_text::replace) {
     const auto reader = open_collection(path, format, policy);

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 namespace {
@@ -266,8 +266,8 @@ TEST_CASE("compare says what is wrong before it works") {
 #if !defined(_WIN32)
 TEST_CASE("Ctrl-C ends a comparison and removes its temporary files") {
     const comparison_place place;
-    // Many documents, so that it works for a while. How fast a machine is is unknown, so a signal
-    // that came too early or too late is tried again at another time.
+    // Many documents, so that it works for a while. The machine's speed is unknown, so a signal
+    // that came too early or too late is sent again at another time.
     const result stopped = place.shell(
         "mkdir big; cp queries.jsonl big; printf 'q1\\td1\\t1\\n' > big/qrels.tsv; "
         "awk 'BEGIN { for (i = 1; i <= 200000; ++i) { printf "

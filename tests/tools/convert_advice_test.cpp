@@ -12,11 +12,13 @@
 
 #include "convert_fixture.hpp"
 
-using Catch::Matchers::Contains;
-using mice::io::json;
+#include <nlohmann/json.hpp>
 
-// Every option that an error proposes is given, as people do; in the end there must be a model, and
-// no error may come twice.
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+// Follows the advice of errors, as people do: gives every option that an error proposes. In the end
+// there must be a model, and no error may come twice.
 namespace {
 
 using arguments = std::vector<std::string>;
@@ -64,7 +66,7 @@ void remove_flag(arguments& given, const std::string& flag) {
     }
 }
 
-/// Does what the message says: adds the options, puts values in place of those given, leaves out.
+/// Does what the message says: adds options, replaces values, leaves options out.
 arguments follow(const std::string& message, arguments given, const std::string& tokenizer) {
     const std::vector<std::string> words = words_of(message);
     if (message.find("leave the flag out") != std::string::npos) {

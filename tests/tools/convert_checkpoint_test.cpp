@@ -7,8 +7,11 @@
 
 #include "convert_fixture.hpp"
 
+#include <mice/io/tensor.hpp>
+#include <nlohmann/json.hpp>
+
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 
 namespace {
 
@@ -133,7 +136,7 @@ TEST_CASE("each missing tensor is named") {
     const editable_checkpoint complete("bert_eps_large");
     for (const auto& [name, tensor] : complete.tensors) {
         if (name.find("LayerNorm") == std::string::npos && name.find("top_layers.1") != 0) {
-            continue; // a sample is enough: one name of each kind
+            continue; // a sample is enough: one name of every kind
         }
         editable_checkpoint checkpoint("bert_eps_large");
         checkpoint.tensors.erase(name);

@@ -7,8 +7,10 @@
 
 #include "convert_fixture.hpp"
 
+#include <nlohmann/json.hpp>
+
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 
 namespace {
 
@@ -176,8 +178,8 @@ TEST_CASE("configurations that cannot be run are refused with the key") {
         checkpoint.config[key] = value;
         return error_of(checkpoint);
     };
-    CHECK_THAT(with("model_type", "roberta"),
-               Contains("model_type 'roberta' is not supported yet"));
+    CHECK_THAT(with("model_type", "deberta"),
+               Contains("model_type 'deberta' is not supported yet"));
     CHECK_THAT(with("model_type", nullptr), Contains("lacks 'model_type'"));
     CHECK_THAT(with("hidden_act", "gelu_new"), Contains("hidden_act 'gelu_new'"));
     CHECK_THAT(with("position_embedding_type", "relative_key"), Contains("'relative_key'"));

@@ -10,6 +10,8 @@
 
 #include "convert_fixture.hpp"
 
+#include <nlohmann/json.hpp>
+
 using Catch::Matchers::Contains;
 
 namespace {
@@ -189,7 +191,7 @@ TEST_CASE("an ELECTRA discriminator becomes MICE without a pooler") {
         }
     }
     tensors["discriminator_predictions.dense.weight"] = float_tensor({2, 2}, {1, 2, 3, 4});
-    mice::io::json config;
+    nlohmann::json config;
     for (const char* key : {"model_type", "vocab_size", "hidden_size", "num_attention_heads",
                             "intermediate_size", "max_position_embeddings", "embedding_size"}) {
         config[key] = checkpoint.config[key];
@@ -321,13 +323,13 @@ TEST_CASE("a cross-encoder becomes each masked step on the way to MICE") {
     };
     const auto range = [](int layers, const char* cls, const char* query, const char* document,
                           int window) {
-        return mice::io::json{{"layers", layers},
+        return nlohmann::json{{"layers", layers},
                               {"cls", cls},
                               {"query", query},
                               {"document", document},
                               {"document_window", window}};
     };
-    using mice::io::json;
+    using nlohmann::json;
     CHECK(visibility("masked:document-alone")["visibility"] ==
           json::array({range(3, "cqd", "cqd", "d", 0)}));
     CHECK(visibility("masked:document-alone,query-not-cls,cls-not-document")["visibility"] ==

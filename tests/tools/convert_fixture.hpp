@@ -18,9 +18,10 @@
 #include <sys/wait.h>
 #endif
 
-#include <mice/io/json.hpp>
 #include <mice/io/mapped_file.hpp>
 #include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
+#include <nlohmann/json.hpp>
 
 #include "temporary_folder.hpp"
 
@@ -120,12 +121,12 @@ inline std::filesystem::path golden_model(const std::string& name) {
 class editable_checkpoint {
   public:
     explicit editable_checkpoint(const std::string& golden)
-        : config(mice::io::json::parse(file_text(golden_model(golden) / "config.json"))),
+        : config(nlohmann::json::parse(file_text(golden_model(golden) / "config.json"))),
           tensors(read_tensors(golden_model(golden) / "model.safetensors")) {
         std::filesystem::create_directory(directory());
     }
 
-    mice::io::json config;
+    nlohmann::json config;
     owned_tensors tensors;
 
     [[nodiscard]] std::filesystem::path directory() const { return folder_.path() / "checkpoint"; }
@@ -166,8 +167,8 @@ struct read_model {
         const std::string* text = contents.find_metadata(key);
         return text == nullptr ? "(none)" : *text;
     }
-    [[nodiscard]] mice::io::json config() const {
-        return mice::io::json::parse(metadata("mice.config"));
+    [[nodiscard]] nlohmann::json config() const {
+        return nlohmann::json::parse(metadata("mice.config"));
     }
     [[nodiscard]] const mice::io::tensor_view& tensor(const std::string& name) const {
         const auto* view = contents.find(name);

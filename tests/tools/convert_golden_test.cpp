@@ -8,13 +8,14 @@
 #include <string>
 #include <vector>
 
-#include <mice/config_json.hpp>
+#include <mice/model/config_json.hpp>
+#include <nlohmann/json.hpp>
 
 #include "common/reference_scorer.hpp"
 #include "convert_fixture.hpp"
 #include "golden_model.hpp"
 
-using mice::io::json;
+using nlohmann::json;
 
 namespace {
 
@@ -38,10 +39,10 @@ json index_entry(const std::string& name) {
 
 double largest_difference(const mice::tools::reference_matrix& states,
                           const mice::io::tensor_view& golden) {
-    REQUIRE(states.values.size() == golden.elements());
+    REQUIRE(static_cast<std::size_t>(states.size()) == golden.elements());
     double largest = 0;
-    for (std::size_t i = 0; i < states.values.size(); ++i) {
-        largest = std::max(largest, std::abs(states.values[i] - golden.at<float>(i)));
+    for (std::size_t i = 0; i < golden.elements(); ++i) {
+        largest = std::max(largest, std::abs(states.data()[i] - golden.at<float>(i)));
     }
     return largest;
 }

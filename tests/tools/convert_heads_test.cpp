@@ -9,8 +9,10 @@
 
 #include "convert_fixture.hpp"
 
+#include <nlohmann/json.hpp>
+
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 
 // Which heads a checkpoint must have, and which keys of its configuration matter.
 namespace {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include <mice/mice.hpp>
+#include <mice/model/config_json.hpp>
+#include <nlohmann/json.hpp>
 
 #include "cli_fixture.hpp"
 #include "common/reference_scorer.hpp"
@@ -15,7 +17,7 @@
 #include "golden_model.hpp"
 
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 
 namespace {
 
@@ -83,7 +85,7 @@ TEST_CASE("golden ColBERT checkpoints convert, and engine and reference agree wi
         const read_model model(path);
         const mice::tools::reference_scorer scorer(
             mice::config_from_json(model.metadata("mice.config")), model.contents.tensors());
-        const mice::reranker ranker(path);
+        const mice::reranker ranker(path, mice::precision::f32);
         const read_model golden(golden_model(name) / "golden.safetensors");
         const json index = json::parse(file_text(golden_model("index.json")));
         const auto entry = std::find_if(index.begin(), index.end(),

@@ -8,8 +8,11 @@
 
 #include "convert_fixture.hpp"
 
+#include <mice/io/tensor.hpp>
+#include <nlohmann/json.hpp>
+
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 
 // Folders of sentence-transformers and PyLate. A golden checkpoint is taken apart into modules; the
 // model file must be the one of the whole checkpoint, to the byte.

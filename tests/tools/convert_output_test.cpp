@@ -11,7 +11,9 @@
 #include <unistd.h>
 #endif
 
-#include <mice/tokenizer.hpp>
+#include <mice/io/tensor.hpp>
+#include <mice/text/tokenizer.hpp>
+#include <nlohmann/json.hpp>
 
 #include "convert_fixture.hpp"
 
@@ -67,7 +69,7 @@ TEST_CASE("the metadata says what the file is and where it comes from") {
     CHECK(model.metadata("mice.source") == "caf\xC3\xA9");
     CHECK_THAT(model.metadata("mice.converter"), Contains("mice-convert "));
     CHECK(model.metadata("mice.document_fingerprint").size() == 32);
-    CHECK(mice::io::json::parse(model.metadata("mice.tokenizer")).is_object());
+    CHECK(nlohmann::json::parse(model.metadata("mice.tokenizer")).is_object());
     CHECK(model.tensor("tokenizer.vocabulary").type == mice::io::dtype::u8);
     const convert_result invalid = checkpoint.convert({"--name", "\xFF"});
     CHECK(invalid.exit_code == 1);
@@ -80,7 +82,7 @@ TEST_CASE("a byte-level BPE tokenizer is stored with its merges") {
     checkpoint.config["vocab_size"] = ids;
     checkpoint.tensors["embeddings.word_embeddings.weight"] =
         float_tensor({ids, width}, std::vector<float>(ids * width, 0.25F));
-    auto root = mice::io::json::parse(
+    auto root = nlohmann::json::parse(
         file_text(std::string(MICE_TEST_DATA) + "/tokenizers/byte_bpe/tokenizer.json"));
     checkpoint.write("tokenizer.json", root.dump());
     const convert_result result = checkpoint.save_and_convert({"--self-test", "2"});
@@ -99,6 +101,42 @@ TEST_CASE("a byte-level BPE tokenizer is stored with its merges") {
     const std::string fingerprint = model.metadata("mice.document_fingerprint");
     std::swap(root["model"]["merges"][0], root["model"]["merges"][1]);
     checkpoint.write("tokenizer.json", root.dump());
+    REQUIRE(checkpoint.save_and_convert({"--self-test", "2"}).exit_code == 0);
+    CHECK(read_model(checkpoint.output()).metadata("mice.document_fingerprint") != fingerprint);
+}
+
+TEST_CASE("a Unigram tokenizer is stored with its scores and rules") {
+    editable_checkpoint checkpoint("bert_untied");
+    const std::size_t ids = 8, width = checkpoint.config["hidden_size"].get<std::size_t>();
+    checkpoint.config["vocab_size"] = ids;
+    checkpoint.tensors["embeddings.word_embeddings.weight"] =
+        float_tensor({ids, width}, std::vector<float>(ids * width, 0.25F));
+    std::string root = R"({"added_tokens":[],"normalizer":{"type":"Replace",
+        "pattern":{"Regex":" {2,}"},"content":" "},"pre_tokenizer":{"type":"Metaspace",
+        "replacement":"_","prepend_scheme":"first","split":true},"post_processor":{
+        "type":"RobertaProcessing","cls":["<s>",0],"sep":["</s>",2]},"model":{"type":"Unigram",
+        "unk_id":3,"vocab":[["<s>",0],["<pad>",0],["</s>",0],["<unk>",0],["_",-2],["a",-2],
+        ["_a",-3.5],["b",-3]]}})";
+    checkpoint.write("tokenizer.json", root);
+    const convert_result result = checkpoint.save_and_convert({"--self-test", "2"});
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    CHECK_THAT(result.out, Contains("Unigram, 8 tokens"));
+    const read_model model(checkpoint.output());
+    const mice::io::tensor_view& scores = model.tensor("tokenizer.scores");
+    CHECK(scores.type == mice::io::dtype::f64);
+    CHECK(scores.shape == mice::io::tensor_shape{8});
+    CHECK(model.contents.find("tokenizer.charsmap") == nullptr);
+    mice::tokenizer_tensors tensors{.vocabulary = model.tensor("tokenizer.vocabulary").bytes,
+                                    .merges = {},
+                                    .sentencepiece = {}};
+    tensors.scores = scores.bytes;
+    const auto tokenizer = mice::tokenizer_from_model(model.metadata("mice.tokenizer"), tensors);
+    CHECK(tokenizer->encode("a  b<s>").ids == std::vector<std::int32_t>{0, 6, 4, 7, 3, 2});
+    // Scores take part in a document's states.
+    const std::string fingerprint = model.metadata("mice.document_fingerprint");
+    root.replace(root.find("-3.5"), 4, "-3.6");
+    checkpoint.write("tokenizer.json", root);
     REQUIRE(checkpoint.save_and_convert({"--self-test", "2"}).exit_code == 0);
     CHECK(read_model(checkpoint.output()).metadata("mice.document_fingerprint") != fingerprint);
 }

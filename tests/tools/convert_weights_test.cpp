@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <mice/io/tensor.hpp>
 #include <mice/kernels/convert.hpp>
 
 #include "convert_fixture.hpp"

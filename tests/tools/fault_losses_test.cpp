@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
+#include <mice/io/tensor.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 namespace {
@@ -87,11 +88,13 @@ TEST_CASE("fault 08: runs evaluations and attention say what they did not read")
         CHECK(got.code == 0);
         CHECK_THAT(got.err, Contains("1 queries") && Contains("1 documents"));
     };
-    notes_both(place.mice("rerank --run a.trec --corpus corpus.jsonl --queries queries.jsonl"));
-    notes_both(place.mice("eval . --run a.trec --json"));
-    REQUIRE(place.mice("index add i corpus.jsonl --create").code == 0);
+    notes_both(place.mice("rerank --first-passage --run a.trec --corpus corpus.jsonl "
+                          "--queries queries.jsonl"));
+    notes_both(place.mice("eval . --first-passage --run a.trec --json"));
+    REQUIRE(place.mice("index add i corpus.jsonl --create --first-passage").code == 0);
     notes_both(place.mice("search i --queries queries.jsonl --all"));
-    CHECK_THAT(place.mice("rerank w5 corpus.jsonl --trec").err, Contains("1 passages"));
+    CHECK_THAT(place.mice("rerank w5 corpus.jsonl --trec --first-passage").err,
+               Contains("1 passages"));
     CHECK_THAT(place.mice("attention w5 " + quoted(many_words(900))).err, Contains("1 documents"));
 }
 

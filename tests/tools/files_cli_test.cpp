@@ -118,10 +118,10 @@ TEST_CASE("fault 08: index add says what was cut") {
     }
     place.write("long.jsonl",
                 "{\"id\":\"a\",\"text\":\"" + text + "\"}\n{\"id\":\"b\",\"text\":\"w5\"}\n");
-    const result added = place.mice("index add i long.jsonl --create");
+    const result added = place.mice("index add i long.jsonl --create --first-passage");
     CHECK(added.code == 0);
     CHECK_THAT(added.err, Contains("1 documents were too long to be read to their end"));
-    const result again = place.mice("index add j long.jsonl --create --json");
+    const result again = place.mice("index add j long.jsonl --create --first-passage --json");
     CHECK_THAT(again.out, Contains("\"documents_cut\":1") && !Contains("\"tokens_cut\":0"));
 }
 

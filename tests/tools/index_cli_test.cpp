@@ -8,11 +8,11 @@
 #include <vector>
 
 #include <mice/io/checksum.hpp>
-#include <mice/io/json.hpp>
 #include <mice/io/safetensors.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 namespace {
@@ -52,7 +52,8 @@ fs::path segment_of(const workplace& place, const std::string& folder = "i") {
     return largest;
 }
 
-/// Makes the only manifest of an empty index that of mice whose words had their first form.
+/// Turns the only manifest of an empty index into one of the first mice, whose words had the older
+/// form.
 void make_older(const workplace& place) {
     const fs::path file = place.path("i") / "manifest-00000000000000000001";
     std::string text = content(file);
@@ -129,6 +130,26 @@ TEST_CASE("an index is created, filled, listed and described") {
     CHECK_THAT(place.mice("index stats i").out,
                Contains("documents        4") && Contains("f32") && Contains("kept"));
     check_failure(place.mice("index create i"), 1, "i");
+}
+
+TEST_CASE("a codec that is kept under another name is noted and shown") {
+    const workplace place;
+    const result made = place.mice("index create i --codec f16");
+    INFO(made.err);
+    REQUIRE(made.code == 0);
+    CHECK_THAT(made.err, Contains("--codec f16 is kept as int16"));
+    CHECK_THAT(made.out, Contains("int16 (also named f16)"));
+    CHECK(stats(place)["codec"] == "int16");
+    CHECK(stats(place)["codec_alias"] == "f16");
+    CHECK(stats(place)["codec_waits"] == false);
+    CHECK_THAT(place.mice("index stats i").out, Contains("int16 (also named f16)"));
+    const result added = place.mice("index add i --create --codec kv-f16 corpus.jsonl");
+    CHECK(added.code == 1); // another codec
+    CHECK_THAT(added.err, Contains("kept as kv-int16") && Contains("int16"));
+    CHECK(place.mice("index create j --codec int16").err.find("kept as") == std::string::npos);
+    REQUIRE(place.mice("index create k --codec pq8").code == 0);
+    CHECK_THAT(place.mice("index stats k").out, Contains("pq8; learns from the first documents"));
+    CHECK_THAT(place.mice("index create --help").out, Contains("kv-int8") && Contains("pq62"));
 }
 
 TEST_CASE("adding again encodes nothing, and changed documents are replaced") {
@@ -358,8 +379,8 @@ TEST_CASE("commands on an index say what is wrong") {
 #if !defined(_WIN32)
 TEST_CASE("Ctrl-C keeps what was added, and a second run goes on") {
     const workplace place;
-    // The signal is meant for a program that waits for more documents. How long a busy machine
-    // takes to get there is unknown, so a signal that came too early is tried again with more time.
+    // The signal should reach a program that waits for more documents. A busy machine may take any
+    // time to get there, so a signal that came too early is sent again later.
     const result stopped =
         place.shell("for seconds in 2 8 30 100; do rm -rf i pipe; mkfifo pipe; "
                     "{ head -n 2 corpus.jsonl; exec sleep 200; } > pipe & feeder=$!; "

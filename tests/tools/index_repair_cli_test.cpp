@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 namespace {

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
 using namespace std::string_literals;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 namespace {

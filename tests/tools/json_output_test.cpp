@@ -13,8 +13,10 @@
 #include "common/json_output.hpp"
 #include "random_numbers.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace mice::tools;
-using mice::io::json;
+using nlohmann::json;
 
 TEST_CASE("fault 27: floats and doubles are written so that they read back the same") {
     CHECK(number_text(-2.48342562F) == "-2.4834256");

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
-// One machine computes with every set of kernels that it can run, as MICE_SIMD tells the program.
+#include <mice/io/safetensors.hpp>
+
+// Runs the program with every set of kernels that this machine has, by MICE_SIMD.
 namespace {
 
 using fixtures::lines_of;
@@ -37,9 +39,11 @@ std::vector<std::string> set_names(const workplace& place) {
     return names;
 }
 
-/// Whether a set multiplies and adds with one rounding.
-bool rounds_once(const std::string& name) {
-    return name.starts_with("avx2") || name.starts_with("avx512") || name == "neon";
+/// Whether one of the sets, the slowest first, multiplies and adds with a single rounding. That in
+/// Eigen is compiled as the slowest of the others.
+bool rounds_once(const std::string& name, const std::vector<std::string>& sets) {
+    const std::string& same = name == "eigen" && sets.size() > 1 ? sets[1] : name;
+    return same.starts_with("avx2") || same.starts_with("avx512") || same == "neon";
 }
 
 /// Of JSON, best first.
@@ -70,7 +74,7 @@ void check_sets(const workplace& place, const std::vector<std::string>& sets,
         for (const std::string& set : sets) {
             INFO(arguments << ", " << precision << ", " << set << " beside " << sets.back());
             const std::string found = run(set);
-            if (rounds_once(set) == rounds_once(sets.back())) {
+            if (rounds_once(set, sets) == rounds_once(sets.back(), sets)) {
                 CHECK(found == expected);
                 continue;
             }
@@ -156,5 +160,6 @@ TEST_CASE("fault 37: MICE_SIMD chooses a lower set of kernels and nothing that i
         const std::string name = said.substr(0, said.find(','));
         CHECK(std::find(sets.begin(), sets.end(), name) != sets.end());
         CHECK((name == known || said.find("lacks") != std::string::npos));
+        CHECK((name != "eigen" || sets.size() == 1)); // only by its own name
     }
 }

@@ -10,6 +10,8 @@
 
 #include "cli_fixture.hpp"
 
+#include <mice/networks/network.hpp>
+
 using Catch::Matchers::Contains;
 using namespace fixtures;
 using json = nlohmann::json;

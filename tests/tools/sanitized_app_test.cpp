@@ -4,7 +4,7 @@
 #include <sstream>
 #include <string>
 
-// What an app that is compiled with sanitizers, from headers alone, makes of the kernels.
+// Kernels in a header-only app that is compiled with sanitizers.
 
 using Catch::Matchers::Contains;
 using namespace fixtures;
@@ -17,7 +17,7 @@ constexpr const char* program = R"cpp(
 #include <cstdio>
 #include <vector>
 #include <mice/kernels/buffer.hpp>
-#include <mice/kernels/gemm.hpp>
+#include <mice/kernels/xsimd/gemm.hpp>
 using namespace mice::kernels;
 
 template <template <class> class Product> void multiply(const char* name) {

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
+#include <nlohmann/json.hpp>
 
 using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
-using mice::io::json;
+using nlohmann::json;
 using namespace fixtures;
 
 namespace {

@@ -16,14 +16,18 @@
 
 #include "common/tokenizer_files.hpp"
 
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/unigram/spec.hpp>
+#include <nlohmann/json.hpp>
+
 using fixtures::contains;
 using fixtures::sentencepiece_file;
 using mice::errc;
 using mice::pair_form;
 using mice::piece_ids;
 using mice::sentencepiece_spec;
-using mice::io::json;
 using mice::tools::read_tokenizer;
+using nlohmann::json;
 using id_list = std::vector<std::int32_t>;
 
 namespace {
@@ -308,15 +312,16 @@ TEST_CASE("A damaged sentencepiece model file is refused by name") {
     }
 }
 
-TEST_CASE("A tokenizer.json of sentencepiece alone asks for the model") {
+TEST_CASE("A tokenizer.json of sentencepiece alone is read as Unigram") {
     const temporary_folder folder;
-    (void)folder.write("tokenizer.json", converted().dump());
-    try {
-        (void)read_tokenizer(folder.path());
-        FAIL("read it");
-    } catch (const mice::error& raised) {
-        CHECK(raised.code() == errc::unsupported);
-        CHECK(contains(raised.what(), "'Unigram'"));
-        CHECK(contains(raised.what(), "sentencepiece.bpe.model"));
-    }
+    json root = converted();
+    root["normalizer"] = root["normalizer"]["normalizers"][1];
+    root["pre_tokenizer"]["pretokenizers"][1]["replacement"] = fixtures::spaced("_");
+    (void)folder.write("tokenizer.json", root.dump());
+    const auto spec = std::get<mice::unigram_spec>(read_tokenizer(folder.path()));
+    CHECK(spec.unk_token == "<unk>");
+    CHECK(spec.cls_token == "<s>");
+    CHECK(spec.sep_token == "</s>");
+    CHECK(spec.pad_token == "<pad>");
+    CHECK(spec.pairs == pair_form::roberta);
 }

@@ -15,11 +15,14 @@
 
 #include "common/tokenizer_files.hpp"
 
+#include <mice/text/wordpiece/spec.hpp>
+#include <nlohmann/json.hpp>
+
 using fixtures::contains;
 using fixtures::problem;
 using mice::errc;
-using mice::io::json;
 using mice::tools::read_tokenizer;
+using nlohmann::json;
 
 namespace {
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <mice/error.hpp>
+#include <mice/io/safetensors.hpp>
 
 #include "common/svg.hpp"
 #include "common/text_table.hpp"

@@ -117,7 +117,7 @@ def losses(run):
 
 
 def train_interrupted(recipe, common, out):
-    """Interrupts a run after its first lines, and lets it go on."""
+    """Interrupts a run after its first lines, then continues it."""
     command = [recipe.python, str(TRAIN / "train.py"), *common, "--out", str(out)]
     process = subprocess.Popen(command, env=recipe.environment, stdout=subprocess.DEVNULL)
     while process.poll() is None and not (out / "log.jsonl").exists():
@@ -147,7 +147,7 @@ def check_training(recipe, folder, backbone, lists, arguments, name):
 
 
 def check_engine(recipe, folder, checkpoint, mice, convert, name):
-    """Scores by the engine and by PyTorch, of the same pairs."""
+    """Compares the scores of the engine and of PyTorch for the same pairs."""
     model = folder / f"{name}.safetensors"
     recipe.run(convert, checkpoint, "-o", model, "--weights", "f32", "--self-test", "4")
     recipe.run(mice, "selftest", model)
@@ -156,7 +156,8 @@ def check_engine(recipe, folder, checkpoint, mice, convert, name):
     pairs = [(queries[i % len(queries)], each["text"]) for i, each in enumerate(passages)]
     (folder / "pairs.json").write_text(json.dumps(pairs), "utf-8")
     lines = "".join(json.dumps({"query": query, "document": passage}) + "\n" for query, passage in pairs)
-    done = subprocess.run([mice, "score", "--model", str(model)], input=lines, capture_output=True, text=True)
+    done = subprocess.run([mice, "score", "--precision", "f32", "--model", str(model)], input=lines,
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     engine = [json.loads(line)["score"] for line in done.stdout.splitlines()]
     torch = json.loads(recipe.run(recipe.python, "-c", SCORE, checkpoint, folder / "pairs.json"))
@@ -166,6 +167,31 @@ def check_engine(recipe, folder, checkpoint, mice, convert, name):
     assert spread > 0.1, "the scores say nothing"
     assert worst < 1e-4, "the engine and PyTorch disagree"
     return model
+
+
+def check_highlights(recipe, folder, checkpoint, model, mice):
+    """A matching head is trained and written; the engine reads it, and scores texts as before."""
+    pairs = folder / "sentences.jsonl"
+    with open(pairs, "w", encoding="utf-8") as file:
+        for line in (ROOT / "examples/data/corpus.jsonl").read_text("utf-8").splitlines():
+            for sentence in json.loads(line)["text"].split(". "):
+                file.write(json.dumps({"query": " ".join(sentence.split()[:5]), "positive": sentence}) + "\n")
+    lit = folder / "lit.safetensors"
+    said = recipe.script("highlight_head.py", "--model", model, "--tokenizer", checkpoint, "--pairs", pairs, "--out", lit,
+                         "--width", 8, "--epochs", 200)
+    losses = [float(line.split("loss ")[1].split(",")[0]) for line in said.splitlines() if line.startswith("epoch")]
+    first, last = sum(losses[:20]) / 20, sum(losses[-20:]) / 20
+    print(f"highlights: loss {first:.3f} -> {last:.3f}")
+    assert last < 0.9 * first, "the head did not learn"
+    recipe.run(mice, "selftest", lit)
+    fingerprints = [json.loads(recipe.run(mice, "inspect", "--json", each))["document_fingerprint"] for each in (model, lit)]
+    assert fingerprints[0] == fingerprints[1], "the head changed the documents' fingerprint"
+    told = json.loads(recipe.run(mice, "eval", "--model", lit, "--json", "--highlights",
+                                 ROOT / "examples/data/highlights.jsonl"))
+    assert told["questions"] == 26, told
+    said = recipe.script("highlight_head.py", "--model", model, "--tokenizer", checkpoint, "--pairs", pairs, "--out", lit,
+                         "--width", 1000, expect=1)
+    assert "--width" in said, said
 
 
 def train_joint(recipe, texts, teacher, init, out, *arguments, least=0.85):
@@ -231,11 +257,14 @@ def main():
             recipe.script("export.py", "--model", trained, "--tokenizer", init, "--out", checkpoint, "--f32",
                           "--max-document-length", 128)
             model = check_engine(recipe, folder, checkpoint, mice, convert, name)
+            if name == "seeded":
+                check_highlights(recipe, folder, checkpoint, model, mice)
             recipe.script("evaluate.py", "--model", checkpoint, "--backbone", init, "--runs", folder, "--bi-encoder",
                           *(["--cross-encoder", compared] if init == backbone else []),
                           "--cache", folder / "states", "--json", folder / "eval.json", ROOT / "examples/data")
             ours = json.loads((folder / "eval.json").read_text("utf-8"))["mean"]["mice"]
-            theirs = json.loads(recipe.run(mice, "eval", ROOT / "examples/data", "--run", run, "--model", model, "--json"))
+            theirs = json.loads(recipe.run(mice, "eval", ROOT / "examples/data", "--run", run, "--model", model,
+                                           "--precision", "f32", "--json"))
             print(name, "nDCG@10:", ours, "by evaluate.py;", json.dumps(theirs)[:300])
     print("passed")
 

@@ -7,6 +7,12 @@
 
 #include <Eigen/Dense>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/kernels/active.hpp>
+#include <mice/model/weights.hpp>
+#include <mice/networks/mice.hpp>
+#include <mice/networks/network.hpp>
+
 namespace {
 
 /// A list of numbers to loop over.
@@ -55,7 +61,7 @@ struct weight_source {
 
     std::vector<std::byte> bytes;
     mice::io::safetensors file;
-    mice::weights all;
+    mice::nn::weights all;
 };
 
 /// An attention block by its definition, in double precision: LN(x + Linear_o(softmax(q k^T) v)).
@@ -111,7 +117,8 @@ struct cross_case {
         mice::kernels::buffer memory;
         nn::document_batch batch(
             documents, {.width = hidden, .product = mice::kernels::product_kind::f32}, memory);
-        block.apply({x.data(), hidden}, batch, {rows, mask, prepared, nullptr}, space);
+        block.apply(nn::matrix_at(x.data(), x.size() / hidden, hidden), batch,
+                    {rows, mask, prepared, nullptr}, space);
         return x;
     }
 };
@@ -191,7 +198,8 @@ TEST_CASE("a prepared query and any batch give cross-attention the same bits") {
             copies.insert(copies.end(), x.begin(), x.end());
         }
         const nn::attention_mask mask{.average_first_row = true};
-        const nn::cross_query prepared = given.block.prepare(x.data(), rows, given.space);
+        const nn::cross_query prepared =
+            given.block.prepare(nn::matrix_at(x.data(), rows, hidden), given.space);
         const std::vector<float> together = given.apply(copies, rows, documents, mask);
         CHECK(given.apply(copies, rows, documents, mask, &prepared) == together);
         for (std::size_t i = 0; i < documents.size(); ++i) {
@@ -218,7 +226,8 @@ TEST_CASE("self-attention agrees with its definition for each of several sequenc
         const nn::attention_mask mask{.hide_first_column = hide};
         const std::vector<float> x = random.floats(total * hidden);
         std::vector<float> y = x;
-        block.apply(y.data(), {lengths.data(), lengths.size(), total}, nn::whole(mask), {}, space);
+        block.apply(nn::matrix_at(y.data(), total, hidden), {lengths.data(), lengths.size(), total},
+                    nn::whole(mask), {}, space);
         std::size_t first = 0;
         for (const std::size_t length : lengths) {
             const std::vector<float> part(
@@ -254,8 +263,8 @@ TEST_CASE("self-attention of the first rows alone gives them the same bits and l
             const nn::sequence_stack stack{lengths.data(), lengths.size(), total};
             std::vector<float> all = x;
             std::vector<float> first = x;
-            block.apply(all.data(), stack, parts, {}, space);
-            block.apply(first.data(), stack, parts, {wanted}, space);
+            block.apply(nn::matrix_at(all.data(), total, hidden), stack, parts, {}, space);
+            block.apply(nn::matrix_at(first.data(), total, hidden), stack, parts, {wanted}, space);
             std::size_t i = 0;
             for (const std::size_t length : lengths) {
                 for (std::size_t j = 0; j < length * hidden; ++j, ++i) {
@@ -279,9 +288,12 @@ TEST_CASE("bands of a long sequence give what one masked block gives") {
             std::vector<float> banded = x;
             std::vector<float> masked = x;
             std::vector<float> open = x;
-            block.apply(banded.data(), stack, nn::banded(window), {}, space);
-            block.apply(masked.data(), stack, nn::whole({.window = window}), {}, space);
-            block.apply(open.data(), stack, nn::whole({}), {}, space);
+            block.apply(nn::matrix_at(banded.data(), length, hidden), stack, nn::banded(window), {},
+                        space);
+            block.apply(nn::matrix_at(masked.data(), length, hidden), stack,
+                        nn::whole({.window = window}), {}, space);
+            block.apply(nn::matrix_at(open.data(), length, hidden), stack, nn::whole({}), {},
+                        space);
             double apart = 0;
             for (std::size_t i = 0; i < x.size(); ++i) {
                 REQUIRE(std::fabs(banded[i] - masked[i]) < tolerance);
@@ -350,6 +362,7 @@ TEST_CASE("exact matches are the mean of equal tokens' states, or the first stat
     const std::vector<std::int32_t> ids{2, 9, 9, 3};
     const std::vector<std::int32_t> query{2, 9, 77, 3};
     std::vector<float> matched(query.size() * 2);
-    nn::match_states(query, states.data(), ids, 2, matched.data());
+    nn::match_states(query, nn::matrix_at(states.data(), ids.size(), 2), ids,
+                     nn::matrix_at(matched.data(), query.size(), 2));
     CHECK(matched == std::vector<float>{1, 2, 4, 5, 1, 2, 7, 8});
 }

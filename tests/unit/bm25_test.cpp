@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <mice/store/words.hpp>
+#include <mice/index/words/bm25.hpp>
+#include <mice/index/words/words.hpp>
 
 #include "random_numbers.hpp"
 
@@ -49,7 +50,7 @@ std::vector<bm25_hit> search(const texts& documents, const std::string& query, s
     return bm25_search({&whole, 1}, query, depth, options);
 }
 
-/// Documents of words that follow no order, short ones more often than long ones.
+/// Documents of random words, short ones more often than long ones.
 texts random_documents(std::size_t count, std::uint64_t seed) {
     fixtures::random_numbers random(seed);
     texts documents(count);

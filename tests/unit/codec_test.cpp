@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/equations.hpp"
 #include "../support/index_fixture.hpp"
 
 #include <cmath>
+#include <set>
+#include <string_view>
+
+#include <mice/codecs/codec.hpp>
+#include <mice/codecs/registry.hpp>
+#include <mice/io/safetensors.hpp>
+#include <mice/kernels/active.hpp>
+#include <mice/model.hpp>
+#include <mice/model/weights.hpp>
 
 namespace {
 
@@ -56,16 +66,70 @@ std::vector<std::int32_t> some_ids(std::size_t count) {
 }
 
 const std::vector<std::string>& all_codecs() {
-    static const std::vector<std::string> names{"f32",  "int16",    "int8",
-                                                "int4", "kv-int16", "kv-int8"};
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> list;
+        for (const mice::store::codec_kind& each : mice::store::codec_kinds) {
+            if (each.learn == nullptr) {
+                list.emplace_back(each.name);
+            }
+        }
+        return list;
+    }();
     return names;
 }
 
 } // namespace
 
+TEST_CASE("every codec is found by its name and its alias alone") {
+    using mice::store::find_codec;
+    std::set<std::string_view> names;
+    for (const mice::store::codec_kind& each : mice::store::codec_kinds) {
+        CAPTURE(each.name);
+        CHECK(names.insert(each.name).second);
+        CHECK((each.alias.empty() || names.insert(each.alias).second));
+        REQUIRE(each.make != nullptr);
+        CHECK((each.learn == nullptr) == (each.training_rows == 0));
+        if (each.takes == nullptr) {
+            CHECK(find_codec(each.name) == &each);
+        } else {
+            CHECK(find_codec(each.example) == &each);
+            CHECK(each.name.find('N') != std::string_view::npos);
+        }
+        const std::string_view asked = each.alias.empty() ? each.name : each.alias;
+        CHECK(mice::store::kept_codec_name(asked) == each.name);
+        CHECK((each.alias.empty() || find_codec(each.alias) == nullptr));
+        CHECK_THAT(mice::store::codec_names(), Catch::Matchers::Contains(std::string(each.name)));
+    }
+    for (const char* name : {"", "int", "int88", "f16", "kv-", "kv-f32", "pq", "pqN", "INT8"}) {
+        CAPTURE(name);
+        CHECK(find_codec(name) == nullptr);
+    }
+    CHECK(mice::store::codec_names(mice::store::listed_codecs::of_states) ==
+          "f32, int16, int8, int4, pqN (such as pq62)");
+}
+
+TEST_CASE("an index says under which name its codec was asked for and whether it waits") {
+    const model_in_memory model(fixtures::small_config());
+    const temporary_folder folder;
+    const auto stats_of = [&](const std::string& name) {
+        return mice::index::create(folder.path() / name, model.ranker, stored_as(name)).stats();
+    };
+    CHECK(stats_of("f16").codec.name == "int16");
+    CHECK(stats_of("int16").codec_alias == "f16");
+    CHECK(stats_of("kv-f16").codec_alias == "kv-f16");
+    CHECK(stats_of("int8").codec_alias.empty());
+    CHECK_FALSE(stats_of("f32").codec_waits);
+    CHECK(stats_of("pq12").codec_waits);
+    mice::index learned = mice::index::open(folder.path() / "pq12", model.ranker);
+    put_passages(learned, 0, 5);
+    learned.commit();
+    CHECK_FALSE(learned.stats().codec_waits);
+}
+
 TEST_CASE("sixteen bits change no score of the default model by a thousandth") {
     const mice::reranker ranker(std::filesystem::path(MICE_TEST_MODELS) /
-                                "mice-minilm-l6x2-int8.safetensors");
+                                    "mice-minilm-l6x2-int8.safetensors",
+                                mice::precision::f32);
     std::vector<std::string> texts{
         "Yeast gives off carbon dioxide as it feeds on the sugar, so the dough swells.",
         "Sunlight in a raindrop is bent, reflected at the back and bent again.", "",
@@ -138,27 +202,25 @@ TEST_CASE("keys and values are those of the layers") {
     const mice::document encoded = model.ranker.encode("the old mill");
     const std::size_t hidden = encoded.hidden();
     REQUIRE(stored->width == engine.config().interaction_layers * 2 * hidden);
-    const mice::weights source(engine.file(), engine.config());
-    std::size_t at = 0;
+    const mice::nn::weights source(engine.file(), engine.config());
+    const fixtures::matrix states = fixtures::matrix_of(encoded.states(), encoded.tokens(), hidden);
+    const std::span<const float> values(stored->values);
+    const std::size_t of_layer = encoded.tokens() * 2 * hidden;
+    REQUIRE(values.size() == engine.config().interaction_layers * of_layer);
     for (std::size_t layer = 0; layer < engine.config().interaction_layers; ++layer) {
-        for (std::size_t token = 0; token < encoded.tokens(); ++token) {
-            for (const std::string part : {"key", "value"}) {
-                const std::string name =
-                    "top_layers." + std::to_string(layer) + ".crossattention.self." + part;
-                const std::vector<float> weight = source[name + ".weight"].floats();
-                const std::vector<float> bias = source[name + ".bias"].floats();
-                for (std::size_t row = 0; row < hidden; ++row, ++at) {
-                    double sum = bias[row];
-                    for (std::size_t i = 0; i < hidden; ++i) {
-                        sum += double{weight[row * hidden + i]} *
-                               double{encoded.states()[token * hidden + i]};
-                    }
-                    REQUIRE(stored->values[at] == Approx(sum).margin(1e-3).epsilon(1e-3));
-                }
-            }
-        }
+        const std::string name = "top_layers." + std::to_string(layer) + ".crossattention.self.";
+        const auto projected = [&](const std::string& part) -> fixtures::matrix {
+            const std::vector<float> weight = source[name + part + ".weight"].floats();
+            const std::vector<float> bias = source[name + part + ".bias"].floats();
+            return (states * fixtures::matrix_of(weight, hidden, hidden).transpose()).rowwise() +
+                   fixtures::row_of(bias);
+        };
+        fixtures::matrix expected(states.rows(), 2 * states.cols());
+        expected << projected("key"), projected("value");
+        const fixtures::matrix found = fixtures::matrix_of(
+            values.subspan(layer * of_layer, of_layer), encoded.tokens(), 2 * hidden);
+        REQUIRE(((found - expected).array().abs() <= 1e-3 * expected.array().abs().max(1)).all());
     }
-    REQUIRE(at == stored->values.size());
 }
 
 namespace {

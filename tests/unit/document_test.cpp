@@ -6,6 +6,9 @@
 #include <functional>
 #include <limits>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
+
 namespace {
 
 using fixtures::catch_error;
@@ -27,7 +30,7 @@ bool same(const document& a, const document& b) {
            a.replaced() == b.replaced();
 }
 
-/// Reads bytes that nobody trusts; a document must be a whole one, an error of the promised kind.
+/// Reads untrusted bytes: the result must be a complete document or an error of the promised kind.
 bool reads(std::span<const std::byte> bytes) {
     try {
         const document made = document::deserialize(bytes);
@@ -95,7 +98,7 @@ TEST_CASE("a stored document comes back bit for bit") {
 
 TEST_CASE("a document encoded by a model comes back with the same score") {
     const std::vector<std::byte> file = fixtures::make_model(fixtures::small_config()).file();
-    const mice::reranker ranker{std::span(file)};
+    const mice::reranker ranker{std::span(file), mice::precision::f32};
     const document made = ranker.encode("the old mill \xff by the river");
     CHECK(made.replaced() == 1);
     CHECK(made.hidden() == 32);

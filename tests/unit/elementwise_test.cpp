@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/equations.hpp"
 #include "../support/kernel_sizes.hpp"
 #include "../support/random_numbers.hpp"
 
@@ -7,9 +8,10 @@
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <span>
 #include <vector>
 
-#include <mice/kernels/elementwise.hpp>
+#include <mice/kernels/xsimd/elementwise.hpp>
 
 namespace {
 
@@ -23,21 +25,10 @@ using fixtures::untouched;
 constexpr std::size_t most = 4 * lanes + 1;
 constexpr double epsilon = std::numeric_limits<float>::epsilon();
 
-/// softmax in double precision; columns before `first` are 0.
-std::vector<double> softmax_of(const std::vector<float>& x, double scale, std::size_t first) {
-    double largest = -std::numeric_limits<double>::infinity();
-    for (std::size_t i = first; i < x.size(); ++i) {
-        largest = std::max(largest, scale * static_cast<double>(x[i]));
-    }
-    std::vector<double> result(x.size());
-    double sum = 0;
-    for (std::size_t i = first; i < x.size(); ++i) {
-        sum += result[i] = std::exp(scale * static_cast<double>(x[i]) - largest);
-    }
-    for (double& value : result) {
-        value /= sum;
-    }
-    return result;
+/// The softmax of columns first, .. in double precision.
+fixtures::row_vector expected_softmax(const std::vector<float>& x, double scale,
+                                      std::size_t first) {
+    return fixtures::softmax_of(scale * fixtures::row_of(std::span(x).subspan(first)));
 }
 
 /// Runs the kernel on a copy that reaches to a multiple of the lanes, as its contract asks.
@@ -128,26 +119,18 @@ TEST_CASE("layer normalisation agrees with double precision in every length and 
             const std::vector<float> bias = random.floats(n);
             std::vector<float> x = random.floats(n + shift + 1, centre - 1, centre + 1);
             x.back() = untouched;
-            double mean = 0;
-            for (std::size_t i = 0; i < n; ++i) {
-                mean += x[shift + i];
-            }
-            mean /= static_cast<double>(n);
-            double variance = 0;
-            for (std::size_t i = 0; i < n; ++i) {
-                variance += (x[shift + i] - mean) * (x[shift + i] - mean);
-            }
-            variance = variance / static_cast<double>(n) + 1e-5;
-            const std::vector<float> before = x;
+            const fixtures::row_vector given = fixtures::row_of(std::span(x).subspan(shift, n));
+            const fixtures::row_vector expected = fixtures::layer_norm_of(
+                given, fixtures::row_of(weight), fixtures::row_of(bias), 1e-5);
+            const double deviation =
+                std::sqrt((given.array() - given.mean()).square().mean() + 1e-5);
             kernels::layer_norm<>(x.data() + shift, n, weight.data(), bias.data(), 1e-5F);
             // the mean's own rounding is relative to the values, not to their spread
             const double slack = static_cast<double>(n + 8) * epsilon *
-                                 (2 + (std::fabs(centre) + 1) / std::sqrt(variance)) * 2;
+                                 (2 + (std::fabs(centre) + 1) / deviation) * 2;
             for (std::size_t i = 0; i < n; ++i) {
-                const double expected =
-                    (before[shift + i] - mean) / std::sqrt(variance) * weight[i] + bias[i];
                 INFO("length " << n << ", centre " << centre);
-                REQUIRE(std::fabs(x[shift + i] - expected) <= slack);
+                REQUIRE(std::fabs(x[shift + i] - expected(static_cast<Eigen::Index>(i))) <= slack);
             }
             REQUIRE(x.back() == untouched);
         }
@@ -173,13 +156,15 @@ TEST_CASE("softmax agrees with double precision, with and without the masked fir
             for (std::size_t first = 0; first < std::min<std::size_t>(n, 2); ++first) {
                 const std::vector<float> x = random.floats(n, -range, range);
                 const float scale = 0.37F;
-                const std::vector<double> expected = softmax_of(x, scale, first);
+                const fixtures::row_vector expected = expected_softmax(x, scale, first);
                 const std::vector<float> actual = softmax(x, scale, first);
                 const double slack = epsilon * (8 + 4 * range);
                 double sum = 0;
                 for (std::size_t i = 0; i < n; ++i) {
                     INFO("length " << n << ", range " << range << ", first " << first);
-                    REQUIRE(std::fabs(actual[i] - expected[i]) <= slack * expected[i] + 1e-37);
+                    const double wanted =
+                        i < first ? 0 : expected(static_cast<Eigen::Index>(i - first));
+                    REQUIRE(std::fabs(actual[i] - wanted) <= slack * wanted + 1e-37);
                     sum += actual[i];
                 }
                 REQUIRE(std::fabs(sum - 1) <= epsilon * static_cast<double>(n + 8));

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include <mice/io/file_system.hpp>
+
 namespace {
 
 using fixtures::bytes_of;

@@ -2,6 +2,11 @@
 #include "../support/catch.hpp"
 #include "../support/index_fixture.hpp"
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/model/fingerprint.hpp>
+#include <mice/text/wordpiece/spec.hpp>
+
 namespace {
 
 using fixtures::catch_error;

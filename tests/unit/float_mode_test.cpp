@@ -19,11 +19,15 @@
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
+
+#include <mice/io/json.hpp>
+#include <mice/io/safetensors.hpp>
+#include <mice/system/float_mode.hpp>
 #endif
 
 namespace {
 
-/// A way in which a host may have told its processor to compute.
+/// A floating-point mode that a host may have set.
 struct host_mode {
     std::string name;
     int rounding = FE_TONEAREST;
@@ -53,7 +57,7 @@ std::vector<host_mode> host_modes() {
             {"traps", FE_TONEAREST, false, true}};
 }
 
-/// What can be seen of a thread's mode and flags.
+/// A thread's mode and flags, as far as they can be seen.
 struct seen_mode {
     int rounding = std::fegetround();
     int flags = std::fetestexcept(FE_ALL_EXCEPT);
@@ -66,7 +70,7 @@ struct seen_mode {
     friend bool operator==(const seen_mode&, const seen_mode&) = default;
 };
 
-/// The caller's own mode again at the end, whatever fails in between.
+/// Restores the caller's own mode at the end, whatever fails in between.
 class own_mode {
   public:
     own_mode() { std::fegetenv(&kept_); }
@@ -209,7 +213,7 @@ bits all_of_index(const two_folders& folders, const mice::reranker& ranker,
     return made;
 }
 
-/// A pool whose threads have a mode of their own, which they keep.
+/// A pool whose threads have a mode of their own and keep it.
 class pool_of_mode final : public mice::executor {
   public:
     explicit pool_of_mode(host_mode mode) : mode_(std::move(mode)) {}

@@ -11,9 +11,11 @@
 
 #include <utf8proc.h>
 
-#include <mice/store/words.hpp>
-#include <mice/text/nfc.hpp>
-#include <mice/text/words.hpp>
+#include <mice/index/words/bm25.hpp>
+#include <mice/index/words/words.hpp>
+#include <mice/text/unicode/nfc.hpp>
+#include <mice/text/unicode/utf8.hpp>
+#include <mice/text/words/words.hpp>
 
 namespace {
 

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/catch.hpp"
+#include "../support/equations.hpp"
 #include "../support/kernel_sizes.hpp"
 #include "../support/random_numbers.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <limits>
-#include <map>
-#include <utility>
 #include <vector>
 
 #include <mice/kernels/buffer.hpp>
-#include <mice/kernels/elementwise.hpp>
-#include <mice/kernels/gemm.hpp>
+#include <mice/kernels/convert.hpp>
+#include <mice/kernels/xsimd/elementwise.hpp>
+#include <mice/kernels/xsimd/gemm.hpp>
 
 namespace {
 
@@ -27,15 +29,33 @@ using kernels::rows_in;
 using kernels::rows_out;
 
 using fixtures::lanes;
+using fixtures::matrix_of;
 using fixtures::panel;
+using fixtures::row_of;
 using fixtures::tile;
 using fixtures::untouched;
+
+/// How far a float result may be from A B + bias: the classical bound of dot products, their length
+/// times epsilon times those of the magnitudes.
+fixtures::matrix bound_of(const fixtures::matrix& a, const fixtures::matrix& b,
+                          const fixtures::row_vector& bias) {
+    constexpr double epsilon = std::numeric_limits<float>::epsilon();
+    return static_cast<double>(a.cols() + 2) * epsilon *
+           ((a.cwiseAbs() * b.cwiseAbs()).rowwise() + bias.cwiseAbs());
+}
+
+/// How many of actual [m, n] are further from `expected` than `bound`, or no numbers.
+std::size_t far_from(const fixtures::matrix& expected, const fixtures::matrix& bound,
+                     const std::vector<float>& actual, std::size_t m, std::size_t n) {
+    const fixtures::matrix off = matrix_of(actual, m, n) - expected;
+    return m * n - static_cast<std::size_t>((off.cwiseAbs().array() <= bound.array()).count());
+}
 
 /// A product's operands and its result in double precision.
 struct operands {
     std::size_t m, k, n;
-    std::vector<float> a, b, bias;     // [m, k], [k, n], [n]
-    std::vector<double> result, bound; // [m, n]: value, and how far a float result may be from it
+    std::vector<float> a, b, bias;  // [m, k], [k, n], [n]
+    fixtures::matrix result, bound; // [m, n]: value, and how far a float result may be from it
 
     operands(std::size_t rows, std::size_t inner, std::size_t columns, std::uint64_t seed)
         : m(rows), k(inner), n(columns) {
@@ -43,25 +63,10 @@ struct operands {
         a = random.floats(m * k);
         b = random.floats(k * n);
         bias = random.floats(n);
-        for (std::size_t i = 0; i < m; ++i) {
-            for (std::size_t j = 0; j < n; ++j) {
-                add_element(i, j);
-            }
-        }
-    }
-
-    /// The classical bound of a dot product: its length times epsilon times that of the magnitudes.
-    void add_element(std::size_t i, std::size_t j) {
-        double sum = bias[j];
-        double magnitudes = std::fabs(bias[j]);
-        for (std::size_t x = 0; x < k; ++x) {
-            const double term = static_cast<double>(a[i * k + x]) * b[x * n + j];
-            sum += term;
-            magnitudes += std::fabs(term);
-        }
-        constexpr double epsilon = std::numeric_limits<float>::epsilon();
-        result.push_back(sum);
-        bound.push_back(static_cast<double>(k + 2) * epsilon * magnitudes);
+        const fixtures::matrix left = matrix_of(a, m, k);
+        const fixtures::matrix right = matrix_of(b, k, n);
+        result = (left * right).rowwise() + row_of(bias);
+        bound = bound_of(left, right, row_of(bias));
     }
 
     [[nodiscard]] kernels::buffer packed(std::size_t columns) const {
@@ -85,11 +90,7 @@ struct operands {
 };
 
 std::size_t far_from_reference(const operands& given, const std::vector<float>& actual) {
-    std::size_t wrong = 0;
-    for (std::size_t i = 0; i < given.result.size(); ++i) {
-        wrong += !(std::fabs(actual[i] - given.result[i]) <= given.bound[i]);
-    }
-    return wrong;
+    return far_from(given.result, given.bound, actual, given.m, given.n);
 }
 
 /// Counts elements that differ in any bit from `whole` [m, n], and marks that were overwritten.
@@ -135,55 +136,69 @@ TEST_CASE("products of every size around tiles and panels are right, each row in
 
 namespace {
 
-/// What bf16_product and int8_product make of a row or a column of length k, in double precision.
-std::vector<double> as_bf16(const std::vector<float>& x) {
-    std::vector<double> rounded;
-    for (const float each : x) {
-        rounded.push_back(kernels::bf16_to_float(kernels::float_to_bf16(each)));
+/// What bf16_product makes of x.
+std::vector<float> as_bf16(std::vector<float> x) {
+    for (float& each : x) {
+        each = kernels::bf16_to_float(kernels::float_to_bf16(each));
     }
-    return rounded;
+    return x;
 }
-std::vector<double> as_int8(const std::vector<float>& x) {
-    float top = 0;
-    for (const float each : x) {
-        top = std::max(top, std::fabs(each));
+/// Integers and what 1 stands for, by the definition in docs/design.md: the largest magnitude of a
+/// row becomes 127, every number the nearest integer of those steps.
+struct whole_steps {
+    explicit whole_steps(const fixtures::matrix& x)
+        : step(x.rowwise().lpNorm<Eigen::Infinity>() / 127),
+          integers((x.array().colwise() / step.array().max(1e-300)).rint()) {} // 0 in rows of 0
+    Eigen::VectorXd step;
+    fixtures::matrix integers;
+};
+
+/// Moves what lies near the middle between two integers, where a last bit decides, to one side.
+void leave_ties(std::vector<float>& rows, std::size_t k) {
+    for (std::size_t first = 0; first < rows.size() && k > 0; first += k) {
+        double top = 0;
+        for (std::size_t i = first; i < first + k; ++i) {
+            top = std::max(top, std::fabs(double{rows[i]}));
+        }
+        for (std::size_t i = first; i < first + k && top > 0; ++i) {
+            const double steps = double{rows[i]} * 127 / top;
+            if (std::fabs(steps - std::floor(steps) - 0.5) < 0.01) {
+                rows[i] = static_cast<float>((std::floor(steps) + 0.25) * top / 127);
+            }
+        }
     }
-    std::vector<double> rounded;
-    for (const float each : x) {
-        const float inverse = top > 0 ? 127 / top : 0;
-        rounded.push_back(std::nearbyint(each * inverse) * static_cast<double>(top / 127));
-    }
-    return rounded;
 }
 
-/// A product of rounded operands in double precision, all sizes up to those of `given`.
+/// A product whose operands are rounded, all sizes up to those of `given`.
 template <template <class> class Product> struct rounded_problem {
-    using rounding = std::vector<double> (*)(const std::vector<float>&);
-
-    rounded_problem(std::size_t rows, std::size_t inner, std::size_t columns, rounding round)
+    rounded_problem(std::size_t rows, std::size_t inner, std::size_t columns)
         : m(rows), k(inner), n(columns) {
         fixtures::random_numbers random(inner + 1);
         a = random.floats(m * k);
         b = random.floats(n * k);
         bias = random.floats(n);
-        std::vector<std::vector<double>> left;
-        for (std::size_t i = 0; i < m; ++i) {
-            left.push_back(round(line(a, i)));
-        }
-        for (std::size_t j = 0; j < n; ++j) {
-            const std::vector<double> right = round(line(b, j));
-            for (std::size_t i = 0; i < m; ++i) {
-                double sum = bias[j];
-                double magnitudes = std::fabs(bias[j]);
-                for (std::size_t x = 0; x < k; ++x) {
-                    sum += left[i][x] * right[x];
-                    magnitudes += std::fabs(left[i][x] * right[x]);
-                }
-                result[{i, j}] = sum;
-                bound[{i, j}] =
-                    static_cast<double>(k + 4) * std::numeric_limits<float>::epsilon() * magnitudes;
-            }
-        }
+    }
+
+    /// Of operands in bf16: sums of products in double precision.
+    void expect_bf16() {
+        const fixtures::matrix left = matrix_of(as_bf16(a), m, k);
+        const fixtures::matrix right = matrix_of(as_bf16(b), n, k).transpose();
+        result = (left * right).rowwise() + row_of(bias);
+        bound = bound_of(left, right, row_of(bias));
+    }
+    /// Of operands in int8: exact sums of integers, and a few roundings of the product of the two
+    /// steps with them.
+    void expect_int8() {
+        leave_ties(a, k);
+        leave_ties(b, k);
+        const whole_steps left(matrix_of(a, m, k));
+        const whole_steps right(matrix_of(b, n, k));
+        const fixtures::matrix product =
+            (left.step * right.step.transpose())
+                .cwiseProduct(left.integers * right.integers.transpose());
+        constexpr double epsilon = std::numeric_limits<float>::epsilon();
+        result = product.rowwise() + row_of(bias);
+        bound = 4 * epsilon * (product.cwiseAbs().rowwise() + row_of(bias).cwiseAbs());
     }
 
     [[nodiscard]] std::vector<float> multiply(std::size_t rows, std::size_t columns) const {
@@ -199,41 +214,31 @@ template <template <class> class Product> struct rounded_problem {
         return out;
     }
 
-    [[nodiscard]] std::vector<float> line(const std::vector<float>& all, std::size_t i) const {
-        const auto first = all.begin() + static_cast<std::ptrdiff_t>(i * k);
-        return {first, first + static_cast<std::ptrdiff_t>(k)};
-    }
-
     std::size_t m, k, n;
-    std::vector<float> a, b, bias; // [m, k], [n, k], [n]
-    std::map<std::pair<std::size_t, std::size_t>, double> result, bound;
+    std::vector<float> a, b, bias;  // [m, k], [n, k], [n]
+    fixtures::matrix result, bound; // [m, n], as those of operands
 };
 
 /// Every tail of k, rows and columns: near the reference, and each row in the same bits.
 template <template <class> class Product>
-void check_rounded(std::vector<double> (*round)(const std::vector<float>&)) {
+void check_rounded(void (rounded_problem<Product>::*expect)()) {
     constexpr std::size_t most_rows = tile + 2;
     constexpr std::size_t most_columns = panel + lanes + 1;
     for (const std::size_t k : sizes{0,  1,  2,  3,   4,   5,   15,  16,   17,   31,   32,  33,
                                      63, 64, 65, 384, 767, 768, 769, 1535, 1536, 1537, 1540}) {
-        const rounded_problem<Product> given(most_rows, k, most_columns, round);
+        rounded_problem<Product> given(most_rows, k, most_columns);
+        (given.*expect)();
         const std::vector<float> whole = given.multiply(most_rows, most_columns);
         for (std::size_t rows = 1; rows <= most_rows; ++rows) {
             const std::size_t columns = rows % 3 == 0 ? most_columns : 1 + rows * 7 % most_columns;
             const std::vector<float> part = given.multiply(rows, columns);
             INFO("m " << rows << ", k " << k << ", n " << columns);
-            std::size_t wrong = 0;
-            std::size_t other_bits = 0;
-            for (std::size_t i = 0; i < rows; ++i) {
-                for (std::size_t j = 0; j < columns; ++j) {
-                    const float got = part[i * columns + j];
-                    const double off = std::fabs(got - given.result.at({i, j}));
-                    wrong += !(off <= given.bound.at({i, j}));
-                    other_bits += got != whole[i * most_columns + j];
-                }
-            }
-            REQUIRE(wrong == 0);
-            REQUIRE(other_bits == 0);
+            const auto top = static_cast<Eigen::Index>(rows);
+            const auto left = static_cast<Eigen::Index>(columns);
+            REQUIRE(far_from(given.result.topLeftCorner(top, left),
+                             given.bound.topLeftCorner(top, left), part, rows, columns) == 0);
+            const fixtures::matrix all = matrix_of(whole, most_rows, most_columns);
+            REQUIRE(matrix_of(part, rows, columns) == all.topLeftCorner(top, left));
         }
     }
 }
@@ -241,11 +246,57 @@ void check_rounded(std::vector<double> (*round)(const std::vector<float>&)) {
 } // namespace
 
 TEST_CASE("products in bfloat16 are those of rounded operands, each row in the same bits") {
-    check_rounded<kernels::bf16_product>(as_bf16);
+    check_rounded<kernels::bf16_product>(&rounded_problem<kernels::bf16_product>::expect_bf16);
 }
 
 TEST_CASE("products in int8 are those of rounded operands, each row in the same bits") {
-    check_rounded<kernels::int8_product>(as_int8);
+    check_rounded<kernels::int8_product>(&rounded_problem<kernels::int8_product>::expect_int8);
+}
+
+TEST_CASE("int8 products of whole steps are exact and halves go to even numbers") {
+    fixtures::random_numbers random(4);
+    for (const std::size_t k : sizes{1, 3, 4, 5, 16, 31, 64, 67, 384, 769, 1000}) {
+        CAPTURE(k);
+        constexpr std::size_t columns = panel + 3;
+        // -127 to 127 in halves, so that the step is a power of two; the largest is there
+        const auto halves = [&](std::size_t rows) {
+            std::vector<int> twice(rows * k);
+            for (std::size_t i = 0; i < twice.size(); ++i) {
+                twice[i] = i % k == 0 ? 254 : static_cast<int>(random.below(509)) - 254;
+            }
+            return twice;
+        };
+        const auto floats = [](const std::vector<int>& twice, float step) {
+            std::vector<float> values;
+            for (const int each : twice) {
+                values.push_back(static_cast<float>(each) / 2 * step);
+            }
+            return values;
+        };
+        const auto even = [](int twice) { // of the two integers around a half
+            const int low = twice >= 0 ? twice / 2 : -((1 - twice) / 2);
+            return std::int64_t{twice % 2 == 0 || low % 2 == 0 ? low : low + 1};
+        };
+        const std::vector<int> a = halves(tile + 1);
+        const std::vector<int> b = halves(columns);
+        constexpr float a_step = 0.25F;
+        constexpr float b_step = 2;
+        rounded_problem<kernels::int8_product> given(tile + 1, k, columns);
+        given.a = floats(a, a_step);
+        given.b = floats(b, b_step);
+        std::fill(given.bias.begin(), given.bias.end(), 0.0F);
+        const std::vector<float> got = given.multiply(given.m, columns);
+        for (std::size_t i = 0; i < given.m; ++i) {
+            for (std::size_t j = 0; j < columns; ++j) {
+                std::int64_t sum = 0;
+                for (std::size_t x = 0; x < k; ++x) {
+                    sum += even(a[i * k + x]) * even(b[j * k + x]);
+                }
+                REQUIRE(std::llabs(sum) < (std::int64_t{1} << 24)); // a float holds it
+                REQUIRE(got[i * columns + j] == static_cast<float>(sum) * a_step * b_step);
+            }
+        }
+    }
 }
 
 TEST_CASE("int8 products of extreme rows") {
@@ -387,11 +438,12 @@ TEST_CASE("an epilogue is applied to every element, a missing bias is zero") {
     std::vector<float> curved(given.m * given.n);
     kernels::gemm<kernels::gelu>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
                                  rows_out{curved.data(), given.n}, scratch.data());
-    for (std::size_t i = 0; i < plain.size(); ++i) {
-        const double x = given.result[i];
-        const double slack = 2 * given.bound[i] + 1e-6;
-        REQUIRE(std::fabs(plain[i] - (x - given.bias[i % given.n])) <= slack);
-        REQUIRE(std::fabs(bent[i] - std::tanh(x)) <= slack);
-        REQUIRE(std::fabs(curved[i] - x / 2 * (1 + std::erf(x / std::sqrt(2.0)))) <= slack);
-    }
+    const fixtures::matrix slack = (2 * given.bound).array() + 1e-6;
+    const auto wrong = [&](const std::vector<float>& got, const fixtures::matrix& expected) {
+        return far_from(expected, slack, got, given.m, given.n);
+    };
+    const auto exact_gelu = [](double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); };
+    CHECK(wrong(plain, given.result.rowwise() - row_of(given.bias)) == 0);
+    CHECK(wrong(bent, given.result.array().tanh()) == 0);
+    CHECK(wrong(curved, given.result.unaryExpr(exact_gelu)) == 0);
 }

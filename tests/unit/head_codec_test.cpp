@@ -6,7 +6,8 @@
 #include <cstring>
 #include <limits>
 
-#include <mice/store/head_codec.hpp>
+#include <mice/codecs/head_codec.hpp>
+#include <mice/io/safetensors.hpp>
 
 namespace {
 

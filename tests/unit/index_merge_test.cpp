@@ -4,6 +4,9 @@
 
 #include <set>
 
+#include <mice/index/files/segment.hpp>
+#include <mice/index/write/writer.hpp>
+
 namespace {
 
 using namespace std::string_literals;
@@ -32,7 +35,7 @@ mice::store::segment_record record_of(std::uint64_t bytes, std::uint64_t documen
     return made;
 }
 
-/// An index made in one go, to compare with.
+/// An index built in one go, to compare with.
 struct reference {
     reference(const mice::reranker& ranker, std::uint64_t documents)
         : index(mice::index::create(folder.path(), ranker)) {
@@ -243,11 +246,11 @@ TEST_CASE("which segments are worth joining") {
     REQUIRE_FALSE(next_merge(list));
     REQUIRE(next_merge(std::vector{record_of(900 * mib, 1000, 501)})); // more than half deleted
     REQUIRE_FALSE(next_merge(std::vector{record_of(900 * mib, 1000, 500)}));
-    // What is as large as a segment may be stays as it is.
+    // A segment of the largest size stays as it is.
     REQUIRE_FALSE(next_merge(std::vector<segment_record>(50, record_of(9ULL << 30, 1000))));
     REQUIRE_FALSE(next_merge(std::vector<segment_record>(50, record_of(9 * mib, 3U << 20))));
-    // A thousand commits of one size leave a logarithm of segments, and a merge never exceeds the
-    // limits.
+    // A thousand commits of one size leave only a few segments (a logarithm), and a merge never
+    // exceeds the limits.
     list.clear();
     std::size_t most = 0;
     for (int i = 0; i < 1000; ++i) {

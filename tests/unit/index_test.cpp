@@ -5,6 +5,8 @@
 #include <set>
 #include <thread>
 
+#include <mice/io/file_system.hpp>
+
 namespace {
 
 using namespace std::string_literals;
@@ -23,6 +25,44 @@ mice::index_options with_codec(const std::string& name) {
     options.codec.name = name;
     return options;
 }
+
+/// An app's storage: what it calls one folder lies in another.
+class moved_files final : public mice::io::file_system {
+  public:
+    moved_files(std::filesystem::path said, std::filesystem::path real)
+        : said_(std::move(said)), real_(std::move(real)) {}
+
+    std::unique_ptr<mice::io::output_file> create(const std::filesystem::path& file) override {
+        return system_.create(moved(file));
+    }
+    void rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
+        system_.rename(moved(from), moved(to));
+    }
+    void remove(const std::filesystem::path& file) override { system_.remove(moved(file)); }
+    std::vector<std::string> list(const std::filesystem::path& folder) override {
+        return system_.list(moved(folder));
+    }
+    void sync_folder(const std::filesystem::path& folder) override {
+        system_.sync_folder(moved(folder));
+    }
+    void make_folder(const std::filesystem::path& folder) override {
+        system_.make_folder(moved(folder));
+    }
+    std::unique_ptr<mice::io::file_lock> lock(const std::filesystem::path& file) override {
+        return system_.lock(moved(file));
+    }
+    mice::io::mapped_file map(const std::filesystem::path& file) override {
+        return system_.map(moved(file));
+    }
+
+  private:
+    [[nodiscard]] std::filesystem::path moved(const std::filesystem::path& path) const {
+        return real_ / path.lexically_relative(said_);
+    }
+
+    std::filesystem::path said_, real_;
+    mice::io::file_system& system_ = mice::io::system_files();
+};
 
 std::vector<std::string> passages(std::uint64_t count) {
     std::vector<std::string> all;
@@ -371,6 +411,24 @@ TEST_CASE("documents that are encoded already") {
                 mice::errc::invalid_argument);
         REQUIRE(index.commit().documents == 29);
     }
+}
+
+TEST_CASE("an app's own storage is asked whether there is an index") {
+    const model_in_memory model;
+    const temporary_folder folder;
+    moved_files files("/no/such/place", folder.path() / "there");
+    const mice::index_access access{.files = &files};
+    const std::filesystem::path path = "/no/such/place/index";
+    REQUIRE_FALSE(mice::index::exists(path, access));
+    {
+        mice::index made = mice::index::open_or_create(path, model.ranker, {}, access);
+        put_passages(made, 0, 3);
+        made.commit();
+    }
+    REQUIRE(mice::index::exists(path, access));
+    REQUIRE_FALSE(mice::index::exists(path));
+    REQUIRE(mice::index::open_or_create(path, model.ranker, {}, access).size() == 3);
+    REQUIRE(mice::index::exists(folder.path() / "there" / "index"));
 }
 
 TEST_CASE("indexes are bound to their model and to their options") {

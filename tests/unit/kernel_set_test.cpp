@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <string>
@@ -53,10 +54,15 @@ constexpr std::initializer_list<product_kind> every_product{product_kind::f32, p
 TEST_CASE("the engine's kernels are the last of those that this processor can run") {
     const auto sets = every_set();
     REQUIRE_FALSE(sets.empty());
-    CHECK(&kernels::active() == sets.back());
+    const char* const asked = std::getenv("MICE_SIMD");
+    if (asked == nullptr || *asked == '\0') {
+        CHECK(&kernels::active() == sets.back());
+    }
     for (std::size_t i = 1; i < sets.size(); ++i) {
         CHECK(std::string(sets[i]->name) != sets[i - 1]->name);
-        CHECK(sets[i]->panel_columns >= sets[i - 1]->panel_columns);
+        if (std::string(sets[i - 1]->name) != "eigen") {
+            CHECK(sets[i]->panel_columns >= sets[i - 1]->panel_columns);
+        }
         CHECK(sets.back()->fastest >= sets[i]->fastest);
     }
 }

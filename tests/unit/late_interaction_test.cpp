@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../support/allocation_counter.hpp"
 #include "../support/catch.hpp"
+#include "../support/equations.hpp"
 #include "../support/index_fixture.hpp"
 
 #include <algorithm>
@@ -8,6 +9,13 @@
 #include <functional>
 #include <initializer_list>
 #include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/networks/network.hpp>
 
 namespace {
 
@@ -29,21 +37,11 @@ std::vector<std::string> sample_texts() {
             "water under the old bridge of stone"};
 }
 
-/// Sum over query rows of the largest dot product, in double precision.
+/// sum_i max_j q_i . d_j in double precision.
 double max_sim(std::span<const float> query, std::span<const float> document, std::size_t width) {
-    double sum = 0;
-    for (std::size_t q = 0; q < query.size(); q += width) {
-        double largest = -std::numeric_limits<double>::infinity();
-        for (std::size_t d = 0; d < document.size(); d += width) {
-            double dot = 0;
-            for (std::size_t i = 0; i < width; ++i) {
-                dot += double{query[q + i]} * double{document[d + i]};
-            }
-            largest = std::max(largest, dot);
-        }
-        sum += largest;
-    }
-    return sum;
+    const fixtures::matrix q = fixtures::matrix_of(query, query.size() / width, width);
+    const fixtures::matrix d = fixtures::matrix_of(document, document.size() / width, width);
+    return (q * d.transpose()).rowwise().maxCoeff().sum();
 }
 
 std::vector<std::int32_t> some_ids(std::size_t count, std::uint64_t seed) {
@@ -93,7 +91,7 @@ TEST_CASE("vectors have length 1, and a zero vector stays one") {
     fixtures::model_file_parts parts = fixtures::make_model(late_interaction_config());
     {
         const std::vector<std::byte> file = parts.file();
-        const mice::reranker ranker{std::span<const std::byte>(file)};
+        const mice::reranker ranker{std::span<const std::byte>(file), mice::precision::f32};
         const mice::document document = ranker.encode("the old mill");
         for (std::size_t row = 0; row < document.rows(); ++row) {
             double squares = 0;
@@ -106,7 +104,7 @@ TEST_CASE("vectors have length 1, and a zero vector stays one") {
     std::fill(parts.tensor("linear.weight").bytes.begin(),
               parts.tensor("linear.weight").bytes.end(), std::byte{0});
     const std::vector<std::byte> file = parts.file();
-    const mice::reranker ranker{std::span<const std::byte>(file)};
+    const mice::reranker ranker{std::span<const std::byte>(file), mice::precision::f32};
     const mice::document document = ranker.encode("the old mill");
     for (const float x : document.states()) {
         REQUIRE(x == 0);
@@ -122,7 +120,7 @@ TEST_CASE("weights that overflow are an error and no score") {
         std::memcpy(&bytes[i], &huge, sizeof huge);
     }
     const std::vector<std::byte> file = parts.file();
-    const mice::reranker ranker{std::span<const std::byte>(file)};
+    const mice::reranker ranker{std::span<const std::byte>(file), mice::precision::f32};
     const caught_error caught =
         catch_error([&] { static_cast<void>(ranker.rank(question, {"the old mill"})); });
     CHECK(caught.code == mice::errc::tensor);

@@ -2,6 +2,9 @@
 #include "../support/catch.hpp"
 #include "../support/index_fixture.hpp"
 
+#include <mice/index/files/manifest.hpp>
+#include <mice/index/files/publish.hpp>
+
 namespace {
 
 using fixtures::catch_error;

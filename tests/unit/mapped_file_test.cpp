@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <mice/io/mapped_file.hpp>
+#include <mice/model.hpp>
 
 #if !defined(_WIN32)
 #include <sys/stat.h>

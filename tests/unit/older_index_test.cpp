@@ -5,6 +5,11 @@
 #include <string>
 #include <vector>
 
+#include <mice/index/files/manifest.hpp>
+#include <mice/index/files/publish.hpp>
+#include <mice/index/state.hpp>
+#include <mice/io/file_system.hpp>
+
 namespace {
 
 using fixtures::catch_error;
@@ -14,7 +19,7 @@ using fixtures::model_in_memory;
 using fixtures::question;
 using mice::text::word_form;
 
-/// Makes an index as mice made them when words had their first form.
+/// Builds an index as mice did when words had their first form.
 mice::index make_older(const std::filesystem::path& folder, const mice::reranker& ranker,
                        const mice::index_access& access = {}) {
     mice::store::create_index(mice::io::system_files(), folder,

@@ -3,7 +3,12 @@
 #include "../support/random_model.hpp"
 
 #include <mice/index.hpp>
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/networks/work_memory.hpp>
 #include <mice/reranker.hpp>
+#include <mice/scoring/encoded_query.hpp>
+#include <mice/scoring/scoring.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -26,7 +31,7 @@ struct small_model {
     explicit small_model(const mice::model_config& config)
         : bytes(fixtures::make_model(config).file()) {}
     std::vector<std::byte> bytes;
-    mice::reranker ranker{std::span<const std::byte>(bytes)};
+    mice::reranker ranker{std::span<const std::byte>(bytes), mice::precision::f32};
 };
 
 std::vector<std::string> paced_texts(std::size_t count) {

@@ -17,9 +17,12 @@
 #include <utility>
 #include <vector>
 
+#include <mice/parallel/parallel_for.hpp>
+#include <mice/parallel/shared_loop.hpp>
+
 namespace {
 
-/// A pool that does with help what its owner says.
+/// A pool whose owner decides what happens to help.
 class odd_pool final : public mice::executor {
   public:
     explicit odd_pool(std::function<void(std::function<void()>)> take) : take_(std::move(take)) {}
@@ -70,9 +73,9 @@ TEST_CASE("fault 35: calls from the tasks of a pool may be given that very pool"
         std::promise<std::vector<int>> counted;
         pool.submit([&] {
             std::vector<std::atomic<int>> counts(64);
-            mice::parallel_for(8, {.pool = &pool}, [&](std::size_t i) {
-                mice::parallel_for(8, {.pool = &pool},
-                                   [&](std::size_t j) { counts[i * 8 + j].fetch_add(1); });
+            mice::parallel::parallel_for(8, {.pool = &pool}, [&](std::size_t i) {
+                mice::parallel::parallel_for(
+                    8, {.pool = &pool}, [&](std::size_t j) { counts[i * 8 + j].fetch_add(1); });
             });
             counted.set_value({counts.begin(), counts.end()});
         });
@@ -141,9 +144,10 @@ TEST_CASE("fault 35: help that comes when the call has returned does nothing") {
         REQUIRE(late.size() == 3);
         late[0]();
         CHECK(told == of_the_call);
-        CHECK_THROWS_AS(mice::parallel_for(10, {.pool = &keeps},
-                                           [](std::size_t) { throw std::out_of_range("task"); }),
-                        std::out_of_range);
+        CHECK_THROWS_AS(
+            mice::parallel::parallel_for(10, {.pool = &keeps},
+                                         [](std::size_t) { throw std::out_of_range("task"); }),
+            std::out_of_range);
     }
     // nothing of the call is left: not the model, not the texts
     std::vector<std::thread> threads;
@@ -161,8 +165,8 @@ TEST_CASE("fault 35: help that comes in the middle takes part and is waited for"
     odd_pool starts([&threads](std::function<void()> help) { threads.emplace_back(help); });
     for (int round = 0; round < 200; ++round) {
         auto counts = std::make_unique<std::vector<std::atomic<int>>>(32);
-        mice::parallel_for(counts->size(), {.pool = &starts},
-                           [&](std::size_t i) { (*counts)[i].fetch_add(1); });
+        mice::parallel::parallel_for(counts->size(), {.pool = &starts},
+                                     [&](std::size_t i) { (*counts)[i].fetch_add(1); });
         CHECK(std::vector<int>(counts->begin(), counts->end()) == std::vector<int>(32, 1));
         counts.reset(); // whoever comes now must not touch it
         for (std::thread& each : threads) {

@@ -16,6 +16,15 @@
 
 #if defined(__linux__)
 #include <sched.h>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+#include <mice/io/file_system.hpp>
+#include <mice/networks/work_memory.hpp>
+#include <mice/parallel/parallel_for.hpp>
+#include <mice/system/processors.hpp>
 #endif
 
 namespace {
@@ -145,11 +154,11 @@ TEST_CASE("fault 23: threads follow the processors that the caller may run on") 
     REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
     CHECK(mice::usable_processors() >= 1);
     CHECK(mice::usable_processors() <= static_cast<std::size_t>(CPU_COUNT(&allowed)));
-    CHECK(mice::threads_for({.threads = 64}, 1000) == mice::usable_processors());
+    CHECK(mice::parallel::threads_for({.threads = 64}, 1000) == mice::usable_processors());
     on_one_processor([] {
         CHECK(mice::usable_processors() == 1);
-        CHECK(mice::threads_for({}, 1000) == 1);
-        CHECK(mice::threads_for({.threads = 64}, 1000) == 1);
+        CHECK(mice::parallel::threads_for({}, 1000) == 1);
+        CHECK(mice::parallel::threads_for({.threads = 64}, 1000) == 1);
     });
 }
 
@@ -189,10 +198,10 @@ TEST_CASE("fault 23: sixty-four threads on one processor are one thread and its 
 TEST_CASE("fault 23: without a number of threads OpenMP's own setting holds") {
     std::thread([] { // the setting is the thread's
         omp_set_num_threads(1);
-        CHECK(mice::threads_for({}, 1000) == 1);
-        CHECK(mice::threads_for({.threads = 64}, 1000) == mice::usable_processors());
+        CHECK(mice::parallel::threads_for({}, 1000) == 1);
+        CHECK(mice::parallel::threads_for({.threads = 64}, 1000) == mice::usable_processors());
         omp_set_num_threads(100'000);
-        CHECK(mice::threads_for({}, 1000) == mice::usable_processors());
+        CHECK(mice::parallel::threads_for({}, 1000) == mice::usable_processors());
     })
         .join();
 }

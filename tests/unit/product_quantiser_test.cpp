@@ -2,10 +2,17 @@
 #include "../support/catch.hpp"
 #include "../support/index_fixture.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <thread>
 
-#include <Eigen/Dense>
+#include <mice/codecs/codec.hpp>
+#include <mice/codecs/learn/algebra.hpp>
+#include <mice/codecs/learn/k_means.hpp>
+#include <mice/kernels/active.hpp>
+#include <mice/model.hpp>
+#include <mice/networks/network.hpp>
 
 namespace {
 
@@ -13,7 +20,7 @@ using fixtures::catch_error;
 using fixtures::hit_bits;
 using fixtures::model_in_memory;
 using fixtures::put_passages;
-namespace dense = mice::store::dense;
+namespace learn = mice::store::learn;
 
 using fixtures::question;
 
@@ -47,67 +54,106 @@ std::vector<std::byte> learned(const mice::model& engine, const std::string& nam
                                     {.threads = threads});
 }
 
-dense::matrix random_squares(std::size_t n, std::size_t rank) {
+learn::matrix random_squares(std::size_t n, std::size_t rank) {
     fixtures::random_numbers random(n + rank);
-    const std::vector<float> rows = random.floats(rank * n);
-    dense::matrix squares(n);
-    for (std::size_t i = 0; i < n; ++i) {
-        for (std::size_t j = 0; j < n; ++j) {
-            for (std::size_t k = 0; k < rank; ++k) {
-                squares.row(i)[j] += double{rows[k * n + i]} * double{rows[k * n + j]};
+    const std::vector<float> values = random.floats(rank * n);
+    const learn::matrix rows = Eigen::Map<const learn::float_matrix>(
+                                   values.data(), learn::index_of(rank), learn::index_of(n))
+                                   .cast<double>();
+    return rows.transpose() * rows;
+}
+
+/// The sum of squared distances of rows to their nearest centroid.
+double distance_to(const std::vector<float>& centroids, const std::vector<float>& rows,
+                   std::size_t columns) {
+    double sum = 0;
+    for (std::size_t row = 0; row < rows.size() / columns; ++row) {
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t c = 0; c < centroids.size() / columns; ++c) {
+            double distance = 0;
+            for (std::size_t i = 0; i < columns; ++i) {
+                distance += std::pow(
+                    double{rows[row * columns + i]} - double{centroids[c * columns + i]}, 2);
             }
+            least = std::min(least, distance);
         }
+        sum += least;
     }
-    return squares;
+    return sum;
 }
 
 } // namespace
 
-TEST_CASE("eigenvectors and triangles are those of Eigen") {
-    for (const std::size_t n : {1U, 2U, 7U, 40U}) {
+TEST_CASE("principal axes are orthonormal eigenvectors and the largest come first") {
+    for (const std::size_t n : {1U, 2U, 7U, 40U, 200U}) {
         for (const std::size_t rank : {n, std::size_t{1} + n / 3}) {
             CAPTURE(n, rank);
-            const dense::matrix a = random_squares(n, rank);
-            const auto size = static_cast<Eigen::Index>(n);
-            Eigen::Map<const Eigen::MatrixXd> expected(a.values.data(), size, size);
-            const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(expected);
-            const dense::eigen found = dense::symmetric_eigen(a);
-            for (std::size_t i = 0; i < n; ++i) {
-                const double value = solver.eigenvalues()[size - 1 - static_cast<Eigen::Index>(i)];
-                CHECK(found.values[i] == Approx(value).margin(1e-6));
-                for (std::size_t row = 0; row < n; ++row) {
-                    double product = 0;
-                    double length = 0;
-                    for (std::size_t k = 0; k < n; ++k) {
-                        product += a.row(row)[k] * found.vectors.row(i)[k];
-                        length += found.vectors.row(i)[k] * found.vectors.row(i)[k];
-                    }
-                    CHECK(product ==
-                          Approx(found.values[i] * found.vectors.row(i)[row]).margin(1e-6));
-                    CHECK(length == Approx(1));
-                }
+            const learn::matrix a = random_squares(n, rank);
+            const learn::axes found = learn::principal_axes(a);
+            const learn::matrix& v = found.vectors;
+            const Eigen::Map<const Eigen::VectorXd> values(found.values.data(), v.cols());
+            REQUIRE(std::is_sorted(found.values.rbegin(), found.values.rend()));
+            const learn::matrix identity = learn::matrix::Identity(v.rows(), v.cols());
+            const double slack = 1e-12 * static_cast<double>(n) * a.norm();
+            CHECK((v.transpose() * v - identity).norm() < 1e-12 * static_cast<double>(n));
+            CHECK((a * v - v * values.asDiagonal()).norm() <= slack);
+            CHECK(values.sum() == Approx(a.trace()));
+            CHECK(learn::principal_axes(a).vectors == v);
+        }
+    }
+    learn::matrix bad = learn::matrix::Identity(3, 3);
+    for (const double value :
+         {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+        bad(1, 1) = value;
+        CHECK(catch_error([&] { (void)learn::principal_axes(bad); }).code == mice::errc::tensor);
+        CHECK(catch_error([&] { (void)learn::cholesky(bad); }).code == mice::errc::tensor);
+    }
+}
+
+TEST_CASE("triangles multiply to their matrix and solve its equations") {
+    for (const std::size_t n : {1U, 9U, 150U}) {
+        const learn::matrix a = random_squares(n, 2 * n + 2);
+        const learn::matrix lower = learn::cholesky(a);
+        CHECK((lower * lower.transpose() - a).norm() < 1e-12 * a.norm() * static_cast<double>(n));
+        CHECK(lower.isLowerTriangular());
+        const learn::matrix right = random_squares(n, n).leftCols(learn::index_of((n + 2) / 3));
+        learn::matrix x = right;
+        learn::solve_lower(lower, x);
+        CHECK((lower * x - right).norm() < 1e-8 * right.norm());
+        learn::solve_lower_transposed(lower, x);
+        CHECK((a * x - right).norm() < 1e-8 * right.norm());
+    }
+    const auto refused = [](const learn::matrix& a) {
+        return catch_error([&] { (void)learn::cholesky(a); }).code == mice::errc::tensor;
+    };
+    CHECK(refused(learn::matrix::Zero(3, 3)));
+    CHECK(refused(-learn::matrix::Identity(3, 3)));
+}
+
+TEST_CASE("k-means comes near to rows that lie in heaps and is the same each time") {
+    constexpr std::size_t columns = 3;
+    constexpr std::size_t stride = 5; // the rows' other columns are of no interest
+    fixtures::random_numbers random(9);
+    std::vector<float> rows;
+    std::vector<float> seen;
+    for (std::size_t row = 0; row < 2000; ++row) {
+        const std::vector<float> noise = random.floats(stride);
+        for (std::size_t i = 0; i < stride; ++i) {
+            const auto heap = static_cast<float>(row * (i + 3) % 40);
+            rows.push_back(heap + 0.01F * noise[i]);
+            if (i >= 1 && i < 1 + columns) {
+                seen.push_back(rows.back());
             }
         }
     }
-    dense::matrix positive = random_squares(9, 20);
-    const dense::matrix lower = dense::cholesky(positive);
-    std::vector<double> right(9 * 2);
-    for (std::size_t i = 0; i < right.size(); ++i) {
-        right[i] = static_cast<double>(i) - 4;
-    }
-    std::vector<double> x = right;
-    dense::solve_lower(lower, x, 2);
-    dense::solve_lower_transposed(lower, x, 2);
-    for (std::size_t i = 0; i < 9; ++i) {
-        for (std::size_t c = 0; c < 2; ++c) {
-            double sum = 0;
-            for (std::size_t k = 0; k < 9; ++k) {
-                sum += positive.row(i)[k] * x[2 * k + c];
-            }
-            CHECK(sum == Approx(right[2 * i + c]).margin(1e-9));
-        }
-    }
-    CHECK(catch_error([] { (void)dense::cholesky(dense::matrix(3)); }).code == mice::errc::tensor);
+    const std::vector<float> centroids = learn::k_means(rows, stride, 1, columns);
+    REQUIRE(centroids.size() == 256 * columns);
+    const std::vector<float> mean(columns, 19.5F);
+    CHECK(distance_to(centroids, seen, columns) < 1e-4 * distance_to(mean, seen, columns));
+    CHECK(learn::k_means(rows, stride, 1, columns) == centroids);
+    // fewer rows than centroids, all the same
+    const std::vector<float> one(3 * columns, 2.5F);
+    CHECK(learn::k_means(one, columns, 0, columns) == std::vector<float>(256 * columns, 2.5F));
 }
 
 TEST_CASE("products of tall matrices are summed for any number of rows") {
@@ -118,15 +164,16 @@ TEST_CASE("products of tall matrices are summed for any number of rows") {
         const std::size_t right = 3;
         const std::vector<float> a = random.floats(rows * left);
         const std::vector<float> b = random.floats(rows * right);
-        std::vector<double> sum(left * right, 1.0);
-        mice::store::detail::add_products(a.data(), left, b.data(), right, rows, sum);
+        learn::matrix sum = learn::matrix::Ones(learn::index_of(left), learn::index_of(right));
+        mice::store::detail::add_products(mice::nn::matrix_at(a.data(), rows, left),
+                                          mice::nn::matrix_at(b.data(), rows, right), sum);
         for (std::size_t i = 0; i < left; i += 96) {
             for (std::size_t j = 0; j < right; ++j) {
                 double expected = 1;
                 for (std::size_t row = 0; row < rows; ++row) {
                     expected += double{a[row * left + i]} * double{b[row * right + j]};
                 }
-                CHECK(sum[i * right + j] == Approx(expected).margin(1e-3));
+                CHECK(sum(learn::index_of(i), learn::index_of(j)) == Approx(expected).margin(1e-3));
             }
         }
     }

@@ -12,6 +12,10 @@
 #include <set>
 #include <thread>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/scoring/scoring.hpp>
+
 namespace {
 
 /// A list of numbers to loop over.
@@ -29,7 +33,7 @@ struct loaded_model {
         : loaded_model(fixtures::make_model(config, recipe)) {}
 
     std::vector<std::byte> bytes;
-    mice::reranker ranker{std::span<const std::byte>(bytes)};
+    mice::reranker ranker{std::span<const std::byte>(bytes), mice::precision::f32};
 };
 
 std::vector<std::string> some_passages(std::size_t count) {
@@ -462,7 +466,7 @@ TEST_CASE("a model file on disk and the same bytes in memory give the same score
     const loaded_model model;
     const fixtures::temporary_file file("mice-reranker-test.mice", model.bytes);
     const std::vector<std::string> passages = some_passages(10);
-    const mice::reranker mapped(file.path());
+    const mice::reranker mapped(file.path(), mice::precision::f32);
     CHECK(scores_of(mapped.score("old mill", passages)) ==
           scores_of(model.ranker.score("old mill", passages)));
     CHECK(mapped.fingerprint() == model.ranker.fingerprint());
@@ -490,7 +494,8 @@ TEST_CASE("a model may lie at any address in memory") {
     for (std::size_t shift = 1; shift < 8; ++shift) {
         std::vector<std::byte> moved(model.bytes.size() + shift);
         std::memcpy(moved.data() + shift, model.bytes.data(), model.bytes.size());
-        const mice::reranker ranker{std::span<const std::byte>(moved).subspan(shift)};
+        const mice::reranker ranker{std::span<const std::byte>(moved).subspan(shift),
+                                    mice::precision::f32};
         CHECK(score_of(ranker, "river", "stone") == expected);
     }
 }

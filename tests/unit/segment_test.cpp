@@ -2,6 +2,11 @@
 #include "../support/catch.hpp"
 #include "../support/index_fixture.hpp"
 
+#include <mice/index/files/deletions.hpp>
+#include <mice/index/files/segment.hpp>
+#include <mice/index/write/segment_builder.hpp>
+#include <mice/io/file_system.hpp>
+
 namespace {
 
 using fixtures::catch_error;
@@ -98,14 +103,14 @@ TEST_CASE("a damaged block is refused when it is touched and no other is") {
     std::filesystem::remove(folder.path() / "segment-3");
     fixtures::write_file(folder.path() / "segment-3", bytes);
     const segment file(folder.path(), record); // opening touches no codes
-    REQUIRE_NOTHROW(file.codes(0, file.entry(0), row_bytes));
+    REQUIRE_NOTHROW(file.codes(0, file.entry(0), codes_of(0).size()));
     for (int twice = 0; twice < 2; ++twice) {
         const auto refused =
-            catch_error([&] { (void)file.codes(1500, file.entry(1500), row_bytes); });
+            catch_error([&] { (void)file.codes(1500, file.entry(1500), codes_of(1500).size()); });
         REQUIRE(refused.code == mice::errc::format);
         REQUIRE(refused.says("segment-3"));
     }
-    REQUIRE_NOTHROW(file.codes(2999, file.entry(2999), row_bytes));
+    REQUIRE_NOTHROW(file.codes(2999, file.entry(2999), codes_of(2999).size()));
     std::vector<std::string> found;
     std::uint64_t read = 0;
     file.verify([&](std::string what) { found.push_back(std::move(what)); },

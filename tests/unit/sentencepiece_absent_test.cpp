@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file of the program that is built without the sentencepiece library, beside others that have
 // it: the inline namespace keeps their code apart.
+#undef MICE_COMPILED
+#define MICE_COMPILED 0
+#undef MICE_USE_DISPATCH
+#define MICE_USE_DISPATCH 1 // its kernels are in mice::compiled
 #undef MICE_USE_SENTENCEPIECE
 #define MICE_USE_SENTENCEPIECE 0
 
@@ -10,7 +14,8 @@
 #include "../support/sentencepiece_file.hpp"
 #include "catch.hpp"
 
-#include <mice/tokenizer.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/tokenizer.hpp>
 
 TEST_CASE(
     "Without the sentencepiece library its tokenizers are refused, and the way out is named") {

@@ -17,7 +17,11 @@
 #include "tokenizer_checks.hpp"
 #include "wordpiece_folder.hpp"
 
-#include <mice/tokenizer.hpp>
+#include <mice/text/byte_bpe/spec.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/tokenizer.hpp>
+#include <mice/text/wordpiece/spec.hpp>
+#include <nlohmann/json.hpp>
 
 using fixtures::contains;
 using fixtures::message;
@@ -179,7 +183,7 @@ TEST_CASE("Bytes that are no sentencepiece model are refused") {
           std::string(10, '\x80'), "\x0A" + std::string(10, '\x80'), std::string("\x08\x01"),
           std::string("\x10\x01"), std::string("\x0D\x01\x01\x01\x01"),
           "\xF8\xFF\xFF\xFF\xFF\x01" + std::string("\x01")}) {
-        INFO(mice::io::json(std::vector<int>(tail.begin(), tail.end())).dump());
+        INFO(nlohmann::json(std::vector<int>(tail.begin(), tail.end())).dump());
         CHECK(contains(file_problem(errc::tokenizer, start + tail), "damaged"));
     }
     CHECK(contains(file_problem(errc::tokenizer, ""), "0 unknown pieces"));
@@ -427,13 +431,13 @@ TEST_CASE("Every damaged key of sentencepiece's metadata is refused by name") {
     const auto read = [&](errc code, const std::string& text) {
         return problem(code, [&] { (void)mice::sentencepiece_from_model(text, spec.model); });
     };
-    const auto object = mice::io::parse_json(metadata, "test");
+    const auto object = nlohmann::json::parse(metadata);
     CHECK(object.size() == 10);
     for (const auto& [key, value] : object.items()) {
         INFO(key);
         auto without = object;
         without.erase(key);
-        CHECK(contains(read(errc::tokenizer, mice::io::to_text(without)), "lacks '" + key + "'"));
+        CHECK(contains(read(errc::tokenizer, without.dump()), "lacks '" + key + "'"));
         CHECK(contains(read(errc::tokenizer, with(metadata, key.c_str(), {{"x", 1}})),
                        "'" + key + "' must be"));
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ids that the sentencepiece library gives, in a program that has it.
 #include <mice/config.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 #if MICE_USE_SENTENCEPIECE
 
@@ -19,8 +21,9 @@
 #include "catch.hpp"
 #include "wordpiece_folder.hpp"
 
-#include <mice/store/token_filter.hpp>
-#include <mice/tokenizer.hpp>
+#include <mice/codecs/token_filter.hpp>
+#include <mice/text/sentencepiece/sentencepiece.hpp>
+#include <mice/text/tokenizer.hpp>
 
 using fixtures::sentencepiece_file;
 using fixtures::spaced;

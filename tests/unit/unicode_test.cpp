@@ -14,8 +14,11 @@
 
 #include "catch.hpp"
 
-#include <mice/text/nfc.hpp>
-#include <mice/text/unicode.hpp>
+#include <mice/text/unicode/compatibility.hpp>
+#include <mice/text/unicode/graphemes.hpp>
+#include <mice/text/unicode/nfc.hpp>
+#include <mice/text/unicode/unicode.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 namespace {
 
@@ -450,4 +453,62 @@ TEST_CASE("A million marks in the wrong order are sorted in one go") {
     REQUIRE(output.size() == input.size());
     CHECK(output.substr(1, 2) == from_codes({0x316}));
     CHECK(output.substr(output.size() - 2) == from_codes({0x315}));
+}
+
+TEST_CASE("Compatibility forms of what Unicode 9.0 has agree with utf8proc") {
+    std::size_t changed = 0;
+    const auto differs = [&changed](char32_t code) {
+        if (is_surrogate(code))
+            return false;
+        const std::string input = from_codes({U'a', code, 0x301, U'b'});
+        const std::string decomposed = text::to_form(text::normal_form::nfkd, input);
+        const std::string composed = text::to_form(text::normal_form::nfkc, input);
+        const bool known =
+            !text::data::compatibility_codes.empty() &&
+            text::to_form(text::normal_form::nfkd, from_codes({code})) != from_codes({code});
+        changed += known ? 1U : 0U;
+        return known && (decomposed != utf8proc_form(input, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT) ||
+                         composed != utf8proc_form(input, UTF8PROC_COMPOSE | UTF8PROC_COMPAT));
+    };
+    CHECK(differing(differs).empty());
+    CHECK(changed > 16000);                                // 11,172 of them Hangul
+    for (const char32_t young : {0x32FF, 0xA7F2, 0x10781}) // of Unicode 12.1 and 14.0
+        CHECK(text::to_form(text::normal_form::nfkc, from_codes({young})) == from_codes({young}));
+}
+
+TEST_CASE("Grapheme clusters end where utf8proc ends them") {
+    // One or more of each class, but for what is younger than Unicode 15.0 and conjuncts.
+    const std::vector<char32_t> codes = {
+        U'\r',  U'\n',  0x1,     U'a',   U' ',    0xAD,   0x300,   0x301,   0x200C,  0x200D,
+        0x903,  0x600,  0x1100,  0x1161, 0x11A8,  0xAC00, 0xAC01,  0x1F1E6, 0x1F1E7, 0x1F468,
+        0x2764, 0xFE0F, 0x1F3FD, 0xA9,   0xE0041, 0xE33,  0x110BD, 0x4E2D,  0x10FFFF};
+    std::mt19937 random(7);
+    for (int i = 0; i < 40000; ++i) {
+        std::vector<char32_t> sequence(1 + random() % 8);
+        for (char32_t& code : sequence)
+            code = codes[random() % codes.size()];
+        const std::string input = from_codes(sequence);
+        std::vector<std::size_t> expected, found;
+        utf8proc_int32_t state = 0;
+        std::size_t position = 0;
+        for (std::size_t at = 0; at < sequence.size(); ++at) {
+            if (at > 0 && utf8proc_grapheme_break_stateful(signed_code(sequence[at - 1]),
+                                                           signed_code(sequence[at]), &state))
+                expected.push_back(position);
+            position += from_codes({sequence[at]}).size();
+        }
+        expected.push_back(position);
+        for (std::size_t at = 0; at < input.size(); found.push_back(at))
+            at = text::cluster_end(input, at);
+        INFO(hex(sequence.front()) << " " << i);
+        REQUIRE(found == expected);
+    }
+}
+
+TEST_CASE("A virama joins the clusters of two consonants") {
+    const std::string joined = from_codes({0x915, 0x94D, 0x937}),
+                      apart = from_codes({0x915, 0x937});
+    CHECK(text::cluster_end(joined, 0) == joined.size());
+    CHECK(text::cluster_end(apart, 0) == 3);
+    CHECK(text::cluster_end(from_codes({0x915, 0x94D, 0x200C, 0x937}), 0) == 9);
 }

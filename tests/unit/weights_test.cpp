@@ -6,6 +6,12 @@
 #include <initializer_list>
 #include <limits>
 
+#include <mice/io/safetensors.hpp>
+#include <mice/io/tensor.hpp>
+#include <mice/kernels/convert.hpp>
+#include <mice/model/tensors.hpp>
+#include <mice/model/weights.hpp>
+
 namespace {
 
 /// A list of numbers to loop over.
@@ -22,7 +28,7 @@ constexpr const char* vector_name = "bottom_layers.0.output.LayerNorm.bias";
 caught_error error_of(const model_file_parts& parts) {
     const std::vector<std::byte> bytes = parts.file();
     const mice::io::safetensors file(bytes);
-    return catch_error([&] { const mice::weights made(file, parts.config); });
+    return catch_error([&] { const mice::nn::weights made(file, parts.config); });
 }
 
 /// The error of a model in that storage once `change` has been made to it.
@@ -52,11 +58,11 @@ TEST_CASE("weights read the same values whatever they are stored as") {
     const mice::model_config config = fixtures::small_config();
     const std::vector<std::byte> plain_bytes = fixtures::make_model(config).file();
     const mice::io::safetensors plain_file(plain_bytes);
-    const mice::weights plain(plain_file, config);
+    const mice::nn::weights plain(plain_file, config);
     for (const storage kind : {storage::f16, storage::bf16, storage::i8}) {
         const std::vector<std::byte> bytes = fixtures::make_model(config, {.weights = kind}).file();
         const mice::io::safetensors file(bytes);
-        const mice::weights stored(file, config);
+        const mice::nn::weights stored(file, config);
         for (const mice::tensor_requirement& one : mice::required_tensors(config)) {
             INFO(one.name);
             const std::vector<float> values = plain[one.name].floats();
@@ -78,7 +84,7 @@ TEST_CASE("int8 weights are their numbers times the scale of their row") {
         mice::io::dtype::i8, {2, 3}, std::as_bytes(std::span(numbers))};
     const mice::io::tensor_view row_scales{
         mice::io::dtype::f32, {2}, std::as_bytes(std::span(scales))};
-    const mice::weight_view view(values, &row_scales, 2, 3);
+    const mice::nn::weight_view view(values, &row_scales, 2, 3);
     CHECK(view.floats() == std::vector<float>{-64, -0.5F, 0, -0.3F, 127 * -0.3F, 5 * -0.3F});
 }
 
@@ -210,7 +216,7 @@ TEST_CASE("a weight that the configuration does not ask for is not there") {
     const model_file_parts parts = fixtures::make_model(fixtures::small_config());
     const std::vector<std::byte> bytes = parts.file();
     const mice::io::safetensors file(bytes);
-    const mice::weights made(file, parts.config);
+    const mice::nn::weights made(file, parts.config);
     check_tensor_error(catch_error([&] { static_cast<void>(made["adapter.weight"]); }),
                        "adapter.weight");
 }

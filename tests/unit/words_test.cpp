@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <mice/text/words.hpp>
+#include <mice/text/words/words.hpp>
 
 using mice::text::analyse;
 using mice::text::porter_stem;

@@ -14,6 +14,8 @@
 
 #if defined(__linux__)
 #include <unistd.h>
+
+#include <mice/networks/work_memory.hpp>
 #endif
 
 namespace {

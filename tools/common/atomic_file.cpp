@@ -38,7 +38,7 @@ error write_failure(const std::filesystem::path& target, int code) {
     default:
         reason += "; nothing was changed";
     }
-    return errors::cannot_write(target.string(), reason);
+    return detail::errors::cannot_write(target.string(), reason);
 }
 
 std::string random_suffix() {
@@ -51,7 +51,7 @@ std::string random_suffix() {
     return text;
 }
 
-/// Waits until the file's bytes are on the disk; false leaves the cause in errno.
+/// Waits until the file's bytes are on the disk. On false, errno has the cause.
 bool flush_to_disk(std::FILE* file) {
     if (std::fflush(file) != 0) {
         return false;
@@ -75,9 +75,9 @@ void flush_folder([[maybe_unused]] const std::filesystem::path& target) {
     const int code = ::fsync(folder) == 0 ? 0 : errno;
     ::close(folder);
     if (code != 0 && code != EINVAL && code != ENOTSUP) {
-        throw errors::cannot_write(target.string(),
-                                   "the file is complete, but its folder could not be flushed (" +
-                                       std::generic_category().message(code) + "); run it again");
+        throw detail::errors::cannot_write(
+            target.string(), "the file is complete, but its folder could not be flushed (" +
+                                 std::generic_category().message(code) + "); run it again");
     }
 #endif
 }
@@ -88,11 +88,11 @@ atomic_file::atomic_file(std::filesystem::path target) : target_(std::move(targe
     std::error_code ignored;
     const auto status = std::filesystem::symlink_status(target_, ignored);
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-        throw errors::cannot_write(target_.string(),
-                                   "it exists and is not a regular file; name another file");
+        throw detail::errors::cannot_write(
+            target_.string(), "it exists and is not a regular file; name another file");
     }
     if (target_.filename().empty()) {
-        throw errors::cannot_write(target_.string(), "it names no file; add a file name");
+        throw detail::errors::cannot_write(target_.string(), "it names no file; add a file name");
     }
     constexpr int attempts = 16;
     for (int attempt = 0; attempt < attempts && file_ == nullptr; ++attempt) {

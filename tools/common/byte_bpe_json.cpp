@@ -15,19 +15,18 @@
 namespace mice::tools {
 namespace {
 
-using errors::bad_vocabulary;
-using errors::not_supported;
-using io::json;
+using detail::errors::bad_vocabulary;
+using detail::errors::not_supported;
 
 constexpr std::string_view where_model = "'model'";
 
 error refused_option(const std::string& key, const json& value) {
-    return not_supported(errors::quoted(key) + " " + errors::quoted(value.dump()) +
+    return not_supported(detail::errors::quoted(key) + " " + detail::errors::quoted(value.dump()) +
                          " of the BPE model in tokenizer.json");
 }
 
 /// Refuses what would change ids, and every key that a later library may have added. Every byte has
-/// a token, so what happens to unknown ones (unk_token, fuse_unk) does not matter.
+/// a token, so unk_token and fuse_unk do not matter.
 void check_options(const json& model) {
     constexpr std::array<std::string_view, 5> harmless = {"type", "vocab", "merges", "unk_token",
                                                           "fuse_unk"};
@@ -70,7 +69,8 @@ std::vector<token_merge> read_merges(const json& merges,
         const auto found = ids.find(token);
         if (found == ids.end())
             throw bad_vocabulary("merge " + std::to_string(index) + " names " +
-                                 errors::quoted(token) + ", which is not in the vocabulary");
+                                 detail::errors::quoted(token) +
+                                 ", which is not in the vocabulary");
         return found->second;
     };
     std::vector<token_merge> result;
@@ -111,6 +111,7 @@ byte_bpe_spec byte_bpe_from_json(const json& root) {
     spec.cls_token = std::move(names.cls);
     spec.sep_token = std::move(names.sep);
     spec.pairs = names.pairs;
+    spec.trim = names.trim;
     return spec;
 }
 

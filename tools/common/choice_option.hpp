@@ -13,8 +13,8 @@
 
 namespace mice::tools {
 
-/// One of these names, and nothing else: CLI11's own check takes their numbers, too, and prints
-/// them.
+/// Takes one of these names and nothing else. CLI11's own check also takes their numbers, and
+/// prints them.
 template <class Choice> [[nodiscard]] CLI::Validator one_of(std::map<std::string, Choice> names) {
     return {
         [names = std::move(names)](std::string& text) {

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Runs `parse`; what is wrong with one record becomes a bad_record.
+/// Runs `parse`; an error in one record becomes a bad_record.
 template <class Parse> void parse_record(Parse&& parse) {
     try {
         parse();
@@ -36,7 +36,7 @@ bad_record bad(std::string_view place, std::string_view what) {
     return {errc::format, std::string(place) + ": " + std::string(what)};
 }
 
-/// Lines of one file, and how far it has been read.
+/// The lines of one file, and how much of it has been read.
 class line_source : public line_reader {
   public:
     explicit line_source(const fs::path& path) : line_reader(path) {
@@ -46,7 +46,7 @@ class line_source : public line_reader {
     }
     [[nodiscard]] bool has_next() {
 #if defined(_WIN32)
-        return true; // there is no asking; the next line is waited for
+        return true; // nobody can tell; wait for the next line
 #else
         return ready();
 #endif
@@ -112,10 +112,10 @@ std::vector<std::string_view> columns(std::string_view line) {
     return fields;
 }
 
-/// Which column holds what: id, text; or id, title, text; or as a head line says.
+/// The order of the columns: id, text; or id, title, text; or as a head line says.
 class tsv_columns {
   public:
-    /// Whether the line is a head, names instead of a document; takes the order from it.
+    /// Whether the line is a head line with names of columns; if so, takes their order.
     bool take_head(std::string_view line) {
         std::array<std::optional<std::size_t>, 3> found;
         const std::vector<std::string_view> fields = columns(line);
@@ -138,7 +138,7 @@ class tsv_columns {
 
     [[nodiscard]] std::size_t id() const { return id_; }
 
-    /// Throws bad_record for a line of other columns.
+    /// Throws bad_record for a line with other columns.
     [[nodiscard]] passage fill(std::string_view line, const std::string& place) const {
         const std::vector<std::string_view> fields = columns(line);
         const std::size_t least = 2;
@@ -316,7 +316,7 @@ class trec_collection : public line_collection {
         into = {};
         into.place = source().place();
         if (find_tag(line, "<DOC>", 0) == std::string::npos) {
-            throw bad(into.place, "expected <DOC>, got " + errors::quoted(line));
+            throw bad(into.place, "expected <DOC>, got " + detail::errors::quoted(line));
         }
         std::string document = read_document(std::move(line), into.place);
         parse_record([&] {
@@ -354,7 +354,7 @@ class trec_collection : public line_collection {
         const auto text = elements(document, {"TEXT", "BODY"});
         const auto title = elements(document, {"TITLE", "HEADLINE", "HEAD"});
         if (!text && !title) {
-            throw bad(into.place, "the document " + errors::quoted(trimmed(*id)) +
+            throw bad(into.place, "the document " + detail::errors::quoted(trimmed(*id)) +
                                       " has neither <TEXT> nor <TITLE>");
         }
         passage entry;
@@ -365,14 +365,14 @@ class trec_collection : public line_collection {
     }
 };
 
-/// An input without a filled line.
+/// An input in which every line is blank.
 class empty_collection : public collection_reader {
   public:
     bool next(collection_document& /*into*/) override { return false; }
     [[nodiscard]] double share() const override { return 1; }
 };
 
-/// What the first filled line looks like; nothing where it is none of the forms.
+/// The format of the first filled line; nothing where it is none of ours.
 std::optional<collection_format> recognised(const std::string& line) {
     if (starts_json(line)) {
         return collection_format::json_lines;
@@ -386,7 +386,7 @@ std::optional<collection_format> recognised(const std::string& line) {
     return std::nullopt;
 }
 
-/// Names of files that hold one text, whatever their first line is.
+/// Names of files that are one text, whatever their first line looks like.
 bool is_named_as_text(const fs::path& path) {
     static constexpr std::array<std::string_view, 7> ends{".md",  ".markdown", ".rst", ".adoc",
                                                           ".org", ".tex",      ".html"};
@@ -401,10 +401,12 @@ collection_format format_of(const fs::path& path, collection_format wanted) {
     std::error_code ignored;
     const bool is_folder = path != "-" && fs::is_directory(path, ignored);
     if (wanted == collection_format::folder && !is_folder) {
-        throw errors::cannot_open(path.string(), "it is not a folder; leave out --format folder");
+        throw detail::errors::cannot_open(path.string(),
+                                          "it is not a folder; leave out --format folder");
     }
     if (wanted == collection_format::text && path == "-") {
-        throw errors::cannot_open("standard input", "a text is a file, whose name is its id");
+        throw detail::errors::cannot_open("standard input",
+                                          "a text is a file, whose name is its id");
     }
     if (is_folder) {
         return wanted == collection_format::detect || wanted == collection_format::text
@@ -412,7 +414,7 @@ collection_format format_of(const fs::path& path, collection_format wanted) {
                    : wanted;
     }
     if (wanted != collection_format::detect || path == "-" || !fs::is_regular_file(path, ignored)) {
-        return wanted; // what is not a file can be read only once
+        return wanted; // only a file can be read twice
     }
     if (is_named_as_text(path)) {
         return collection_format::text;
@@ -426,7 +428,7 @@ collection_format format_of(const fs::path& path, collection_format wanted) {
         if (problem.code() != errc::format) {
             throw;
         }
-        return collection_format::text; // which says what is wrong with it, and is left out
+        return collection_format::text; // whose reader says what is wrong with it
     }
 }
 

@@ -9,7 +9,7 @@
 
 #include "common/records.hpp"
 
-// Reading collections of any size, one document after the other.
+// Reads collections of any size, one document after the other.
 namespace mice::tools {
 
 enum class collection_format {
@@ -21,7 +21,7 @@ enum class collection_format {
     text        ///< the whole file is one document; its name is its id
 };
 
-/// A record that cannot be used. The ones behind it can still be read.
+/// A record that cannot be used. The records behind it can still be read.
 class bad_record : public error {
   public:
     using error::error;
@@ -40,19 +40,19 @@ class collection_reader {
     virtual bool next(collection_document& into) = 0;
     /// False while the next document has to be waited for, on standard input.
     [[nodiscard]] virtual bool ready() { return true; }
-    /// Whether each document is a file of its own, so that an odd one says nothing about the
+    /// Whether every document is a file of its own, so that a bad one says nothing about the
     /// others.
     [[nodiscard]] virtual bool of_files() const { return false; }
-    /// How many files and folders of a folder were passed over, because their names begin with a
-    /// dot or because an index lies there.
+    /// How many files and folders were passed over because their names begin with a dot or because
+    /// they are an index.
     [[nodiscard]] virtual std::size_t passed_over() const { return 0; }
     /// How much of the source has been read, from 0 to 1; below 0 where that is unknown.
     [[nodiscard]] virtual double share() const = 0;
 };
 
-/// What open_collection takes a path for: `wanted`, or what is detected. Leaves `detect` for
-/// standard input, for what can be read only once, and for a file without a filled line. Names such
-/// as "note.md" are texts whatever is in them. Throws as open_collection.
+/// The format that open_collection uses for a path: `wanted`, or what is detected. It stays
+/// `detect` for standard input, for what can be read only once, and for a file of blank lines.
+/// Names such as "note.md" are texts, whatever is in them. Throws like open_collection.
 [[nodiscard]] collection_format format_of(const std::filesystem::path& path,
                                           collection_format wanted);
 

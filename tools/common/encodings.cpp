@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include <mice/text/utf8.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 namespace mice::tools {
 namespace {
@@ -31,7 +31,7 @@ struct signature {
     std::string_view bytes, name, program;
 };
 
-/// Files that are often given without being unpacked, and marks of rarer encodings.
+/// The first bytes of compressed files that people forget to unpack, and marks of rarer encodings.
 std::string known_start(std::string_view start) {
     static constexpr std::array<signature, 6> packed{
         {{"\x1F\x8B"sv, "gzip", "gzip -dc"},
@@ -82,8 +82,8 @@ bool is_text_code(std::uint32_t code) {
            (code >= '\t' && code <= '\r');
 }
 
-/// Whether all whole units are characters of a text; then how many of them are below U+0100, such
-/// as spaces and line ends, which every text has.
+/// If all whole units are characters of a text: how many of them are below U+0100. Every text has
+/// such ones, spaces and line ends.
 std::optional<std::size_t> reads_as(std::string_view bytes, std::size_t width, byte_order order) {
     const std::size_t units = bytes.size() / width;
     std::size_t low = 0;
@@ -106,8 +106,8 @@ std::optional<std::size_t> reads_as(std::string_view bytes, std::size_t width, b
     return units > 0 ? std::optional(low) : std::nullopt;
 }
 
-/// The name of the encoding with units of this width in which the bytes are text. Swapped bytes of
-/// a text are often characters, too, but of everywhere.
+/// The name of the encoding with units of this width in which the bytes are text. Bytes in the
+/// wrong order are often characters, too, but from scripts all over Unicode.
 std::string wide_text(std::string_view bytes, std::size_t width) {
     const auto little = reads_as(bytes, width, byte_order::little);
     const auto big = reads_as(bytes, width, byte_order::big);
@@ -152,7 +152,7 @@ std::string foreign_encoding(std::string_view start) {
         return found;
     }
     // A text in UTF-8 may hold a NUL. In UTF-16 every ASCII letter has one, and the bytes of other
-    // scripts are no UTF-8, or control characters.
+    // scripts are invalid UTF-8 or control characters.
     const bool mostly_ascii = counts.nuls * 5 >= sample.size() * 2;
     const bool other_scripts = (counts.invalid + counts.controls) * 10 >= sample.size();
     if (mostly_ascii || other_scripts) {

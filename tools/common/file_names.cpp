@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <mice/error.hpp>
-#include <mice/text/utf8.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 #include "common/atomic_file.hpp"
 #include "common/records.hpp"
@@ -31,8 +31,7 @@ bool is_below(const fs::path& file, const fs::path& path) {
     return common_part(file, path) == path;
 }
 
-/// Whether it is certain that there is no such file: an error, such as a missing right, is no
-/// certainty.
+/// Whether there is certainly no such file. An error, such as a missing right, leaves doubt.
 bool is_gone(const fs::path& file) {
     std::error_code problem;
     const fs::file_status found = fs::symlink_status(file, problem);
@@ -45,7 +44,7 @@ fs::path full_path(const fs::path& path) {
     const fs::path full = fs::absolute(path);
     const fs::path last = full.filename();
     std::error_code problem;
-    // Only the system knows what ".." behind a link is.
+    // Only the system knows where ".." behind a link leads.
     const bool whole =
         last.empty() || last == "." || last == ".." || fs::is_directory(full, problem);
     const fs::path known = fs::weakly_canonical(whole ? full : full.parent_path(), problem);
@@ -93,7 +92,8 @@ known_files::known_files(fs::path folder) : folder_(std::move(folder)) {
     std::error_code problem;
     const fs::file_status found = fs::status(folder_ / name, problem);
     if (fs::exists(found) && !fs::is_regular_file(found)) {
-        throw errors::cannot_open((folder_ / name).string(), "it is no regular file; move it away");
+        throw detail::errors::cannot_open((folder_ / name).string(),
+                                          "it is no regular file; move it away");
     }
     if (found.type() != fs::file_type::not_found) {
         read();
@@ -108,8 +108,7 @@ void known_files::read() {
         std::string line;
         while (input.next_filled(line)) {
             std::size_t replaced = 0;
-            const io::json entry =
-                parse_object_line(line, input.place(), bad_text::refuse, replaced);
+            const json entry = parse_object_line(line, input.place(), bad_text::refuse, replaced);
             const auto id = entry.find("id");
             const auto file = entry.find("file");
             if (id == entry.end() || !id->is_string() || file == entry.end() ||
@@ -160,8 +159,8 @@ void known_files::remember(const std::string& id, const std::string& file) {
     }
 }
 
-/// Where the ids of the file's folder begin, or of the nearest one above it that is not above
-/// `given`; `given` where none has any.
+/// Where the ids of the file's folder begin, or of the nearest folder above it (but not above
+/// `given`) that has ids; otherwise `given`.
 fs::path known_files::root_of(const fs::path& file, const fs::path& given) const {
     for (fs::path folder = file.parent_path(); is_below(folder, given);
          folder = folder.parent_path()) {
@@ -186,7 +185,7 @@ std::string known_files::id_of(const fs::path& file, const file_names& names,
         const auto holder = files_.find(wanted);
         return (holder != files_.end() && !is_gone(holder->second)) || taken(wanted);
     });
-    if (text::first_invalid_utf8(path) == std::string::npos) { // or JSON cannot hold it
+    if (text::first_invalid_utf8(path) == std::string::npos) { // otherwise JSON cannot hold it
         remember(id, path);
     }
     return id;
@@ -224,11 +223,10 @@ std::vector<std::string> known_files::gone_below(std::span<const fs::path> paths
         full.push_back(full_path(each));
     }
     std::vector<std::string> gone;
-    for (const auto& [id, file] : files_) {
-        const bool below = std::any_of(full.begin(), full.end(),
-                                       [&](const fs::path& path) { return is_below(file, path); });
-        if (below && is_gone(file)) {
-            gone.push_back(id);
+    for (const auto& known : files_) {
+        const auto holds = [&](const fs::path& path) { return is_below(known.second, path); };
+        if (std::any_of(full.begin(), full.end(), holds) && is_gone(known.second)) {
+            gone.push_back(known.first);
         }
     }
     return gone;

@@ -9,9 +9,10 @@ std::string document_fingerprint(const model_config& config,
     if (tokenizer == nullptr) {
         return mice::document_fingerprint(config, tensors, {}, {});
     }
-    return mice::document_fingerprint(
-        config, tensors, tokenizer->metadata,
-        {tokenizer->vocabulary, tokenizer->merges, tokenizer->sentencepiece});
+    return mice::document_fingerprint(config, tensors, tokenizer->metadata,
+                                      {tokenizer->vocabulary, tokenizer->merges,
+                                       tokenizer->sentencepiece, tokenizer->scores,
+                                       tokenizer->charsmap});
 }
 
 } // namespace mice::tools

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/id_lines.hpp"
 
-#include <mice/text/unicode.hpp>
+#include <mice/text/unicode/unicode.hpp>
 
 #include "common/json_output.hpp"
 #include "common/lines.hpp"
@@ -21,7 +21,7 @@ std::string id_line(std::string_view id) {
 
 std::string id_of(std::string_view line) {
     if (line.starts_with('"')) {
-        const io::json read = io::json::parse(line, nullptr, false);
+        const json read = json::parse(line, nullptr, false);
         if (read.is_string()) {
             return read.get<std::string>();
         }

@@ -11,14 +11,14 @@
 
 namespace mice::tools {
 
-/// Which ids were seen, by hashes of 128 bits: 24 to 48 bytes an id, however long it is. Not
+/// The set of ids seen so far, as hashes of 128 bits: 24 to 48 bytes an id, however long it is. Not
 /// thread-safe.
 class id_set {
   public:
     [[nodiscard]] bool contains(std::string_view id) const {
         return !slots_.empty() && slots_[slot_of(key(id))] != io::hash128{};
     }
-    /// False where it was there already.
+    /// Adds an id; false if it was there already.
     bool insert(std::string_view id) {
         if (3 * (count_ + 1) > 2 * slots_.size()) {
             grow();

@@ -9,7 +9,7 @@ namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-/// What the signal stops; a handler may touch lock-free atomics and nothing else.
+/// What the signal stops. A handler may only touch lock-free atomics.
 std::atomic<cancellation*> stopped{nullptr};
 static_assert(std::atomic<cancellation*>::is_always_lock_free &&
               std::atomic<bool>::is_always_lock_free);

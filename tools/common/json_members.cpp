@@ -5,8 +5,8 @@
 
 namespace mice::tools {
 
-using errors::bad_vocabulary;
-using io::json;
+using detail::errors::bad_vocabulary;
+
 using text::token_table;
 
 const json& member(const json& object, const char* key, std::string_view where) {
@@ -14,12 +14,12 @@ const json& member(const json& object, const char* key, std::string_view where) 
         throw bad_vocabulary(std::string(where) + " must be a JSON object");
     const auto found = object.find(key);
     if (found == object.end())
-        throw bad_vocabulary(std::string(where) + " lacks " + errors::quoted(key));
+        throw bad_vocabulary(std::string(where) + " lacks " + detail::errors::quoted(key));
     return *found;
 }
 
 error wrong_type(const char* key, std::string_view where, std::string_view expected) {
-    return bad_vocabulary(std::string(where) + ": " + errors::quoted(key) + " must be " +
+    return bad_vocabulary(std::string(where) + ": " + detail::errors::quoted(key) + " must be " +
                           std::string(expected));
 }
 
@@ -39,7 +39,7 @@ std::string string(const json& object, const char* key, std::string_view where) 
 
 std::int32_t token_id(const json& value, std::string_view token) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= token_table::max_tokens)
-        throw bad_vocabulary("the id of " + errors::quoted(token) +
+        throw bad_vocabulary("the id of " + detail::errors::quoted(token) +
                              " must be a whole number below " +
                              std::to_string(token_table::max_tokens));
     return static_cast<std::int32_t>(value.get<std::uint64_t>());
@@ -66,7 +66,7 @@ std::int32_t known_id(const std::vector<std::string>& vocabulary,
     for (const added_token& each : added)
         if (each.content == token)
             return each.id;
-    throw bad_vocabulary("the special token " + errors::quoted(token) +
+    throw bad_vocabulary("the special token " + detail::errors::quoted(token) +
                          " is not in the vocabulary");
 }
 

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cmath>
 
-#include <mice/text/unicode.hpp>
+#include <mice/text/unicode/unicode.hpp>
 
 #include "common/terminal.hpp"
 
@@ -58,7 +58,7 @@ void append_json(std::string& text, const ordered_json& value) {
     } else if (value.is_string()) {
         text += json_string(value.get_ref<const std::string&>());
     } else if (value.is_number_float() && std::isfinite(value.get<double>())) {
-        text += number_text(value.get<double>()); // the library's own has digits too many
+        text += number_text(value.get<double>()); // the library would write too many digits
     } else {
         text += value.dump();
     }
@@ -101,7 +101,7 @@ ordered_json json_number(float value) {
     if (!std::isfinite(value)) {
         return nullptr;
     }
-    // The double that has the float's digits, not the double beside it.
+    // The double with the float's digits, not the float's exact value as a double.
     const std::string text = shortest(value);
     double same = 0;
     std::from_chars(text.data(), text.data() + text.size(), same);

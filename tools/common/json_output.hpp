@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include <mice/io/json.hpp>
+#include "common/json.hpp"
 
 // How the programs write numbers and JSON.
 namespace mice::tools {
@@ -19,8 +19,8 @@ using ordered_json = nlohmann::ordered_json;
 /// A text as JSON writes it, in quotes, with the escapes of json_line.
 [[nodiscard]] std::string json_string(std::string_view text);
 
-/// The shortest decimal that reads back as the same float, whatever the locale; with a point or an
-/// exponent, so that it is read as a number with a fraction everywhere.
+/// The shortest decimal that reads back as the same float, whatever the locale. It has a point or
+/// an exponent, so that every reader takes it for a floating-point number.
 [[nodiscard]] std::string number_text(float value);
 /// As above, for a double.
 [[nodiscard]] std::string number_text(double value);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view json_spaces = " \t\n\r";
 
-/// Follows the nesting of a JSON value, byte by byte, and does not look at anything else.
+/// Follows the nesting of a JSON value, byte by byte, and ignores everything else.
 class nesting {
   public:
     /// Whether the value goes on behind this byte.
@@ -84,7 +84,7 @@ bool json_reader::next_line() {
     return input_.next(line_);
 }
 
-/// The next byte that is not white space; it is not passed. 0 at the end.
+/// Peeks at the next byte that is not white space; 0 at the end.
 char json_reader::next_mark() {
     while ((at_ = line_.find_first_not_of(json_spaces, at_)) == std::string::npos) {
         if (!next_line()) {

@@ -9,23 +9,23 @@
 
 namespace mice::tools {
 
-/// Whether a file with this first filled line is JSON: Lines of objects, or an array of objects or
-/// texts.
+/// Whether a file with this first filled line is JSON: JSON Lines of objects, or an array of
+/// objects or texts.
 [[nodiscard]] bool starts_json(std::string_view line);
 
-/// The records of JSON Lines, or the elements of one JSON array, compact or over many lines. Which
-/// of them it is shows at the first filled line.
+/// The records of JSON Lines, or the elements of one JSON array, compact or over many lines. The
+/// first filled line tells which of them it is.
 class json_reader {
   public:
     /// `input` outlives this object, which alone reads from it.
     explicit json_reader(line_reader& input) : input_(input) {}
 
-    /// The text of the next record, not yet parsed; false at the end. Throws mice::error as
-    /// line_reader, and errc::format for an array that is not one; nothing can be read after that.
+    /// The text of the next record, not yet parsed; false at the end. Throws mice::error like
+    /// line_reader, and errc::format for a broken array, behind which nothing can be read.
     bool next(std::string& record);
-    /// True when another record can be had without waiting for whoever writes standard input.
+    /// True when another record can be read without waiting for standard input.
     [[nodiscard]] bool ready();
-    /// Of the record read last: the number of its line, or of an array's element, from 1.
+    /// The number of the last record's line, or of its element in an array, from 1.
     [[nodiscard]] std::size_t number() const;
     /// "corpus.jsonl:17", or "corpus.json:17 (element 3)" of an array.
     [[nodiscard]] std::string place() const;

@@ -49,13 +49,13 @@ line_reader::line_reader(const std::filesystem::path& path)
     // Opening a folder succeeds on some systems, and only reading it fails.
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
-        throw errors::cannot_open(name_, std::generic_category().message(EISDIR));
+        throw detail::errors::cannot_open(name_, std::generic_category().message(EISDIR));
     }
     errno = 0;
     file_.open(path, std::ios::binary);
     if (!file_) {
-        throw errors::cannot_open(name_, errno != 0 ? std::generic_category().message(errno)
-                                                    : std::string("cannot be read"));
+        throw detail::errors::cannot_open(name_, errno != 0 ? std::generic_category().message(errno)
+                                                            : std::string("cannot be read"));
     }
     endless_ = !std::filesystem::is_regular_file(path, ignored);
 }
@@ -70,10 +70,10 @@ void line_reader::hold_at_most(std::uint64_t bytes) {
 bool line_reader::fill() {
     constexpr std::streamsize most = std::streamsize{1} << 16;
     errno = 0;
-    // Never waits for more than there is: who writes a pipe may wait for an answer.
+    // Never waits for more than there is: the writer of a pipe may be waiting for an answer.
     if (stream_->peek() == std::istream::traits_type::eof()) {
         if (stream_->bad() || (errno != 0 && !stream_->eof())) {
-            throw errors::cannot_open(
+            throw detail::errors::cannot_open(
                 name_, "reading failed after line " + std::to_string(number_) +
                            (errno != 0 ? ": " + std::generic_category().message(errno) : ""));
         }
@@ -94,7 +94,7 @@ void line_reader::recognise(std::string_view line) {
     const std::string start =
         std::string(line.substr(0, recognised_bytes)) + buffer_.substr(next_, recognised_bytes);
     if (const std::string found = foreign_encoding(start); !found.empty()) {
-        throw error(errc::encoding, errors::quoted(name_) + " is " + found);
+        throw error(errc::encoding, detail::errors::quoted(name_) + " is " + found);
     }
 }
 
@@ -108,7 +108,7 @@ void line_reader::count(std::size_t bytes) {
     }
 }
 
-/// One line as it stands there; false at the end.
+/// One line as it is; false at the end.
 bool line_reader::read(std::string& line) {
     line.clear();
     while (next_ < buffer_.size() || fill()) {

@@ -15,17 +15,17 @@
 
 namespace mice::tools {
 
-/// A line, a JSON value, a TREC document and a text file are held in memory: more is a mistake of
-/// the input, such as a device that never ends.
+/// The most bytes of a line, a JSON value, a TREC document and a text file, which are held in
+/// memory. More is a mistake, such as a device that never ends.
 inline constexpr std::size_t longest_record = std::size_t{256} << 20;
 
-/// What a pipe or a device may give to a program that holds all of it in memory, with what it takes
-/// to hold a line.
+/// The most bytes that a program may read from a pipe or a device and hold in memory, the cost of
+/// holding a line included.
 inline constexpr std::uint64_t most_held = std::uint64_t{2} << 30;
 
 /// Reads a text file or standard input line by line. A byte order mark at the start and the "\r" of
-/// "\r\n" are removed; lines may hold any other byte. What begins like another encoding than UTF-8
-/// is refused by name, and so is a line of more than longest_record bytes.
+/// "\r\n" are removed; lines may hold any other byte. Refuses input that begins like another
+/// encoding than UTF-8, naming it, and lines of more than longest_record bytes.
 class line_reader {
   public:
     /// Opens a file, or standard input for "-". Throws mice::error (errc::io).
@@ -35,20 +35,20 @@ class line_reader {
     line_reader(const line_reader&) = delete;
     line_reader& operator=(const line_reader&) = delete;
 
-    /// Says that the caller holds all lines in memory, so that an input without a size of its own
-    /// may not go on for ever: at most `bytes`, counting 256 for each line.
+    /// For a caller that holds all lines in memory: an input without a size of its own may have at
+    /// most `bytes`, counting 256 more for every line.
     void hold_at_most(std::uint64_t bytes = most_held);
 
     /// The next line; false at the end. Throws mice::error: errc::io when reading fails,
     /// errc::encoding for another encoding, errc::format for more than may be held; and
-    /// reading_stopped at the reading_deadline that was there when this object was made.
+    /// reading_stopped at the reading_deadline that existed when this object was constructed.
     bool next(std::string& line);
     /// Steps over lines that hold nothing but spaces and tabs.
     bool next_filled(std::string& line);
-    /// The next filled line, which next() then gives; null at the end. Throws as next.
+    /// Peeks at the next filled line; null at the end. Throws like next.
     const std::string* peek_filled();
 
-    /// True when another line can be had without waiting for whoever writes standard input.
+    /// True when another line can be read without waiting for standard input.
     [[nodiscard]] bool ready();
 
     /// Number of the line that was read or peeked last, from 1.

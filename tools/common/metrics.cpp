@@ -78,7 +78,8 @@ interval bootstrap_interval(std::span<const double> values, const resampling& op
 double paired_randomisation_test(std::span<const double> a, std::span<const double> b,
                                  const resampling& options) {
     if (a.size() != b.size()) {
-        throw errors::bad_argument("the paired test needs two equally long lists of figures");
+        throw detail::errors::bad_argument(
+            "the paired test needs two equally long lists of figures");
     }
     std::vector<double> differences;
     for (std::size_t i = 0; i < a.size(); ++i) {

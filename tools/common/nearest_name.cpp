@@ -29,7 +29,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::optional<std::string> nearest_name(std::string_view name,
                                         std::span<const std::string> candidates) {
     constexpr std::size_t most_candidates = 20'000;
-    std::size_t best = (name.size() + 1) / 2; // what is closer is closer than half
+    std::size_t best = (name.size() + 1) / 2; // anything closer is closer than half
     const std::string* nearest = nullptr;
     for (const std::string& candidate :
          candidates.first(std::min(candidates.size(), most_candidates))) {

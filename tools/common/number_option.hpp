@@ -10,7 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
-// Checks of numbers on the command line, which say in few words what was expected: CLI11's own
+// Checks of numbers on the command line that say briefly what was expected. CLI11's own checks
 // print the largest double in 309 digits, and let "nan" pass.
 namespace mice::tools {
 
@@ -28,7 +28,7 @@ namespace mice::tools {
             "", "whole_number"};
 }
 
-/// Whether 0 is among the numbers that may be given.
+/// Whether 0 may be given.
 enum class zero { allowed, refused };
 
 /// A finite number above 0, or from 0 up.

@@ -16,7 +16,7 @@ output::output() : file_(stdout), name_("standard output") {}
 output::output(const std::filesystem::path& path)
     : file_(std::fopen(path.string().c_str(), "wb")), owned_(true), name_(path.string()) {
     if (file_ == nullptr) {
-        throw errors::cannot_open(name_, std::generic_category().message(errno));
+        throw detail::errors::cannot_open(name_, std::generic_category().message(errno));
     }
 }
 
@@ -45,7 +45,7 @@ void output::fail(int code) const {
     if (!owned_ && (code == EPIPE || code == EINVAL)) {
         throw output_closed();
     }
-    throw errors::cannot_write(name_, std::generic_category().message(code));
+    throw detail::errors::cannot_write(name_, std::generic_category().message(code));
 }
 
 void print_message(std::string_view text) {

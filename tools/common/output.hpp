@@ -16,8 +16,8 @@ class output_closed : public std::runtime_error {
     output_closed() : std::runtime_error("the reader of standard output went away") {}
 };
 
-/// Where a program's results go: standard output or a file of its own. Every failed write throws,
-/// so that a full disk never leaves a short result behind an exit code of 0.
+/// Where a program's results go: standard output or a file. Every failed write throws, so a full
+/// disk never leaves a cut result with an exit code of 0.
 class output {
   public:
     /// Standard output.
@@ -30,7 +30,7 @@ class output {
 
     /// Throws output_closed or mice::error (errc::io).
     void write(std::string_view text);
-    /// Brings everything written so far to the reader. Throws as write.
+    /// Flushes everything written so far to the reader. Throws like write.
     void flush();
 
   private:

@@ -9,13 +9,13 @@
 
 namespace mice::tools {
 
-/// One picture of a progress bar, without line end: label, bar, share, rate and remaining time in
-/// at most `columns` columns. `done` may exceed `total`.
+/// The text of a progress bar, without line end: label, bar, share, rate and remaining time in at
+/// most `columns` columns. `done` may exceed `total`.
 [[nodiscard]] std::string progress_line(std::string_view label, std::uint64_t done,
                                         std::uint64_t total, double seconds, std::size_t columns);
 
-/// The same for work whose amount is not known: how many units are done, and the share of the input
-/// that they came from, from 0 to 1, or below 0 where that is unknown, too.
+/// The same for work of unknown amount: how many units are done, and the share of the input that
+/// they came from, from 0 to 1, or below 0 where that is unknown, too.
 [[nodiscard]] std::string stream_line(std::string_view label, std::uint64_t done, double share,
                                       double seconds, std::size_t columns);
 

@@ -52,7 +52,7 @@ void reading_deadline::was_read(std::string_view input, std::size_t bytes) const
 
 #if defined(_WIN32)
 bool waiting_input::suits(const std::filesystem::path&) {
-    return false; // pipes cannot be waited for; the time is looked at between lines
+    return false; // pipes cannot be waited for; the time is checked between lines
 }
 waiting_input::waiting_input(const std::filesystem::path&, std::string name,
                              const reading_deadline& limit)
@@ -78,10 +78,10 @@ waiting_input::waiting_input(const std::filesystem::path& path, std::string name
         descriptor_ = STDIN_FILENO;
         return;
     }
-    // Without O_NONBLOCK opening a named pipe waits for whoever writes it.
+    // Without O_NONBLOCK, opening a named pipe waits for its writer.
     descriptor_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor_ < 0) {
-        throw errors::cannot_open(name_, std::generic_category().message(errno));
+        throw detail::errors::cannot_open(name_, std::generic_category().message(errno));
     }
 }
 
@@ -124,8 +124,8 @@ std::streambuf::int_type waiting_input::underflow() {
             return traits_type::eof();
         }
         if (errno != EINTR && errno != EAGAIN) {
-            throw errors::cannot_open(name_,
-                                      "reading failed: " + std::generic_category().message(errno));
+            throw detail::errors::cannot_open(name_, "reading failed: " +
+                                                         std::generic_category().message(errno));
         }
     }
 }

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include <mice/error.hpp>
-#include <mice/text/unicode.hpp>
-#include <mice/text/utf8.hpp>
+#include <mice/text/unicode/unicode.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 #include "common/json_records.hpp"
 
@@ -50,7 +50,7 @@ template <class Number> std::optional<Number> to_number(std::string_view text) {
     return value;
 }
 
-/// The code of "\uXXXX" at `position`, if that is what stands there.
+/// The code of "\uXXXX" at `position`, if there is one.
 std::optional<unsigned> escaped_unit(std::string_view line, std::size_t position) {
     if (position + 6 > line.size() || line[position] != '\\' || line[position + 1] != 'u') {
         return std::nullopt;
@@ -94,7 +94,7 @@ std::size_t find_lone_surrogate(std::string_view line, std::size_t position) {
 }
 
 /// A member that is text, or nothing where it is absent or null.
-std::optional<std::string> text_member(const io::json& object, const char* key,
+std::optional<std::string> text_member(const json& object, const char* key,
                                        std::string_view place) {
     const auto member = object.find(key);
     if (member == object.end() || member->is_null()) {
@@ -108,7 +108,7 @@ std::optional<std::string> text_member(const io::json& object, const char* key,
 }
 
 /// "_id" or "id", as text; whole numbers count as text. Empty where neither is there.
-std::string id_member(const io::json& object, std::string_view place) {
+std::string id_member(const json& object, std::string_view place) {
     for (const char* key : {"_id", "id"}) {
         const auto member = object.find(key);
         if (member == object.end() || member->is_null()) {
@@ -139,7 +139,7 @@ std::string repaired_json(const std::string& line, std::string_view place, bad_t
     replaced = 0;
     if (const std::size_t first = text::first_invalid_utf8(line); first != std::string::npos) {
         if (policy == bad_text::refuse) {
-            throw errors::invalid_utf8(place, first);
+            throw detail::errors::invalid_utf8(place, first);
         }
         text.clear();
         for (std::size_t at = 0; at < line.size();) {
@@ -162,18 +162,18 @@ std::string repaired_json(const std::string& line, std::string_view place, bad_t
     return text;
 }
 
-io::json parse_repaired(const std::string& text, std::string_view place) {
+json parse_repaired(const std::string& text, std::string_view place) {
     try {
-        return io::parse_json(text, std::string(place) + ": the line");
+        return parse_json(text, std::string(place) + ": the line");
     } catch (const error& problem) {
         throw error(problem.code(), problem.what() + std::string("; fix or remove it"));
     }
 }
 
-/// A record of JSON: a value, and the bytes that it was made of.
+/// A record of JSON: a value, and the bytes that it was parsed from.
 struct parsed_record {
     const std::string& bytes;
-    io::json value;
+    json value;
     std::size_t replaced = 0;
 
     parsed_record(const std::string& line, std::string_view place, bad_text policy) : bytes(line) {
@@ -183,7 +183,7 @@ struct parsed_record {
     static constexpr std::string_view replacement = "\uFFFD";
 };
 
-void require_object(const io::json& value, std::string_view place) {
+void require_object(const json& value, std::string_view place) {
     if (!value.is_object()) {
         throw bad_line(place, "expected a JSON object, got " + std::string(value.type_name()));
     }
@@ -194,13 +194,13 @@ error broken_id(std::string_view place) {
                                                  "could make two ids one; repair it"};
 }
 
-/// The id of a record. One that had to be repaired is refused: two different ones could become the
-/// same.
+/// The id of a record. An id that had to be repaired is refused: two different ones could become
+/// the same.
 std::string sound_id(const parsed_record& record, std::string_view place) {
     std::string id = id_member(record.value, place);
     if (record.replaced > 0 && id.find(parsed_record::replacement) != std::string::npos) {
         std::size_t ignored = 0;
-        const io::json other = parse_repaired(
+        const json other = parse_repaired(
             repaired_json(record.bytes, place, bad_text::replace, "?", ignored), place);
         if (id_member(other, place) != id) {
             throw broken_id(place);
@@ -303,15 +303,15 @@ std::size_t repair_line(std::string& line, bad_text policy, std::string_view pla
         return 0;
     }
     if (policy == bad_text::refuse) {
-        throw errors::invalid_utf8(place, first);
+        throw detail::errors::invalid_utf8(place, first);
     }
     text::repaired_text repaired = text::repair_utf8(line);
     line = std::move(repaired.text);
     return repaired.replaced;
 }
 
-io::json parse_object_line(const std::string& line, std::string_view place, bad_text policy,
-                           std::size_t& replaced) {
+json parse_object_line(const std::string& line, std::string_view place, bad_text policy,
+                       std::size_t& replaced) {
     parsed_record record(line, place, policy);
     require_object(record.value, place);
     replaced = record.replaced;
@@ -325,7 +325,7 @@ void require_sound_id(std::string_view id, std::string_view place) {
 }
 
 std::string duplicate_note(std::string_view place, std::string_view kind, std::string_view id) {
-    return std::string(place) + ": the " + std::string(kind) + " id " + errors::quoted(id) +
+    return std::string(place) + ": the " + std::string(kind) + " id " + detail::errors::quoted(id) +
            " was there before; the first stays, and this one was left out";
 }
 
@@ -340,10 +340,14 @@ std::string passage::joined() const {
     return body.empty() ? std::string(head) : std::string(head) + " " + std::string(body);
 }
 
-/// Puts an entry under its id, which is free.
+std::size_t passage::text_in(std::string_view joined) const {
+    return joined.size() - std::min(joined.size(), trimmed(text).size());
+}
+
+/// Adds an entry under its id, which is free.
 void passage_list::append(passage entry) {
     if (passages_.size() == UINT32_MAX) {
-        throw errors::bad_argument("more than 4294967295 passages: split the input");
+        throw detail::errors::bad_argument("more than 4294967295 passages: split the input");
     }
     places_.emplace(entry.id, static_cast<std::uint32_t>(passages_.size()));
     passages_.push_back(std::move(entry));
@@ -365,7 +369,7 @@ bool passage_list::add(passage entry) {
             return false;
         }
         const std::uint32_t place = taken->second;
-        holder.id = free_id(holder.id); // a number of ours gives way to the user's own id
+        holder.id = free_id(holder.id); // our number gives way to the user's own id
         places_.erase(taken);
         places_.emplace(holder.id, place);
     }
@@ -461,7 +465,7 @@ collection_document read_json_document(const std::string& line, std::string_view
     const auto metadata = record.value.find("metadata");
     if (metadata != record.value.end() && !metadata->is_null()) {
         document.metadata =
-            metadata->is_string() ? metadata->get<std::string>() : io::to_text(*metadata);
+            metadata->is_string() ? metadata->get<std::string>() : to_text(*metadata);
     }
     return document;
 }
@@ -525,14 +529,14 @@ bool is_head(std::span<const std::string_view> fields) {
     return known >= 2 && known * 2 > static_cast<std::ptrdiff_t>(fields.size());
 }
 
-/// What is wrong with a field that should be a number, in words.
+/// Says what is wrong with a field that should be a number.
 std::string number_trouble(std::string_view what, std::string_view field, bool whole) {
-    std::string text = "the " + std::string(what) + " " + errors::quoted(field);
+    std::string text = "the " + std::string(what) + " " + detail::errors::quoted(field);
     std::string with_point(field);
     std::replace(with_point.begin(), with_point.end(), ',', '.');
     const auto meant = to_number<double>(with_point);
     if (with_point != field && meant && (!whole || *meant == std::floor(*meant))) {
-        return text + " has a decimal comma; write " + errors::quoted(with_point);
+        return text + " has a decimal comma; write " + detail::errors::quoted(with_point);
     }
     if (const auto value = to_number<double>(field)) {
         return text + (std::isfinite(*value) ? " is not a whole number"
@@ -597,7 +601,7 @@ struct run_entry {
     long long rank;
 };
 
-/// The columns of a line of a run behind the query. Throws for what is no such line.
+/// The columns of a run's line behind the query. Throws for any other line.
 run_entry to_run_entry(std::span<const std::string_view> fields, std::string_view place) {
     if (fields.size() != 6) {
         throw bad_line(place, "expected the six columns of a TREC run, \"query Q0 document rank "
@@ -661,9 +665,10 @@ std::string run_line(std::string_view query_id, std::string_view document_id, st
                      std::string_view score, std::string_view tag) {
     for (const std::string_view field : {query_id, document_id, tag}) {
         if (field.empty() || breaks_fields(field)) {
-            throw errors::bad_argument("a TREC run cannot hold the name " + errors::quoted(field) +
-                                       ": it is empty, or has white space or control characters; "
-                                       "use --json instead");
+            throw detail::errors::bad_argument(
+                "a TREC run cannot hold the name " + detail::errors::quoted(field) +
+                ": it is empty, or has white space or control characters; "
+                "use --json instead");
         }
     }
     return std::string(query_id) + " Q0 " + std::string(document_id) + " " + std::to_string(rank) +

@@ -10,30 +10,29 @@
 #include <unordered_map>
 #include <vector>
 
-#include <mice/io/json.hpp>
-
+#include "common/json.hpp"
 #include "common/json_output.hpp"
 #include "common/lines.hpp"
 
-// Reading passages, collections and runs. A line that cannot be understood stops the reading with
-// its file and number; what can be left out without guessing (a duplicate id) is left out and
-// noted.
+// Reads passages, collections and runs. A line that cannot be understood ends the reading with an
+// error that names its file and number. What can be left out without guessing (a duplicate id) is
+// left out and noted.
 namespace mice::tools {
 
 /// What was left out or changed while reading, for the user and the exit code.
 class reading_notes {
   public:
-    /// Something was left out: the program should end with "incomplete".
+    /// Notes that something was left out: the program should end with "incomplete".
     void skipped(std::string note);
-    /// Something that the user should know; nothing that was asked for is missing.
+    /// Notes something that the user should know, although nothing is missing.
     void remark(std::string note) { remarks_.push_back(std::move(note)); }
-    /// Files and folders of a folder that were passed over (collection_reader::passed_over).
+    /// Notes how many files and folders were passed over (collection_reader::passed_over).
     void passed_over(std::size_t count) { passed_over_ += count; }
-    /// Bytes that were not UTF-8 became U+FFFD at `place`.
+    /// Notes that bytes at `place` were not UTF-8 and became U+FFFD.
     void replaced(std::string_view place, std::size_t count);
 
     [[nodiscard]] bool anything_skipped() const { return skipped_ > 0; }
-    /// One line for each kind of thing; at most a few examples of each, then how many more.
+    /// One line for every kind of note, with a few examples and how many more there are.
     [[nodiscard]] std::vector<std::string> lines() const;
 
   private:
@@ -49,14 +48,14 @@ class reading_notes {
 /// What to do with bytes that are not UTF-8, and with escaped lone surrogates in JSON.
 enum class bad_text { replace, refuse };
 
-/// Makes one line UTF-8: each invalid sequence becomes U+FFFD. Returns how many did. Throws
+/// Repairs one line: each invalid sequence becomes U+FFFD. Returns how many there were. Throws
 /// mice::error (errc::encoding) naming `place` under bad_text::refuse.
 std::size_t repair_line(std::string& line, bad_text policy, std::string_view place);
 
 /// Parses one JSON object from a line. Invalid UTF-8 and escaped lone surrogates ("\ud800") become
 /// U+FFFD first, counted in `replaced`. Throws mice::error naming `place`.
-[[nodiscard]] io::json parse_object_line(const std::string& line, std::string_view place,
-                                         bad_text policy, std::size_t& replaced);
+[[nodiscard]] json parse_object_line(const std::string& line, std::string_view place,
+                                     bad_text policy, std::size_t& replaced);
 
 /// Throws mice::error (errc::encoding) naming `place` for an id, as it stands in the file, that is
 /// not UTF-8: repaired, two ids could become one.
@@ -73,10 +72,12 @@ struct passage {
     std::string text;
     std::size_t replaced = 0; ///< invalid sequences of its line that became U+FFFD
     std::size_t place = 0;    ///< in the input, from 0; passages that were left out count
-    bool numbered = false;    ///< the id is a number of ours, not the user's own
+    bool numbered = false;    ///< the id is our number, not the user's own
 
     /// What the model reads: "title text", or the text alone where it starts with the title.
     [[nodiscard]] std::string joined() const;
+    /// Where the text begins in joined(), behind the title.
+    [[nodiscard]] std::size_t text_in(std::string_view joined) const;
 };
 
 /// One document of a collection.
@@ -86,16 +87,16 @@ struct collection_document {
     std::string metadata;       ///< the record's own; empty where it has none
     std::size_t replaced = 0;   ///< invalid sequences that became U+FFFD
     std::string place;          ///< "corpus.jsonl:17", for messages
-    std::filesystem::path file; ///< the file that it is; empty: a record of a larger one
+    std::filesystem::path file; ///< its file; empty: it is a record of a larger file
 };
 
-/// Passages in file order and where each id stands.
+/// Passages in file order, and the position of every id.
 class passage_list {
   public:
     /// Adds a passage with an id of its own; false when another has it already.
     bool add(passage entry);
-    /// Adds a passage without one: its id is `number`. Where a passage has that as its own id,
-    /// before or behind, a "#" is put in front, and another, until it is free.
+    /// Adds a passage without an id: it gets `number`. If another passage, before or behind it, has
+    /// that as its own id, "#" is put in front until the id is free.
     void add_numbered(passage entry, std::string number);
     [[nodiscard]] const std::vector<passage>& all() const { return passages_; }
     [[nodiscard]] const passage& operator[](std::size_t index) const { return passages_[index]; }
@@ -109,11 +110,11 @@ class passage_list {
 
     std::vector<passage> passages_;
     std::unordered_map<std::string, std::uint32_t> places_;
-    std::size_t offered_ = 0; ///< passages, those that were left out included
+    std::size_t offered_ = 0; ///< of passages, those left out included
 };
 
 enum class passage_format {
-    detect,     ///< JSON where the first filled line looks so, else lines
+    detect,     ///< JSON if the first filled line looks like it, else lines
     lines,      ///< each line is a passage
     json_lines, ///< {"id" or "_id", "title", "text"}: text or title must be there; JSON Lines, or
                 ///< an array of such objects or of texts
@@ -144,7 +145,8 @@ struct query_record {
 [[nodiscard]] std::vector<query_record> read_queries(const std::filesystem::path& file,
                                                      bad_text policy, reading_notes& notes);
 
-/// The name in a field of a head line: its letters and digits, lower-cased ("query-id": "queryid").
+/// The name in a field of a head line: its letters and digits in lower case ("query-id":
+/// "queryid").
 [[nodiscard]] std::string plain_name(std::string_view field);
 
 /// Judgements: query id -> document id -> grade.
@@ -165,7 +167,7 @@ struct run_list {
 [[nodiscard]] std::vector<run_list> read_run(const std::filesystem::path& file,
                                              reading_notes& notes);
 
-/// A line of a TREC run; `score` is a number's text. Throws mice::error when an id is empty, or
+/// One line of a TREC run; `score` is a number as text. Throws mice::error when an id is empty, or
 /// holds white space or control characters, which the format cannot express.
 [[nodiscard]] std::string run_line(std::string_view query_id, std::string_view document_id,
                                    std::size_t rank, std::string_view score, std::string_view tag);

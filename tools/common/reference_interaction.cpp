@@ -21,32 +21,28 @@ reference_matrix reference_scorer::document_states(std::span<const std::int32_t>
 
 // ---- MICE ----
 
-/// x += out_proj(mean over the document tokens of the same id of v_proj(D)); no match takes token
-/// 0.
+/// x += out_proj(M v_proj(D)), where row i of M takes the mean over the document's tokens of query
+/// token i's id; without one it takes token 0.
 void reference_scorer::add_exact_matches(reference_matrix& x, const reference_matrix& document,
                                          std::span<const std::int32_t> query_ids,
                                          std::span<const std::int32_t> document_ids,
                                          std::size_t layer) const {
     const std::string name = "exact_match_heads." + std::to_string(layer);
-    const reference_matrix v = product(document, weight(name + ".v_proj.weight"));
-    reference_matrix means = zeros(x.rows, v.columns);
-    for (std::size_t i = 0; i < x.rows; ++i) {
-        std::vector<std::size_t> matches;
-        for (std::size_t j = 0; j < document_ids.size(); ++j) {
-            if (document_ids[j] == query_ids[i]) {
-                matches.push_back(j);
-            }
+    reference_matrix matches = reference_matrix::NullaryExpr(
+        x.rows(), document.rows(), [&](Eigen::Index i, Eigen::Index j) {
+            return query_ids[static_cast<std::size_t>(i)] ==
+                           document_ids[static_cast<std::size_t>(j)]
+                       ? 1.0
+                       : 0.0;
+        });
+    for (auto row : matches.rowwise()) {
+        if (row.isZero(0)) {
+            row(0) = 1;
         }
-        if (matches.empty()) {
-            matches.push_back(0);
-        }
-        for (const std::size_t j : matches) {
-            for (std::size_t c = 0; c < v.columns; ++c) {
-                means.row(i)[c] += v.row(j)[c] / static_cast<double>(matches.size());
-            }
-        }
+        row /= row.sum();
     }
-    add(x, product(means, weight(name + ".out_proj.weight")));
+    const reference_matrix means = matches * linear(document, {name + ".v_proj"});
+    x += linear(means, {name + ".out_proj"});
 }
 
 reference_scorer::attention_block reference_scorer::cross_block(std::size_t layer) const {
@@ -100,18 +96,17 @@ void reference_scorer::interact(reference_matrix& x, const reference_matrix& doc
                 const bool matches =
                     query_ids[i] == document_ids[j] &&
                     std::find(special.begin(), special.end(), query_ids[i]) == special.end();
-                return matches ? bias.values[head] : 0;
+                return matches ? bias(0, index_of(head)) : 0;
             };
         }
         // The weight of the norm is in the matrices of keys and values already.
-        reference_matrix source = document;
-        if (config_.is_modernbert() && block.norm) {
-            normalise_rows(source, config_.layer_norm_eps);
-        }
-        const std::vector<double> first(x.row(0), x.row(0) + x.columns);
+        const bool normed = config_.is_modernbert() && block.norm;
+        const reference_matrix source =
+            normed ? normalise_rows(document, config_.layer_norm_eps) : document;
+        const reference_row first = x.row(0);
         attend(x, &source, block, observer);
         if (skip_first) {
-            std::copy(first.begin(), first.end(), x.row(0));
+            x.row(0) = first;
         }
     };
     if (config_.cross_attn_first) {
@@ -134,9 +129,9 @@ double reference_scorer::score_mice(std::span<const std::int32_t> query_ids,
         document = linear(document, {"adapter"});
     }
     if (config_.global_cls_token) {
-        const reference_matrix& row = weight("global_cls");
-        x.values.insert(x.values.begin(), row.values.begin(), row.values.end());
-        ++x.rows;
+        reference_matrix longer(x.rows() + 1, x.cols());
+        longer << weight("global_cls"), x;
+        x = longer;
     }
     for (std::size_t layer = 0; layer < config_.interaction_layers; ++layer) {
         if (config_.extra_attn_bias) {
@@ -152,12 +147,15 @@ double reference_scorer::score_mice(std::span<const std::int32_t> query_ids,
 reference_scorer::joined
 reference_scorer::join_pair(std::span<const std::int32_t> query_ids,
                             std::span<const std::int32_t> document_ids) const {
-    // [CLS] query [SEP] document [SEP], each side cut before its [SEP]
+    // [CLS] query [SEP] document [SEP], each side cut before its [SEP]; RoBERTa puts another
+    // [SEP] before the document
+    const bool doubled = config_.family().pairs == pair_form::roberta;
     if (query_ids.size() < 2 || document_ids.size() < 2) {
-        throw errors::bad_argument("a pair needs [CLS] .. [SEP] on both sides");
+        throw detail::errors::bad_argument("a pair needs [CLS] .. [SEP] on both sides");
     }
-    const auto kept = detail::truncate_pair(query_ids.size() - 2, document_ids.size() - 2,
-                                            config_.max_pair_length - 3, config_.pair_truncation);
+    const auto kept =
+        detail::truncate_pair(query_ids.size() - 2, document_ids.size() - 2,
+                              config_.max_pair_length - (doubled ? 4 : 3), config_.pair_truncation);
     const auto append = [](std::vector<std::int32_t>& to, std::span<const std::int32_t> ids,
                            std::size_t first, std::size_t count) {
         to.insert(to.end(), ids.begin() + static_cast<std::ptrdiff_t>(first),
@@ -167,6 +165,7 @@ reference_scorer::join_pair(std::span<const std::int32_t> query_ids,
     joined result{};
     append(result.ids, query_ids, 0, kept.first + 1);
     result.second = result.ids.size();
+    result.ids.insert(result.ids.end(), doubled ? 1 : 0, document_ids.back());
     append(result.ids, document_ids, 1, kept.second);
     return result;
 }

@@ -28,16 +28,14 @@ reference_matrix reference_scorer::vectors(std::span<const std::int32_t> ids, st
         attend(x, nullptr, block, observer);
         feed_forward(x, layer);
     }
-    reference_matrix y = product(x, weight("linear.weight"));
-    for (std::size_t t = 0; t < y.rows; ++t) {
-        const double length = std::max(std::sqrt(dot(y.row(t), y.row(t), y.columns)), 1e-12);
-        for (std::size_t out = 0; out < y.columns; ++out) {
-            y.row(t)[out] /= length;
-        }
+    reference_matrix y = linear(x, {"linear"});
+    for (auto vector : y.rowwise()) {
+        vector /= std::max(vector.norm(), 1e-12);
     }
     return y;
 }
 
+/// sum_i max_j q_i . d_j, over the document's tokens that are not skipped
 double reference_scorer::late_interaction(std::span<const std::int32_t> query_ids,
                                           std::span<const std::int32_t> document_ids,
                                           const attention_observer& observer) const {
@@ -48,17 +46,13 @@ double reference_scorer::late_interaction(std::span<const std::int32_t> query_id
     const reference_matrix q =
         vectors(query, config_.attend_to_filler ? query.size() : given, observer);
     const reference_matrix d = vectors(document, document.size(), {});
-    double score = 0;
-    for (std::size_t i = 0; i < q.rows; ++i) {
-        double largest = -std::numeric_limits<double>::infinity();
-        for (std::size_t j = 0; j < d.rows; ++j) {
-            if (!config_.skips(document[j])) {
-                largest = std::max(largest, dot(q.row(i), d.row(j), q.columns));
-            }
+    reference_matrix similarities = q * d.transpose();
+    for (std::size_t j = 0; j < document.size(); ++j) {
+        if (config_.skips(document[j])) {
+            similarities.col(index_of(j)).setConstant(-std::numeric_limits<double>::infinity());
         }
-        score += largest;
     }
-    return score;
+    return similarities.rowwise().maxCoeff().sum();
 }
 
 } // namespace mice::tools

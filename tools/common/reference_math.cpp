@@ -1,86 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/reference_math.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 namespace mice::tools {
 
-reference_matrix zeros(std::size_t rows, std::size_t columns) {
-    return {rows, columns, std::vector<double>(rows * columns)};
+reference_matrix softmax_rows(const reference_matrix& logits) {
+    // std::exp, as Eigen's own of -infinity is a little more than 0
+    const reference_matrix powers =
+        (logits.colwise() - logits.rowwise().maxCoeff()).unaryExpr([](double logit) {
+            return std::exp(logit);
+        });
+    return powers.array().colwise() / powers.rowwise().sum().array();
 }
 
-void add(reference_matrix& x, const reference_matrix& y) {
-    for (std::size_t i = 0; i < x.values.size(); ++i) {
-        x.values[i] += y.values[i];
-    }
+reference_matrix normalise_rows(const reference_matrix& x, double epsilon) {
+    const reference_matrix centred = x.colwise() - x.rowwise().mean();
+    const Eigen::VectorXd variance =
+        centred.rowwise().squaredNorm() / static_cast<double>(x.cols());
+    return centred.array().colwise() / (variance.array() + epsilon).sqrt();
 }
 
-double dot(const double* a, const double* b, std::size_t size) {
-    double sum = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-        sum += a[i] * b[i];
-    }
-    return sum;
+reference_matrix gelu(const reference_matrix& x) {
+    return x.unaryExpr([](double v) { return v / 2 * (1 + std::erf(v / std::numbers::sqrt2)); });
 }
 
-reference_matrix product(const reference_matrix& x, const reference_matrix& w) {
-    reference_matrix y = zeros(x.rows, w.rows);
-    for (std::size_t out = 0; out < w.rows; ++out) {
-        for (std::size_t t = 0; t < x.rows; ++t) {
-            y.row(t)[out] = dot(x.row(t), w.row(out), w.columns);
-        }
-    }
-    return y;
-}
-
-void softmax(std::span<double> logits) {
-    const double largest = *std::max_element(logits.begin(), logits.end());
-    double sum = 0;
-    for (double& value : logits) {
-        value = std::exp(value - largest);
-        sum += value;
-    }
-    for (double& value : logits) {
-        value /= sum;
-    }
-}
-
-void normalise_rows(reference_matrix& x, double epsilon) {
-    const auto width = static_cast<double>(x.columns);
-    for (std::size_t t = 0; t < x.rows; ++t) {
-        double* row = x.row(t);
-        double mean = 0;
-        double variance = 0;
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            mean += row[i] / width;
-        }
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            variance += (row[i] - mean) * (row[i] - mean) / width;
-        }
-        const double deviation = std::sqrt(variance + epsilon);
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            row[i] = (row[i] - mean) / deviation;
-        }
-    }
-}
-
-double exact_gelu(double x) {
-    return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
-}
-
-void rotate(double* x, std::size_t width, std::size_t position, double theta) {
-    const std::size_t half = width / 2;
-    for (std::size_t i = 0; i < half; ++i) {
-        const double angle =
-            static_cast<double>(position) *
-            std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
-        const double a = x[i];
-        const double b = x[half + i];
-        x[i] = a * std::cos(angle) - b * std::sin(angle);
-        x[half + i] = b * std::cos(angle) + a * std::sin(angle);
-    }
+reference_matrix rotate_rows(const reference_matrix& x, std::span<const std::size_t> places,
+                             double theta) {
+    const Eigen::Index half = x.cols() / 2;
+    const auto width = static_cast<double>(x.cols());
+    const reference_matrix angles =
+        reference_matrix::NullaryExpr(x.rows(), half, [&](Eigen::Index t, Eigen::Index i) {
+            const auto place = static_cast<double>(
+                places.empty() ? static_cast<std::size_t>(t) : places[static_cast<std::size_t>(t)]);
+            return place * std::pow(theta, -2 * static_cast<double>(i) / width);
+        });
+    const auto cosine = angles.array().cos();
+    const auto sine = angles.array().sin();
+    const auto a = x.leftCols(half).array();
+    const auto b = x.rightCols(half).array();
+    reference_matrix turned(x.rows(), x.cols());
+    turned.leftCols(half) = a * cosine - b * sine;
+    turned.rightCols(half) = b * cosine + a * sine;
+    return turned;
 }
 
 } // namespace mice::tools

@@ -3,43 +3,44 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
-// Plain loops in double precision for the reference scorer.
+// GCC 12 warns of the deliberately undefined registers inside its own AVX-512 intrinsics.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include <Eigen/Core>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+// The functions in the equations of the architecture, in double precision. They share no code with
+// the engine. Matrices are [tokens, features]: one row a token.
 namespace mice::tools {
 
 /// A table of numbers in double precision, row after row.
-struct reference_matrix {
-    std::size_t rows = 0;
-    std::size_t columns = 0;
-    std::vector<double> values;
+using reference_matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using reference_row = Eigen::Matrix<double, 1, Eigen::Dynamic>;
 
-    double* row(std::size_t index) { return values.data() + index * columns; }
-    [[nodiscard]] const double* row(std::size_t index) const {
-        return values.data() + index * columns;
-    }
-};
+/// Eigen counts with signed numbers.
+[[nodiscard]] constexpr Eigen::Index index_of(std::size_t number) {
+    return static_cast<Eigen::Index>(number);
+}
 
-[[nodiscard]] reference_matrix zeros(std::size_t rows, std::size_t columns);
+/// The softmax of each row: exp(l_ij) / sum_j exp(l_ij). A logit of -infinity gets exactly 0; one
+/// of each row is finite.
+[[nodiscard]] reference_matrix softmax_rows(const reference_matrix& logits);
 
-/// x += y, of the same shape.
-void add(reference_matrix& x, const reference_matrix& y);
+/// (x - mean) / sqrt(variance + epsilon) of each row: LayerNorm without gain and bias.
+[[nodiscard]] reference_matrix normalise_rows(const reference_matrix& x, double epsilon);
 
-[[nodiscard]] double dot(const double* a, const double* b, std::size_t size);
+/// x / 2 (1 + erf(x / sqrt 2)) of each element.
+[[nodiscard]] reference_matrix gelu(const reference_matrix& x);
 
-/// x w^T, w [out, in].
-[[nodiscard]] reference_matrix product(const reference_matrix& x, const reference_matrix& w);
-
-/// The softmax of logits in place; -infinity becomes 0. One of them is finite.
-void softmax(std::span<double> logits);
-
-/// (x - mean) / sqrt(variance + epsilon) of each row.
-void normalise_rows(reference_matrix& x, double epsilon);
-
-/// x / 2 (1 + erf(x / sqrt 2)).
-[[nodiscard]] double exact_gelu(double x);
-
-/// Turns the pairs (x[i], x[i + width / 2]) of one head by position * theta^(-2i / width).
-void rotate(double* x, std::size_t width, std::size_t position, double theta);
+/// Rotary positions of one head [tokens, width]: turns the pairs (x[i], x[i + width / 2]) of row t
+/// by places[t] * theta^(-2i / width). Without places row t stands at t.
+[[nodiscard]] reference_matrix rotate_rows(const reference_matrix& x,
+                                           std::span<const std::size_t> places, double theta);
 
 } // namespace mice::tools

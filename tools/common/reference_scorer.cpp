@@ -17,10 +17,10 @@ const io::tensor_view& find_checked(const io::safetensors::tensor_map& tensors,
                                     const std::string& name, const io::tensor_shape& shape) {
     const auto found = tensors.find(name);
     if (found == tensors.end()) {
-        throw errors::missing_tensor(name);
+        throw detail::errors::missing_tensor(name);
     }
     if (found->second.shape != shape) {
-        throw errors::bad_tensor(name, "shape " + shape.text(), found->second.shape.text());
+        throw detail::errors::bad_tensor(name, "shape " + shape.text(), found->second.shape.text());
     }
     return found->second;
 }
@@ -29,7 +29,7 @@ const io::tensor_view& find_scale(const io::safetensors::tensor_map& tensors,
                                   const std::string& name, std::size_t rows) {
     const io::tensor_view& scale = find_checked(tensors, scale_name(name), {rows});
     if (scale.type != io::dtype::f32) {
-        throw errors::bad_tensor(scale_name(name), "F32", io::name_of(scale.type));
+        throw detail::errors::bad_tensor(scale_name(name), "F32", io::name_of(scale.type));
     }
     return scale;
 }
@@ -37,22 +37,16 @@ const io::tensor_view& find_scale(const io::safetensors::tensor_map& tensors,
 reference_matrix decode(const io::safetensors::tensor_map& tensors,
                         const tensor_requirement& need) {
     const io::tensor_view& view = find_checked(tensors, need.name, need.shape);
-    reference_matrix result;
-    result.columns = need.shape[need.shape.rank() - 1];
-    result.rows = view.elements() / result.columns;
-    result.values.resize(view.elements());
-    for (std::size_t i = 0; i < result.values.size(); ++i) {
-        result.values[i] = value_at(view, i);
-    }
-    if (view.type == io::dtype::i8) {
-        const io::tensor_view& scale = find_scale(tensors, need.name, result.rows);
-        for (std::size_t row = 0; row < result.rows; ++row) {
-            for (std::size_t i = 0; i < result.columns; ++i) {
-                result.row(row)[i] *= value_at(scale, row);
-            }
-        }
-    }
-    return result;
+    const std::size_t columns = need.shape[need.shape.rank() - 1];
+    const std::size_t rows = view.elements() / columns;
+    const bool scaled = view.type == io::dtype::i8;
+    const io::tensor_view* const scale = scaled ? &find_scale(tensors, need.name, rows) : nullptr;
+    return reference_matrix::NullaryExpr(
+        index_of(rows), index_of(columns), [&](Eigen::Index row, Eigen::Index column) {
+            const auto at = static_cast<std::size_t>(row);
+            const double value = value_at(view, at * columns + static_cast<std::size_t>(column));
+            return scale == nullptr ? value : value * value_at(*scale, at);
+        });
 }
 
 } // namespace
@@ -77,57 +71,48 @@ const reference_matrix& reference_scorer::weight(const std::string& name) const 
     return weights_.at(name);
 }
 
-void reference_scorer::add_table_row(std::string_view table, std::size_t index,
-                                     double* into) const {
+reference_row reference_scorer::table_row(std::string_view table, std::size_t index) const {
     const io::tensor_view& view = tables_.find(table)->second;
     const auto scales = table_scales_.find(table);
     const double scale = scales == table_scales_.end() ? 1 : value_at(scales->second, index);
     const std::size_t width = view.shape[1];
-    for (std::size_t i = 0; i < width; ++i) {
-        into[i] += scale * value_at(view, index * width + i);
-    }
+    return reference_row::NullaryExpr(index_of(width), [&](Eigen::Index i) {
+        return scale * value_at(view, index * width + static_cast<std::size_t>(i));
+    });
 }
 
+/// x W^T + b
 reference_matrix reference_scorer::linear(const reference_matrix& x, const matrix_rows& w) const {
     const reference_matrix& all = weight(w.name + ".weight");
-    reference_matrix part = all;
-    if (w.count != 0) {
-        part.rows = w.count;
-        part.values.assign(all.row(w.first), all.row(w.first) + w.count * all.columns);
-    }
-    reference_matrix y = product(x, part);
+    const Eigen::Index first = index_of(w.first);
+    const Eigen::Index count = w.count == 0 ? all.rows() : index_of(w.count);
+    reference_matrix y = x * all.middleRows(first, count).transpose();
     if (const auto bias = weights_.find(w.name + ".bias"); bias != weights_.end()) {
-        for (std::size_t t = 0; t < y.rows; ++t) {
-            for (std::size_t i = 0; i < y.columns; ++i) {
-                y.row(t)[i] += bias->second.values[w.first + i];
-            }
-        }
+        y.rowwise() += bias->second.row(0).segment(first, count);
     }
     return y;
 }
 
-reference_matrix reference_scorer::normalised(reference_matrix x,
+/// LN(x) = (x - mean) / sqrt(variance + eps) * gain + bias
+reference_matrix reference_scorer::normalised(const reference_matrix& x,
                                               const std::optional<std::string>& norm) const {
     if (!norm) {
         return x;
     }
-    normalise_rows(x, config_.layer_norm_eps);
     const reference_matrix& gain = weight(*norm + ".weight");
-    const auto bias = weights_.find(*norm + ".bias");
-    for (std::size_t t = 0; t < x.rows; ++t) {
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            x.row(t)[i] *= gain.values[i];
-            x.row(t)[i] += bias == weights_.end() ? 0 : bias->second.values[i];
-        }
+    reference_matrix y = normalise_rows(x, config_.layer_norm_eps);
+    y.array().rowwise() *= gain.row(0).array();
+    if (const auto bias = weights_.find(*norm + ".bias"); bias != weights_.end()) {
+        y.rowwise() += bias->second.row(0);
     }
-    return x;
+    return y;
 }
 
 void reference_scorer::join(reference_matrix& x, const reference_matrix& f,
                             const std::optional<std::string>& norm) const {
-    add(x, f);
+    x += f;
     if (!config_.is_modernbert()) {
-        x = normalised(std::move(x), norm);
+        x = normalised(x, norm);
     }
 }
 
@@ -165,99 +150,101 @@ reference_scorer::attention_block reference_scorer::self_block(const std::string
     return block;
 }
 
+reference_matrix reference_scorer::attention_mask(const attention_block& block, std::size_t head,
+                                                  Eigen::Index rows, Eigen::Index columns) const {
+    return reference_matrix::NullaryExpr(rows, columns, [&](Eigen::Index i, Eigen::Index j) {
+        const auto row = static_cast<std::size_t>(i);
+        const auto column = static_cast<std::size_t>(j);
+        if (block.hidden && block.hidden(row, column)) {
+            return -std::numeric_limits<double>::infinity();
+        }
+        return block.bonus ? block.bonus(head, row, column) : 0.0;
+    });
+}
+
+/// join(x, Linear_o(concat_h A_h V_h)), A_h = softmax(Q_h K_h^T / sqrt(d_h) + mask)
 void reference_scorer::attend(reference_matrix& x, const reference_matrix* from,
                               const attention_block& block,
                               const attention_observer& observer) const {
     const reference_matrix start = config_.is_modernbert() ? normalised(x, block.norm) : x;
     const reference_matrix& source = from != nullptr ? *from : start;
-    reference_matrix q = linear(start, block.query);
-    reference_matrix k = linear(source, block.key);
+    const reference_matrix q = linear(start, block.query);
+    const reference_matrix k = linear(source, block.key);
     const reference_matrix v = linear(source, block.value);
-    const std::size_t width = q.columns / block.heads;
-    reference_matrix context = zeros(x.rows, q.columns);
-    std::vector<double> attention(source.rows);
+    const Eigen::Index width = q.cols() / index_of(block.heads);
+    reference_matrix context(q.rows(), width * index_of(block.heads));
     for (std::size_t head = 0; head < block.heads; ++head) {
-        const std::size_t offset = head * width;
-        for (std::size_t i = 0; block.theta && i < x.rows; ++i) {
-            const std::size_t place = block.places.empty() ? i : block.places[i];
-            rotate(q.row(i) + offset, width, place, *block.theta);
-            rotate(k.row(i) + offset, width, place, *block.theta);
+        const Eigen::Index first = index_of(head) * width;
+        reference_matrix q_h = q.middleCols(first, width);
+        reference_matrix k_h = k.middleCols(first, width);
+        if (block.theta) {
+            q_h = rotate_rows(q_h, block.places, *block.theta);
+            k_h = rotate_rows(k_h, block.places, *block.theta);
         }
-        for (std::size_t i = 0; i < x.rows; ++i) {
-            for (std::size_t j = 0; j < source.rows; ++j) {
-                attention[j] = dot(q.row(i) + offset, k.row(j) + offset, width) /
-                               std::sqrt(static_cast<double>(width));
-                attention[j] += block.bonus ? block.bonus(head, i, j) : 0;
-                if (block.hidden && block.hidden(i, j)) {
-                    attention[j] = -std::numeric_limits<double>::infinity();
-                }
-            }
-            softmax(attention);
-            if (block.first_row_mean && i == 0) {
-                std::fill(attention.begin(), attention.end(), 1 / static_cast<double>(source.rows));
-            }
-            if (observer) {
-                observer({block.name, head, i, attention});
-            }
-            for (std::size_t j = 0; j < source.rows; ++j) {
-                for (std::size_t c = offset; c < offset + width; ++c) {
-                    context.row(i)[c] += attention[j] * v.row(j)[c];
-                }
-            }
+        reference_matrix a =
+            softmax_rows(q_h * k_h.transpose() / std::sqrt(static_cast<double>(width)) +
+                         attention_mask(block, head, q.rows(), k.rows()));
+        if (block.first_row_mean) {
+            a.row(0).setConstant(1 / static_cast<double>(a.cols()));
         }
+        for (Eigen::Index i = 0; observer && i < a.rows(); ++i) {
+            observer({block.name, head, static_cast<std::size_t>(i),
+                      std::span(a.row(i).data(), static_cast<std::size_t>(a.cols()))});
+        }
+        context.middleCols(first, width) = a * v.middleCols(first, width);
     }
     join(x, linear(context, block.output), block.norm);
 }
 
+/// LN(x + Linear_2(gelu(Linear_1(x)))), or x + Linear_2(gelu(a) * b) with a, b = Linear_1(LN(x))
 void reference_scorer::feed_forward(reference_matrix& x, const std::string& layer) const {
     if (!config_.is_modernbert()) {
-        reference_matrix inner = linear(x, {layer + ".intermediate.dense"});
-        std::transform(inner.values.begin(), inner.values.end(), inner.values.begin(), exact_gelu);
+        const reference_matrix inner = gelu(linear(x, {layer + ".intermediate.dense"}));
         join(x, linear(inner, {layer + ".output.dense"}), layer + ".output.LayerNorm");
         return;
     }
     const reference_matrix both = linear(normalised(x, layer + ".mlp_norm"), {layer + ".mlp.Wi"});
-    reference_matrix inner = zeros(x.rows, both.columns / 2);
-    for (std::size_t t = 0; t < x.rows; ++t) {
-        for (std::size_t i = 0; i < inner.columns; ++i) {
-            inner.row(t)[i] = exact_gelu(both.row(t)[i]) * both.row(t)[inner.columns + i];
-        }
-    }
-    add(x, linear(inner, {layer + ".mlp.Wo"}));
+    const Eigen::Index width = both.cols() / 2;
+    const reference_matrix inner = gelu(both.leftCols(width)).cwiseProduct(both.rightCols(width));
+    x += linear(inner, {layer + ".mlp.Wo"});
 }
 
 void reference_scorer::check_ids(std::span<const std::int32_t> ids) const {
     if (ids.empty() || ids.size() > config_.max_position_embeddings) {
-        throw errors::bad_argument("a text of " + std::to_string(ids.size()) +
-                                   " ids; the model has positions for 1 to " +
-                                   std::to_string(config_.max_position_embeddings));
+        throw detail::errors::bad_argument("a text of " + std::to_string(ids.size()) +
+                                           " ids; the model has positions for 1 to " +
+                                           std::to_string(config_.max_position_embeddings));
     }
     for (const std::int32_t id : ids) {
         if (id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
-            throw errors::id_out_of_range(id, config_.vocab_size);
+            throw detail::errors::id_out_of_range(id, config_.vocab_size);
         }
     }
 }
 
 reference_matrix reference_scorer::embed(const joined& in) const {
     check_ids(in.ids);
-    reference_matrix x = zeros(in.ids.size(), config_.embedding_size);
+    reference_matrix x(index_of(in.ids.size()), index_of(config_.embedding_size));
     for (std::size_t t = 0; t < in.ids.size(); ++t) {
         const auto id = static_cast<std::size_t>(in.ids[t]);
+        auto row = x.row(index_of(t));
         if (config_.is_modernbert()) {
-            add_table_row("embeddings.tok_embeddings.weight", id, x.row(t));
+            row = table_row("embeddings.tok_embeddings.weight", id);
             continue;
         }
         const bool is_second = t >= in.second;
         const std::size_t place = is_second && config_.positions_restart ? t - in.second : t;
-        add_table_row("embeddings.word_embeddings.weight", id, x.row(t));
-        add_table_row("embeddings.position_embeddings.weight", place, x.row(t));
-        add_table_row("embeddings.token_type_embeddings.weight", is_second ? 1 : 0, x.row(t));
+        row = table_row("embeddings.word_embeddings.weight", id) +
+              table_row("embeddings.position_embeddings.weight", place);
+        if (config_.type_vocab_size > 0) {
+            const bool second_type = is_second && config_.family().pairs == pair_form::bert;
+            row += table_row("embeddings.token_type_embeddings.weight", second_type ? 1 : 0);
+        }
     }
     if (config_.is_modernbert()) {
-        return normalised(std::move(x), "embeddings.norm");
+        return normalised(x, "embeddings.norm");
     }
-    x = normalised(std::move(x), "embeddings.LayerNorm");
+    x = normalised(x, "embeddings.LayerNorm");
     return config_.has_embedding_projection() ? linear(x, {"embeddings_project"}) : x;
 }
 
@@ -273,31 +260,25 @@ reference_matrix reference_scorer::encode(const std::string& stack, std::size_t 
 }
 
 double reference_scorer::head(const reference_matrix& x) const {
-    const bool mean = config_.classifier_pooling == pooling::mean;
-    const reference_matrix last = config_.is_modernbert() ? normalised(x, "final_norm") : x;
-    reference_matrix pooled = zeros(1, x.columns);
-    const std::size_t rows = config_.is_modernbert() && mean ? x.rows : 1;
-    for (std::size_t t = 0; t < rows; ++t) {
-        for (std::size_t i = 0; i < x.columns; ++i) {
-            pooled.values[i] += last.row(t)[i] / static_cast<double>(rows);
-        }
-    }
-    const auto apply = [&pooled](double (*function)(double)) {
-        std::transform(pooled.values.begin(), pooled.values.end(), pooled.values.begin(), function);
-    };
     if (config_.is_modernbert()) {
-        pooled = linear(pooled, {"head.dense"});
-        apply(exact_gelu);
-        pooled = normalised(std::move(pooled), "head.norm");
-    } else if (config_.kind == model_kind::cross_encoder && config_.model_type == "electra") {
-        pooled = linear(pooled, {"classifier.dense"});
-        apply(exact_gelu);
-        return linear(pooled, {"classifier.out_proj"}).values[0];
-    } else if (config_.pooler) {
-        pooled = linear(pooled, {"pooler.dense"});
-        apply(std::tanh);
+        const reference_matrix last = normalised(x, "final_norm");
+        const bool mean = config_.classifier_pooling == pooling::mean;
+        const reference_matrix pooled =
+            mean ? reference_matrix(last.colwise().mean()) : reference_matrix(last.row(0));
+        return linear(normalised(gelu(linear(pooled, {"head.dense"})), "head.norm"),
+                      {"classifier"})(0);
     }
-    return linear(pooled, {"classifier"}).values[0];
+    const reference_matrix first = x.row(0);
+    const auto tanh = [](const reference_matrix& y) -> reference_matrix {
+        return y.unaryExpr([](double value) { return std::tanh(value); });
+    };
+    if (config_.kind == model_kind::cross_encoder && weights_.contains("classifier.dense.weight")) {
+        const reference_matrix inner = linear(first, {"classifier.dense"});
+        const bool gelus = config_.model_type == "electra";
+        return linear(gelus ? gelu(inner) : tanh(inner), {"classifier.out_proj"})(0);
+    }
+    const reference_matrix pooled = config_.pooler ? tanh(linear(first, {"pooler.dense"})) : first;
+    return linear(pooled, {"classifier"})(0);
 }
 
 double reference_scorer::score(std::span<const std::int32_t> query_ids,

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <mice/io/safetensors.hpp>
-#include <mice/model_tensors.hpp>
+#include <mice/model/tensors.hpp>
 
 #include "common/reference_math.hpp"
 
@@ -27,10 +27,11 @@ struct attention_row {
 };
 using attention_observer = std::function<void(const attention_row&)>;
 
-/// Scores one query and one document in double precision with plain loops, straight from the
-/// equations of the architecture: no padding, no pruning, no code shared with the engine. It is
-/// the oracle that reference scores in model files come from, and shows what a model attends to; it
-/// is far too slow for anything else. Const members are safe from many threads.
+/// Scores one query and one document in double precision with Eigen expressions that read as the
+/// equations of the architecture: no padding, no pruning, no code shared with the engine, not even
+/// the descriptors of families, whose mistakes it would else repeat. It is the oracle that model
+/// files have their reference scores from, and shows what a model attends to; it is far too slow
+/// for anything else. Const members are safe from many threads.
 class reference_scorer {
   public:
     /// Reads the weights as they are stored in a model file (F32, F16, BF16, F64, or I8 with row
@@ -74,9 +75,10 @@ class reference_scorer {
     };
 
     [[nodiscard]] const reference_matrix& weight(const std::string& name) const;
-    void add_table_row(std::string_view table, std::size_t index, double* into) const;
+    /// [columns], decoded.
+    [[nodiscard]] reference_row table_row(std::string_view table, std::size_t index) const;
     [[nodiscard]] reference_matrix linear(const reference_matrix& x, const matrix_rows& w) const;
-    [[nodiscard]] reference_matrix normalised(reference_matrix x,
+    [[nodiscard]] reference_matrix normalised(const reference_matrix& x,
                                               const std::optional<std::string>& norm) const;
     /// x = LN(x + f) or x + f, as the family joins a block's result to its input.
     void join(reference_matrix& x, const reference_matrix& f,
@@ -85,6 +87,9 @@ class reference_scorer {
     [[nodiscard]] attention_block self_block(const std::string& layer, std::size_t backbone_layer,
                                              std::size_t heads) const;
     [[nodiscard]] attention_block cross_block(std::size_t layer) const;
+    /// What is added to the logits of a head [rows, columns]: the bonus, -infinity where hidden.
+    [[nodiscard]] reference_matrix attention_mask(const attention_block& block, std::size_t head,
+                                                  Eigen::Index rows, Eigen::Index columns) const;
     /// `from` is null where rows attend to each other.
     void attend(reference_matrix& x, const reference_matrix* from, const attention_block& block,
                 const attention_observer& observer) const;

@@ -15,19 +15,19 @@ scratch_folder::scratch_folder(std::string_view purpose) {
     std::error_code problem;
     const fs::path base = fs::temp_directory_path(problem);
     if (problem) {
-        throw errors::cannot_write("a temporary folder",
-                                   problem.message() + "; set TMPDIR to a folder that you may "
-                                                       "write to");
+        throw detail::errors::cannot_write(
+            "a temporary folder", problem.message() + "; set TMPDIR to a folder that you may "
+                                                      "write to");
     }
     std::random_device random;
     bool made = false;
-    while (!made) { // a name that is taken gives false and no error
+    while (!made) { // false without an error: the name is taken
         path_ = base / (std::string(purpose) + "-" + std::to_string(random()));
         made = fs::create_directory(path_, problem);
         if (problem) {
-            throw errors::cannot_write(path_.string(), problem.message() +
-                                                           "; set TMPDIR to a folder that you may "
-                                                           "write to");
+            throw detail::errors::cannot_write(
+                path_.string(), problem.message() + "; set TMPDIR to a folder that you may "
+                                                    "write to");
         }
     }
     fs::permissions(path_, fs::perms::owner_all, problem); // a file system without them is no error

@@ -6,8 +6,9 @@
 
 namespace mice::tools {
 
-/// A new empty folder among the system's temporary files (TMPDIR), removed with everything in it
-/// when this object ends. Others cannot read it where the system has such permissions.
+/// A new empty folder among the system's temporary files (TMPDIR). It is removed with everything in
+/// it when this object is destroyed. Other users cannot read it where the system has such
+/// permissions.
 class scratch_folder {
   public:
     /// `purpose` becomes part of its name. Throws mice::error (errc::io).

@@ -12,8 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include <mice/io/json.hpp>
-
+#include "common/json.hpp"
 #include "common/json_members.hpp"
 #include "common/side_tokens.hpp"
 #include "common/tokenizer_json.hpp"
@@ -21,9 +20,9 @@
 namespace mice::tools {
 namespace {
 
-using errors::bad_vocabulary;
-using errors::not_supported;
-using io::json;
+using detail::errors::bad_vocabulary;
+using detail::errors::not_supported;
+
 using text::sentencepiece_model;
 
 constexpr std::array<std::string_view, 4> file_names = {"sentencepiece.bpe.model", "spiece.model",
@@ -40,7 +39,7 @@ json read_beside(const std::filesystem::path& model, const char* name) {
         return {};
     return named(path, [&path] {
         json root =
-            io::parse_json(read_text(path), "the file", {.max_bytes = max_tokenizer_file_bytes});
+            parse_json(read_text(path), "the file", {.max_bytes = max_tokenizer_file_bytes});
         if (!root.is_object())
             throw bad_vocabulary("the file must be a JSON object");
         return root;
@@ -51,7 +50,7 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// ---- tokenizer.json that was made of the model ----
+// ---- tokenizer.json that belongs to the model ----
 
 /// The token of each id.
 std::vector<std::string> names_in(const json& root) {
@@ -61,7 +60,7 @@ std::vector<std::string> names_in(const json& root) {
     if (type == "BPE")
         return read_vocabulary(vocabulary);
     if (type != "Unigram")
-        throw bad_vocabulary("its model is of type " + errors::quoted(type) +
+        throw bad_vocabulary("its model is of type " + detail::errors::quoted(type) +
                              ", but a sentencepiece model is beside it; name the one to use with "
                              "--tokenizer");
     if (!vocabulary.is_array())
@@ -94,7 +93,7 @@ piece_ids ids_of(const std::vector<std::string>& names, const sentencepiece_mode
                          "their places or XLM-R's ids; name the one to use with --tokenizer");
 }
 
-/// Whether a tokenizer.json was made of the model.
+/// Whether a tokenizer.json was generated from the model.
 bool made_of(const json& root, const sentencepiece_model& model) {
     try {
         (void)ids_of(names_in(root), model);
@@ -116,7 +115,14 @@ void each_component(const json& component, const char* members, std::string_view
         each_component(each, members, where, step);
 }
 
-/// Refuses the steps that the sentencepiece model does not take by itself.
+/// The error of a step that the sentencepiece model does not take by itself.
+error beyond_model(std::string_view part, std::string_view type) {
+    return not_supported("the " + std::string(part) + " " + detail::errors::quoted(type) +
+                         " in tokenizer.json beside a sentencepiece model (--tokenizer with the "
+                         "tokenizer.json reads that alone)");
+}
+
+/// Refuses steps that the sentencepiece model does not do by itself.
 void check_steps(const json& root) {
     const auto is = [](std::string_view type, const auto& known) {
         return std::find(std::begin(known), std::end(known), type) != std::end(known);
@@ -132,16 +138,16 @@ void check_steps(const json& root) {
                 spaces = pattern == json{{"Regex", " {2,}"}} || pattern == json{{"String", " "}};
             }
             if (!spaces && !is(type, steps))
-                throw unsupported("normalizer", type);
+                throw beyond_model("normalizer", type);
         });
     each_component(member(root, "pre_tokenizer", "the file"), "pretokenizers", "'pre_tokenizer'",
                    [&](const json&, const std::string& type) {
                        if (!is(type, cuts))
-                           throw unsupported("pre-tokenizer", type);
+                           throw beyond_model("pre-tokenizer", type);
                    });
 }
 
-/// The name of a special token: what tokenizer_config.json says, else a usual one that is there.
+/// The name of a special token: the one in tokenizer_config.json, else a usual one that exists.
 std::string name_of(const std::optional<std::string>& said, const std::vector<std::string>& names,
                     const std::array<const char*, 2>& usual) {
     if (said)

@@ -7,9 +7,9 @@
 namespace mice::tools {
 namespace {
 
-using errors::bad_vocabulary;
+using detail::errors::bad_vocabulary;
 
-/// Whether two added tokens of one text are looked for alike.
+/// Whether two added tokens of one text are matched in the same way.
 bool same_search(const added_token& a, const added_token& b) {
     return a.single_word == b.single_word && a.lstrip == b.lstrip && a.rstrip == b.rstrip &&
            a.normalized == b.normalized;
@@ -31,7 +31,7 @@ void add_listed(const side_config& side, const id_index& ids, std::vector<added_
                                                       : next;
         if (token.id != given)
             throw bad_vocabulary(
-                "a file beside it gives the added token " + errors::quoted(token.content) +
+                "a file beside it gives the added token " + detail::errors::quoted(token.content) +
                 " the id " + std::to_string(token.id) + ", but it has or would get " +
                 std::to_string(given) + "; correct the id, or save the tokenizer again");
         if (known == own.end()) {
@@ -40,7 +40,7 @@ void add_listed(const side_config& side, const id_index& ids, std::vector<added_
         } else if (token.special != known->second->special ||
                    (!token.special && !same_search(token, *known->second))) {
             throw bad_vocabulary("a file beside it describes the added token " +
-                                 errors::quoted(token.content) +
+                                 detail::errors::quoted(token.content) +
                                  " in another way; correct one of them");
         }
     }

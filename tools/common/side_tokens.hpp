@@ -13,7 +13,7 @@
 
 #include "common/tokenizer_config.hpp"
 
-// Added tokens that the files beside a tokenizer list: which ids they have.
+// The ids of added tokens that the files beside a tokenizer list.
 namespace mice::tools {
 
 /// The ids of a vocabulary's tokens, which must outlive this.

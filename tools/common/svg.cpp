@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include <mice/error.hpp>
-#include <mice/text/unicode.hpp>
+#include <mice/text/unicode/unicode.hpp>
 
 #include "common/terminal.hpp"
 
@@ -15,7 +15,8 @@ namespace {
 
 std::string number(double value) {
     if (!std::isfinite(value) || std::abs(value) > 1e6) {
-        throw errors::bad_argument("a coordinate of a picture must be a number below a million");
+        throw detail::errors::bad_argument(
+            "a coordinate of a picture must be a number below a million");
     }
     char text[32];
     std::snprintf(text, sizeof text, "%.2f", value);
@@ -100,7 +101,7 @@ svg::svg(double width, double height, std::string_view title)
             attribute("height", number(height)) +
             attribute("viewBox", "0 0 " + number(width) + " " + number(height)) +
             " font-family=\"sans-serif\" role=\"img\">\n<title>" + xml_text(title) + "</title>\n") {
-    rect({0, 0, width, height}, {.fill = "#ffffff"}); // a dark page would swallow the text
+    rect({0, 0, width, height}, {.fill = "#ffffff"}); // on a dark page the text would be invisible
 }
 
 void svg::rect(const svg_box& box, const svg_paint& paint) {

@@ -35,10 +35,10 @@ struct svg_paint {
 
 enum class svg_anchor { start, middle, end };
 
-/// How a text is set.
+/// How a text is placed.
 struct svg_font {
     double size = 12;
-    svg_anchor anchor = svg_anchor::start; ///< which part of the text the given point is
+    svg_anchor anchor = svg_anchor::start; ///< which part of the text is at the given point
     std::string_view fill = "#1a1a1a";
     bool bold = false;
     double rotated = 0; ///< degrees, clockwise, around the given point
@@ -61,7 +61,7 @@ class svg {
     /// The whole file.
     [[nodiscard]] std::string file() const;
 
-    /// About how wide a text is on screen; fonts differ, so this is on the safe side.
+    /// Roughly the width of a text on screen, rather too much than too little: fonts differ.
     [[nodiscard]] static double width_of(std::string_view words, double size);
 
   private:

@@ -22,8 +22,8 @@ double value_at(const io::tensor_view& tensor, std::size_t index) {
     case io::dtype::i8:
         return static_cast<double>(tensor.at<std::int8_t>(index));
     default:
-        throw errors::bad_argument("a tensor of " + std::string(io::name_of(tensor.type)) +
-                                   " holds no weights");
+        throw detail::errors::bad_argument("a tensor of " + std::string(io::name_of(tensor.type)) +
+                                           " holds no weights");
     }
 }
 

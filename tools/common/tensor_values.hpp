@@ -15,7 +15,7 @@ namespace mice::tools {
 /// True for the types that hold real numbers: F64, F32, F16 and BF16.
 [[nodiscard]] bool is_floating(io::dtype type);
 
-/// All elements of a tensor of real numbers, rounded to float where they are F64.
+/// All elements of a tensor of real numbers; F64 is rounded to float.
 [[nodiscard]] std::vector<float> float_values(const io::tensor_view& tensor);
 
 } // namespace mice::tools

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include <mice/text/unicode.hpp>
+#include <mice/text/unicode/unicode.hpp>
 
 #if defined(_WIN32)
 #include <fcntl.h>
@@ -31,7 +31,7 @@ struct code_range {
     char32_t first, last;
 };
 
-/// East Asian wide and fullwidth blocks, and emoji; whole blocks, which is near enough for a table.
+/// East Asian wide and fullwidth blocks, and emoji. Whole blocks are exact enough for a table.
 constexpr std::array<code_range, 14> wide_ranges{{{0x1100, 0x115F},
                                                   {0x231A, 0x231B},
                                                   {0x2E80, 0x303E},
@@ -47,8 +47,7 @@ constexpr std::array<code_range, 14> wide_ranges{{{0x1100, 0x115F},
                                                   {0x1F900, 0x1FAFF},
                                                   {0x20000, 0x3FFFD}}};
 
-/// What steers a terminal, and codes that are unassigned or private: nothing that one should be
-/// sent.
+/// What must not be sent to a terminal: what steers it, and unassigned or private codes.
 bool is_unprintable(char32_t code) {
     switch (text::general_category(code)) {
     case text::category::cs:
@@ -98,13 +97,13 @@ void prepare_streams() {
     SetConsoleOutputCP(CP_UTF8);
 #else
     std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGXFSZ, SIG_IGN); // writing then fails with EFBIG, which is told
+    std::signal(SIGXFSZ, SIG_IGN); // writing then fails with EFBIG, which is reported
     // The wrong direction on purpose: using the closed stream must still fail.
     constexpr std::array<std::pair<int, int>, 3> streams{
         {{STDIN_FILENO, O_WRONLY}, {STDOUT_FILENO, O_RDONLY}, {STDERR_FILENO, O_WRONLY}}};
     for (const auto& [file, direction] : streams) {
         if (::fcntl(file, F_GETFD) == -1 && ::open("/dev/null", direction) == -1) {
-            std::_Exit(1); // not even /dev/null, and nowhere to say so
+            std::_Exit(1); // not even /dev/null works, and there is nowhere to say so
         }
     }
 #endif
@@ -164,7 +163,7 @@ std::string printable(std::string_view text) {
 std::string fit(std::string_view text, std::size_t columns) {
     constexpr std::string_view dots = "...";
     std::size_t width = 0;
-    std::size_t cut = 0; // where the text ends if it has to be cut
+    std::size_t cut = 0; // where to cut the text if need be
     for (std::size_t position = 0; position < text.size();) {
         const text::decoded next = text::decode_utf8(text, position);
         width += display_width(next.code);

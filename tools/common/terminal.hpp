@@ -16,13 +16,13 @@ enum class stream { standard_input, standard_output, standard_error };
 /// Columns of the terminal behind standard output; 100 where there is none.
 [[nodiscard]] std::size_t output_columns();
 
-/// Makes the standard streams safe to use: a closed one can no longer be taken by the next file
-/// that is opened, a reader that goes away is an error code and no signal, and bytes pass
-/// unchanged. Call once, first thing in main.
+/// Prepares the standard streams: the next opened file cannot take the place of a closed one, a
+/// reader that goes away gives an error code and no signal, and bytes pass unchanged. Call once,
+/// first thing in main.
 void prepare_streams();
 
-/// Control and format characters (direction overrides among them), and separators of lines and
-/// paragraphs: what could steer a terminal or hide text.
+/// Whether a character could steer a terminal or hide text: control and format characters
+/// (direction overrides among them), and separators of lines and paragraphs.
 [[nodiscard]] bool steers_terminal(char32_t code_point);
 
 /// Columns that a code point takes on a terminal: 0, 1 or 2.
@@ -31,8 +31,8 @@ void prepare_streams();
 /// Columns that valid UTF-8 text takes on a terminal.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
-/// The text on one line and harmless: control characters, line breaks and direction overrides
-/// become spaces, runs of spaces one space, and invalid bytes U+FFFD.
+/// The text as one harmless line: control characters, line breaks and direction overrides become
+/// spaces, runs of spaces one space, and invalid bytes U+FFFD.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// The start of a printable text that fits in so many columns; ends in "..." where it was cut.

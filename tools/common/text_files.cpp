@@ -13,7 +13,7 @@
 #include <vector>
 
 #include <mice/error.hpp>
-#include <mice/text/utf8.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 #include "common/encodings.hpp"
 #include "common/lines.hpp"
@@ -141,7 +141,7 @@ class folder_collection : public collection_reader {
         return path.filename().native().starts_with(fs::path::value_type('.'));
     }
 
-    /// A file that only an index has: its folder may lie in the one that is added.
+    /// A file that only an index has: the folder of an index may lie in the one that is added.
     static bool is_manifest(const fs::path& path) {
         constexpr std::string_view start = "manifest-";
         const std::string name = path.filename().string();
@@ -149,10 +149,10 @@ class folder_collection : public collection_reader {
                name.find_first_not_of("0123456789", start.size()) == std::string::npos;
     }
 
-    /// All files in the order of their names, so that every run sees them alike.
+    /// All files in the order of their names, so that every run gives the same order.
     void list() {
         if (const std::string problem = list_one(folder_); !problem.empty()) {
-            throw errors::cannot_open(folder_.string(), problem);
+            throw detail::errors::cannot_open(folder_.string(), problem);
         }
         while (!folders_.empty()) {
             const fs::path folder = std::move(folders_.back());
@@ -165,7 +165,7 @@ class folder_collection : public collection_reader {
                   [](const entry& a, const entry& b) { return a.path < b.path; });
     }
 
-    /// What is in one folder; why it cannot be read, or nothing.
+    /// Lists one folder; returns why it cannot be read, or nothing.
     std::string list_one(const fs::path& folder) {
         std::error_code problem;
         fs::directory_iterator each(folder, problem);
@@ -195,7 +195,7 @@ class folder_collection : public collection_reader {
     fs::path folder_;
     bad_text policy_;
     std::vector<entry> entries_;
-    std::vector<fs::path> folders_; ///< that are still to be listed
+    std::vector<fs::path> folders_; ///< still to be listed
     std::size_t next_ = 0;
     std::size_t passed_over_ = 0;
 };

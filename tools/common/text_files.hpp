@@ -11,7 +11,7 @@ namespace mice::tools {
 
 /// Every file in a folder and below is a document, in the order of their paths, which are the ids;
 /// names that begin with a dot and the folders of indexes are passed over. Throws mice::error
-/// (errc::io) where the folder cannot be read; a folder below it that cannot be is a bad record.
+/// (errc::io) where the folder cannot be read; an unreadable folder below it is a bad record.
 [[nodiscard]] std::unique_ptr<collection_reader> open_folder(const std::filesystem::path& folder,
                                                              bad_text policy);
 

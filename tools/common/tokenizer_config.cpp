@@ -8,17 +8,16 @@
 #include <unordered_set>
 #include <utility>
 
-#include <mice/io/json.hpp>
 #include <mice/io/mapped_file.hpp>
 
+#include "common/json.hpp"
 #include "common/json_members.hpp"
 
 namespace mice::tools {
 namespace {
 
-using errors::bad_vocabulary;
-using errors::not_supported;
-using io::json;
+using detail::errors::bad_vocabulary;
+using detail::errors::not_supported;
 
 std::optional<bool> optional_flag(const json& root, const char* key) {
     const auto found = root.find(key);
@@ -27,7 +26,7 @@ std::optional<bool> optional_flag(const json& root, const char* key) {
     return flag(root, key, "tokenizer_config.json");
 }
 
-/// Whether a member is there and says something.
+/// Whether a member exists and is not null.
 bool filled(const json& root, const char* key) {
     const auto found = root.find(key);
     return found != root.end() && !found->is_null() && !found->empty();
@@ -79,13 +78,13 @@ std::optional<std::string>& name_of(side_config& config, std::string_view key) {
 
 constexpr std::size_t max_special_tokens = 4096;
 
-/// Before time is spent on them.
+/// Refused before time is spent on them.
 void check_count(std::size_t tokens, std::size_t most) {
     if (tokens > most)
         throw bad_vocabulary("more than " + std::to_string(most) + " added tokens");
 }
 
-/// Puts a token in place of the one of the same text, or behind the others.
+/// Replaces the token of the same text, or appends one.
 void put(std::vector<added_token>& tokens, added_token token) {
     const auto same = std::find_if(tokens.begin(), tokens.end(), [&token](const auto& each) {
         return each.content == token.content;
@@ -130,8 +129,8 @@ void read_decoder(const json& decoder, side_config& config) {
     for (const auto& [key, token] : decoder.items()) {
         if (key.empty() || key.size() > 9 ||
             !std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; }))
-            throw bad_vocabulary("'added_tokens_decoder' has the key " + errors::quoted(key) +
-                                 ", expected an id");
+            throw bad_vocabulary("'added_tokens_decoder' has the key " +
+                                 detail::errors::quoted(key) + ", expected an id");
         config.added.push_back(read_described(token, false));
         config.added.back().id = static_cast<std::int32_t>(std::stol(key));
     }
@@ -146,8 +145,7 @@ void read_ids(const json& root, side_config& config) {
 }
 
 json read_side_object(const std::filesystem::path& path) {
-    json root =
-        io::parse_json(read_text(path), "the file", {.max_bytes = max_tokenizer_file_bytes});
+    json root = parse_json(read_text(path), "the file", {.max_bytes = max_tokenizer_file_bytes});
     if (!root.is_object())
         throw bad_vocabulary("the file must be a JSON object");
     return root;
@@ -166,7 +164,7 @@ void read_settings(const json& root, side_config& config) {
     config.sp_model_kwargs = filled(root, "sp_model_kwargs");
 }
 
-/// What is named as special is special in whichever list it stands, as in Hugging Face.
+/// A token that is named as special is special in whatever list it stands, as in Hugging Face.
 void mark_specials(side_config& config) {
     std::unordered_set<std::string_view> special;
     for (const auto* tokens : {&config.named, &config.extra})
@@ -210,7 +208,7 @@ side_config read_side_config(const std::filesystem::path& tokenizer) {
         if (listed)
             read_decoder(*decoder, config);
     });
-    if (!listed) { // else Hugging Face does not look into these
+    if (!listed) { // otherwise Hugging Face ignores these files
         read("special_tokens_map.json", [&](const json& root) {
             if (read_specials(root, config))
                 config.names_file = "special_tokens_map.json";
@@ -231,7 +229,7 @@ const added_token* find_added(std::span<const added_token> tokens, std::string_v
 void check_class(const side_config& side, std::span<const std::string_view> known) {
     if (side.tokenizer_class &&
         std::find(known.begin(), known.end(), *side.tokenizer_class) == known.end())
-        throw not_supported("the tokenizer_class " + errors::quoted(*side.tokenizer_class) +
+        throw not_supported("the tokenizer_class " + detail::errors::quoted(*side.tokenizer_class) +
                             " in tokenizer_config.json");
 }
 

@@ -14,7 +14,7 @@
 
 namespace mice::tools {
 
-/// The largest file of a tokenizer that is read.
+/// Larger files of a tokenizer are refused.
 inline constexpr std::size_t max_tokenizer_file_bytes = std::size_t{64} << 20;
 
 /// What the files beside a tokenizer say about it; absent = not said. Names of special tokens and
@@ -36,12 +36,12 @@ struct side_config {
     std::string names_file = "tokenizer_config.json"; ///< which names unk, cls, sep, pad, mask
 };
 
-/// What a caller knows about the tokenizer that it asks for.
+/// What the caller knows about the tokenizer.
 struct tokenizer_request {
     /// Rows of the embedding table. A special token that no file gives an id would get the next
     /// one; where that has no row it is left out, as no model can read it.
     std::size_t rows = std::numeric_limits<std::size_t>::max();
-    bool chosen = false; ///< the user named this very file: another one beside it does not matter
+    bool chosen = false; ///< the user named this very file: ignore another beside it
 };
 
 /// The text of a file; throws errc::io, and errc::tokenizer for one that is too large.
@@ -58,13 +58,13 @@ struct tokenizer_request {
 /// Throws errc::unsupported for a tokenizer_class that is not among the known ones.
 void check_class(const side_config& side, std::span<const std::string_view> known);
 
-/// Throws errc::tokenizer where the file beside a tokenizer says another value than it has.
+/// Throws errc::tokenizer where the file beside a tokenizer contradicts it.
 template <typename Value>
 void must_agree(const char* key, const std::optional<Value>& said, const Value& actual,
                 std::string_view file = "tokenizer_config.json") {
     if (said && *said != actual)
-        throw errors::bad_vocabulary(std::string(file) + " beside it says another " +
-                                     errors::quoted(key) + "; correct one of them");
+        throw detail::errors::bad_vocabulary(std::string(file) + " beside it says another " +
+                                             detail::errors::quoted(key) + "; correct one of them");
 }
 
 /// Runs `step` and puts the file's name in front of its errors.

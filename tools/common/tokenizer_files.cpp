@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include <mice/io/json.hpp>
-
+#include "common/byte_bpe_files.hpp"
+#include "common/json.hpp"
 #include "common/json_members.hpp"
 #include "common/sentencepiece_files.hpp"
 #include "common/side_tokens.hpp"
@@ -22,7 +23,7 @@
 namespace mice::tools {
 namespace {
 
-using errors::bad_vocabulary;
+using detail::errors::bad_vocabulary;
 using text::token_table;
 
 constexpr std::array<std::string_view, 9> wordpiece_classes = {
@@ -34,8 +35,18 @@ constexpr std::array<std::string_view, 10> byte_bpe_classes = {
     "GPT2Tokenizer",           "GPT2TokenizerFast",      "GPTNeoXTokenizer", "GPTNeoXTokenizerFast",
     "LongformerTokenizer",     "LongformerTokenizerFast"};
 
-/// The library reads tokenizer.json alone, transformers lets tokenizer_config.json win: where the
-/// two differ nobody can tell what the model was trained with.
+constexpr std::array<std::string_view, 22> unigram_classes = {
+    "XLMRobertaTokenizer",    "XLMRobertaTokenizerFast", "PreTrainedTokenizerFast",
+    "TokenizersBackend",      "DebertaV2Tokenizer",      "DebertaV2TokenizerFast",
+    "AlbertTokenizer",        "AlbertTokenizerFast",     "CamembertTokenizer",
+    "CamembertTokenizerFast", "BarthezTokenizer",        "BarthezTokenizerFast",
+    "BigBirdTokenizer",       "BigBirdTokenizerFast",    "RemBertTokenizer",
+    "RemBertTokenizerFast",   "FNetTokenizer",           "FNetTokenizerFast",
+    "MBartTokenizer",         "MBartTokenizerFast",      "T5Tokenizer",
+    "T5TokenizerFast"};
+
+/// The tokenizers library reads tokenizer.json alone; transformers lets tokenizer_config.json win.
+/// Where they differ, nobody can tell what the model was trained with.
 void check_agreement(const side_config& side, const wordpiece_spec& spec) {
     check_class(side, wordpiece_classes);
     must_agree("do_lower_case", side.lowercase, spec.lowercase);
@@ -55,6 +66,21 @@ void check_agreement(const side_config& side, const byte_bpe_spec& spec) {
     must_agree("sep_token", side.sep, spec.sep_token, side.names_file);
 }
 
+void check_agreement(const side_config& side, const unigram_spec& spec) {
+    check_class(side, unigram_classes);
+    const auto has = [](const auto& steps, auto kind) {
+        return std::any_of(steps.begin(), steps.end(),
+                           [kind](const auto& step) { return step.kind == kind; });
+    };
+    must_agree("do_lower_case", side.lowercase, has(spec.normalizer, text_step_kind::lowercase));
+    if (side.split_by_punct)
+        must_agree("split_by_punct", std::optional<bool>(true),
+                   has(spec.splitter, split_step_kind::punctuation));
+    must_agree("unk_token", side.unk, spec.unk_token, side.names_file);
+    must_agree("cls_token", side.cls, spec.cls_token, side.names_file);
+    must_agree("sep_token", side.sep, spec.sep_token, side.names_file);
+}
+
 template <typename Spec> bool contains(const Spec& spec, const std::string& token) {
     return std::find(spec.vocabulary.begin(), spec.vocabulary.end(), token) !=
                spec.vocabulary.end() ||
@@ -62,15 +88,34 @@ template <typename Spec> bool contains(const Spec& spec, const std::string& toke
                        [&token](const added_token& added) { return added.content == token; });
 }
 
-/// [PAD] and [MASK] are optional: the name that is configured, else BERT's if it is there.
+/// [PAD] and [MASK] are optional: the name that is configured, else BERT's or RoBERTa's if it is
+/// there.
 template <typename Spec> void read_optional_tokens(const side_config& side, Spec& spec) {
-    const auto choose = [&spec](const std::optional<std::string>& said, const char* usual) {
+    const auto choose = [&spec](const std::optional<std::string>& said,
+                                std::initializer_list<const char*> usual) {
         if (said)
             return *said;
-        return contains(spec, usual) ? std::string(usual) : std::string();
+        const auto* found = std::find_if(
+            usual.begin(), usual.end(), [&spec](const char* name) { return contains(spec, name); });
+        return found == usual.end() ? std::string() : std::string(*found);
     };
-    spec.pad_token = choose(side.pad, "[PAD]");
-    spec.mask_token = choose(side.mask, "[MASK]");
+    spec.pad_token = choose(side.pad, {"[PAD]", "<pad>"});
+    spec.mask_token = choose(side.mask, {"[MASK]", "<mask>"});
+}
+
+/// Pieces are learned from texts, so one that looks like BERT's special token need not be one.
+void read_optional_tokens(const side_config& side, unigram_spec& spec) {
+    const auto choose = [&spec](const std::optional<std::string>& said, const char* bert,
+                                const char* xlmr) -> std::string {
+        if (said)
+            return *said;
+        const added_token* added = find_added(spec.added_tokens, bert);
+        if (added != nullptr && added->special)
+            return bert;
+        return contains(spec, xlmr) ? xlmr : "";
+    };
+    spec.pad_token = choose(side.pad, "[PAD]", "<pad>");
+    spec.mask_token = choose(side.mask, "[MASK]", "<mask>");
 }
 
 // ---- vocab.txt ----
@@ -129,19 +174,19 @@ wordpiece_spec parse_vocab_txt(std::string_view text, const side_config& side, s
     return spec;
 }
 
-/// Takes what the files beside it say into a tokenizer.json's spec.
+/// Adds what the files beside it say to a tokenizer.json's spec.
 template <typename Spec> void complete(const side_config& side, std::size_t rows, Spec& spec) {
     check_agreement(side, spec);
     const id_index ids(spec.vocabulary);
     add_listed(side, ids, spec.added_tokens);
     add_unlisted(side, ids, rows, spec.added_tokens);
     read_optional_tokens(side, spec);
-    // Byte-level BPE knows every text; the unknown token is but one more that no text may make.
+    // Byte-level BPE knows every text; the unknown token is just one more that no text may give.
     if (spec.unk_token.empty() && side.unk && contains(spec, *side.unk))
         spec.unk_token = *side.unk;
 }
 
-/// tokenizer.json makes none of these.
+/// A tokenizer.json is none of these.
 void complete(const side_config&, std::size_t, sentencepiece_spec&) {}
 
 tokenizer_spec read_file(const std::filesystem::path& path, const tokenizer_request& request) {
@@ -150,9 +195,13 @@ tokenizer_spec read_file(const std::filesystem::path& path, const tokenizer_requ
         tokenizer_spec spec;
         if (path.extension() == ".model") {
             spec = read_sentencepiece(path, side, request);
+        } else if (is_byte_bpe_vocabulary(path)) {
+            byte_bpe_spec bpe = read_byte_bpe_files(path, side);
+            complete(side, request.rows, bpe);
+            spec = std::move(bpe);
         } else if (path.extension() == ".json") {
-            spec = tokenizer_from_json(io::parse_json(read_text(path), "the file",
-                                                      {.max_bytes = max_tokenizer_file_bytes}));
+            spec = tokenizer_from_json(
+                parse_json(read_text(path), "the file", {.max_bytes = max_tokenizer_file_bytes}));
             std::visit([&](auto& kind) { complete(side, request.rows, kind); }, spec);
         } else {
             spec = parse_vocab_txt(read_text(path), side, request.rows);
@@ -165,11 +214,11 @@ tokenizer_spec read_file(const std::filesystem::path& path, const tokenizer_requ
 } // namespace
 
 std::optional<std::filesystem::path> find_tokenizer(const std::filesystem::path& folder) {
-    // A tokenizer.json beside a sentencepiece model was made of it, and is read with it.
+    // A tokenizer.json beside a sentencepiece model was generated from it, and is read with it.
     if (auto model = find_sentencepiece(folder))
         return model;
     std::error_code failure;
-    for (const char* name : {"tokenizer.json", "vocab.txt"})
+    for (const char* name : {"tokenizer.json", "vocab.txt", "vocab.json"})
         if (std::filesystem::exists(folder / name, failure))
             return folder / name;
     return std::nullopt;
@@ -181,8 +230,9 @@ tokenizer_spec read_tokenizer(const std::filesystem::path& path, const tokenizer
         return read_file(path, request);
     const auto file = find_tokenizer(path);
     if (!file)
-        throw errors::cannot_open(
-            path.string(), "the folder has no tokenizer.json, vocab.txt or sentencepiece model");
+        throw detail::errors::cannot_open(
+            path.string(),
+            "the folder has no tokenizer.json, vocab.txt, vocab.json or sentencepiece model");
     return read_file(*file, request);
 }
 
@@ -197,6 +247,12 @@ stored_tokenizer to_stored(const tokenizer_spec& spec) {
     }
     if (const auto* pieces = std::get_if<sentencepiece_spec>(&spec))
         stored.sentencepiece = pieces->model;
+    if (const auto* pieces = std::get_if<unigram_spec>(&spec)) {
+        stored.vocabulary = vocabulary_bytes(*pieces);
+        stored.scores = score_bytes(*pieces);
+        if (!pieces->charsmap.empty())
+            stored.charsmap = pieces->charsmap;
+    }
     return stored;
 }
 
@@ -205,8 +261,8 @@ std::shared_ptr<const tokenizer> make_tokenizer(const tokenizer_spec& spec) {
 }
 
 std::string_view kind_name(const tokenizer_spec& spec) {
-    constexpr std::array<std::string_view, 3> names = {"WordPiece", "byte-level BPE",
-                                                       "sentencepiece"};
+    constexpr std::array<std::string_view, 4> names = {"WordPiece", "byte-level BPE",
+                                                       "sentencepiece", "Unigram"};
     return names[spec.index()];
 }
 

@@ -12,17 +12,17 @@
 namespace mice::tools {
 namespace {
 
-using errors::bad_vocabulary;
-using errors::not_supported;
-using io::json;
+using detail::errors::bad_vocabulary;
+using detail::errors::not_supported;
 
 constexpr std::string_view where_post = "'post_processor'";
 
 void check_marker_id(const known_tokens& known, const std::string& token, const json& value) {
     const std::int32_t stated = token_id(value, token);
     if (const std::int32_t id = known_id(known.vocabulary, known.added, token); id != stated)
-        throw bad_vocabulary("'post_processor' gives " + errors::quoted(token) + " the id " +
-                             std::to_string(stated) + ", the vocabulary " + std::to_string(id));
+        throw bad_vocabulary("'post_processor' gives " + detail::errors::quoted(token) +
+                             " the id " + std::to_string(stated) + ", the vocabulary " +
+                             std::to_string(id));
 }
 
 /// [name, id], as BertProcessing states its markers.
@@ -98,6 +98,24 @@ const json& only_component(const json& component, const char* members, std::stri
     return only == nullptr ? component : *only;
 }
 
+/// What a post-processor, or one of a sequence, takes off offsets.
+offset_trim read_trim(const json& component) {
+    const std::string type = type_of(component, where_post);
+    offset_trim trim = offset_trim::none;
+    if (type == "Sequence") {
+        const json& list = member(component, "processors", where_post);
+        for (auto each = list.begin(); each != list.end() && trim == offset_trim::none; ++each)
+            trim = read_trim(*each);
+        return trim;
+    }
+    const auto set = [&component](const char* key) {
+        return !component.contains(key) || flag(component, key, where_post);
+    };
+    if ((type == "ByteLevel" || type == "RobertaProcessing") && set("trim_offsets"))
+        trim = set("add_prefix_space") ? offset_trim::all_but_prefix : offset_trim::spaces;
+    return trim;
+}
+
 } // namespace
 
 std::string type_of(const json& component, std::string_view where) {
@@ -106,7 +124,8 @@ std::string type_of(const json& component, std::string_view where) {
 
 error unsupported(std::string_view part, std::string_view type) {
     return not_supported("the " + std::string(part) + " " +
-                         (type.empty() ? "null" : errors::quoted(type)) + " in tokenizer.json");
+                         (type.empty() ? "null" : detail::errors::quoted(type)) +
+                         " in tokenizer.json");
 }
 
 std::vector<std::string> read_vocabulary(const json& vocabulary) {
@@ -115,7 +134,7 @@ std::vector<std::string> read_vocabulary(const json& vocabulary) {
     std::int32_t last = 0;
     for (const auto& [token, id] : vocabulary.items())
         last = std::max(last, token_id(id, token));
-    // A single huge id must not make a huge table.
+    // A single huge id must not create a huge table.
     const auto size = static_cast<std::size_t>(last) + 1;
     if (size > 2 * vocabulary.size() + 1024)
         throw bad_vocabulary("the ids of the " + std::to_string(vocabulary.size()) +
@@ -127,8 +146,8 @@ std::vector<std::string> read_vocabulary(const json& vocabulary) {
             throw bad_vocabulary("the vocabulary has an empty token");
         std::string& place = tokens[id.get<std::size_t>()];
         if (!place.empty())
-            throw bad_vocabulary("the tokens " + errors::quoted(place) + " and " +
-                                 errors::quoted(token) + " have the same id, " + id.dump());
+            throw bad_vocabulary("the tokens " + detail::errors::quoted(place) + " and " +
+                                 detail::errors::quoted(token) + " have the same id, " + id.dump());
         place = token;
     }
     return tokens;
@@ -158,15 +177,19 @@ const json& splitter_of(const json& root) {
 }
 
 marker_names read_markers(const json& root, const known_tokens& known) {
-    const json& component =
-        only_component(member(root, "post_processor", "the file"), "processors", where_post);
+    const json& post = member(root, "post_processor", "the file");
+    const json& component = only_component(post, "processors", where_post);
     const std::string type = type_of(component, where_post);
+    marker_names names;
     if (type == "TemplateProcessing")
-        return read_template(component, known);
-    if (type != "BertProcessing" && type != "RobertaProcessing")
+        names = read_template(component, known);
+    else if (type == "BertProcessing" || type == "RobertaProcessing")
+        names = {read_marker(component, "cls", known), read_marker(component, "sep", known),
+                 type == "BertProcessing" ? pair_form::bert : pair_form::roberta};
+    else
         throw unsupported("post-processor", type);
-    return {read_marker(component, "cls", known), read_marker(component, "sep", known),
-            type == "BertProcessing" ? pair_form::bert : pair_form::roberta};
+    names.trim = read_trim(post);
+    return names;
 }
 
 namespace {
@@ -229,15 +252,15 @@ tokenizer_spec tokenizer_from_json(const json& root) {
         return byte_bpe_from_json(root);
     if (untyped && !has_merges && model.contains("continuing_subword_prefix"))
         return wordpiece_from_json(root);
+    if (untyped && !has_merges && model.contains("unk_id") && model.contains("vocab"))
+        return unigram_from_json(root);
     const std::string type = type_of(model, "'model'");
     if (type == "BPE")
         return byte_bpe_from_json(root);
     if (type == "WordPiece")
         return wordpiece_from_json(root);
     if (type == "Unigram")
-        throw not_supported("the model 'Unigram' in tokenizer.json without the sentencepiece model "
-                            "that it was made of (sentencepiece.bpe.model, spiece.model, spm.model "
-                            "or tokenizer.model in its folder)");
+        return unigram_from_json(root);
     throw unsupported("model", type);
 }
 

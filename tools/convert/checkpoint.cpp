@@ -8,18 +8,20 @@
 #include <string_view>
 #include <utility>
 
-#include <mice/io/json.hpp>
-#include <mice/model_config.hpp>
+#include <mice/model/config.hpp>
+#include <mice/model/config_limits.hpp>
 
+#include "common/json.hpp"
 #include "common/nearest_name.hpp"
 #include "messages.hpp"
 
 namespace mice::tools {
 namespace {
 
-// Heads stand beside the backbone, so a prefix of the backbone does not stand before them.
-constexpr std::array<std::string_view, 6> head_prefixes{
-    "classifier.", "cls.", "linear.", "discriminator_predictions.", "head.", "decoder."};
+// Heads stand beside the backbone, so their names lack the backbone's prefix.
+constexpr std::array<std::string_view, 7> head_prefixes{
+    "classifier.", "cls.",     "linear.", "discriminator_predictions.",
+    "head.",       "lm_head.", "decoder."};
 constexpr std::array<std::string_view, 2> integer_buffers{"embeddings.position_ids",
                                                           "embeddings.token_type_ids"};
 
@@ -34,13 +36,14 @@ void add_file(checkpoint& weights, const std::filesystem::path& path) {
         try {
             return io::safetensors(weights.files.back().bytes());
         } catch (const error& problem) {
-            throw error(problem.code(), errors::quoted(path.string()) + ": " + problem.what() +
-                                            "; download the checkpoint again");
+            throw error(problem.code(), detail::errors::quoted(path.string()) + ": " +
+                                            problem.what() + "; download the checkpoint again");
         }
     }();
     for (const auto& [name, view] : contents.tensors()) {
         if (!weights.tensors.emplace(name, view).second) {
-            throw messages::bad_index("tensor " + errors::quoted(name) + " is in two files");
+            throw messages::bad_index("tensor " + detail::errors::quoted(name) +
+                                      " is in two files");
         }
     }
 }
@@ -49,14 +52,14 @@ using weight_map = std::map<std::string, std::string>;
 
 weight_map read_index(const std::filesystem::path& path) {
     const io::mapped_file file(path);
-    const io::json index = io::parse_json(text_of(file), path.filename().string());
+    const json index = parse_json(text_of(file), path.filename().string());
     if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
         throw messages::bad_index("it holds no 'weight_map' object");
     }
     weight_map result;
     for (const auto& [tensor, shard] : index["weight_map"].items()) {
         if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>())) {
-            throw messages::bad_index("the file of tensor " + errors::quoted(tensor) +
+            throw messages::bad_index("the file of tensor " + detail::errors::quoted(tensor) +
                                       " is not a plain file name");
         }
         result.emplace(tensor, shard.get<std::string>());
@@ -77,13 +80,14 @@ void read_shards(checkpoint& weights, const std::filesystem::path& directory,
     }
     for (const auto& [tensor, shard] : index) {
         if (!weights.tensors.contains(tensor)) {
-            throw messages::bad_index("tensor " + errors::quoted(tensor) + " is not in " +
-                                      errors::quoted(shard));
+            throw messages::bad_index("tensor " + detail::errors::quoted(tensor) + " is not in " +
+                                      detail::errors::quoted(shard));
         }
     }
     for (const auto& [tensor, view] : weights.tensors) {
         if (!index.contains(tensor)) {
-            throw messages::bad_index("tensor " + errors::quoted(tensor) + " is not listed");
+            throw messages::bad_index("tensor " + detail::errors::quoted(tensor) +
+                                      " is not listed");
         }
     }
 }
@@ -104,8 +108,8 @@ bool is_head(std::string_view name) {
                        [name](std::string_view head) { return name.starts_with(head); });
 }
 
-/// What stands before the name of the word embeddings, which every model of ours has once; empty
-/// where nothing does, or where there are several.
+/// The prefix of the word embeddings' name, which every model of ours has once; empty where there
+/// is none, or where there are several.
 std::string_view prefix_of(const checkpoint& weights) {
     constexpr std::array<std::string_view, 2> tables{"embeddings.word_embeddings.weight",
                                                      "embeddings.tok_embeddings.weight"};
@@ -122,7 +126,7 @@ std::string_view prefix_of(const checkpoint& weights) {
     return found == 1 && prefix.ends_with('.') ? prefix : std::string_view();
 }
 
-/// Whether a prefix stands before most names. One stray tensor of the training must not hide it.
+/// Whether most names have the prefix. One stray tensor of the training must not hide it.
 bool stands_before_most(const checkpoint& weights, std::string_view prefix) {
     std::size_t with = 0;
     std::size_t without = 0;

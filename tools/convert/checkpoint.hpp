@@ -32,7 +32,7 @@ struct checkpoint {
 /// Brings names to their canonical form: removes prefixes such as `model.` that stand before the
 /// word embeddings and most other names (classification heads apart), renames
 /// `LayerNorm.gamma/beta` and BERT's `encoder.layer.N` to `layers.N`, drops integer buffers such as
-/// `embeddings.position_ids`. Says in the notes what it did.
+/// `embeddings.position_ids`. The notes say what it did.
 void normalise_names(checkpoint& weights);
 
 /// True when some tensor's name starts with `prefix`.
@@ -41,15 +41,15 @@ void normalise_names(checkpoint& weights);
 /// Removes every tensor whose name starts with `prefix`; returns how many there were.
 std::size_t drop_prefix(checkpoint& weights, std::string_view prefix);
 
-/// Whether a name that a file gives is that of a file or folder beside it: none may lead out of the
+/// Whether a name in a file is that of a file or folder beside it: none may lead out of the
 /// checkpoint.
 [[nodiscard]] bool is_plain_name(std::string_view name);
 
-/// Removes the tensors that the user does not want: a name, or the beginning of names with a star
-/// behind it. Throws errc::invalid_argument for one that fits no tensor.
+/// Removes the tensors that the user names: a name, or the beginning of names with a star behind
+/// it. Throws errc::invalid_argument for one that fits no tensor.
 void drop_unwanted(checkpoint& weights, std::span<const std::string> names);
 
-/// How many layers `prefix`N. the tensors show: one more than the largest N.
+/// How many layers `prefix`N. there are: one more than the largest N.
 [[nodiscard]] std::size_t count_layers(const checkpoint& weights, std::string_view prefix);
 
 } // namespace mice::tools

@@ -3,22 +3,22 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
 #include <string_view>
 #include <utility>
 
 #include <mice/io/mapped_file.hpp>
 
 #include "common/nearest_name.hpp"
+#include "families.hpp"
 #include "messages.hpp"
 
 namespace mice::tools {
 namespace {
 
-constexpr std::array<std::string_view, 26> backbone_keys{
+constexpr std::array<std::string_view, 27> backbone_keys{
     "model_type", "vocab_size", "hidden_size", "embedding_size", "num_hidden_layers",
     "num_attention_heads", "intermediate_size", "hidden_act", "max_position_embeddings",
-    "type_vocab_size", "layer_norm_eps", "initializer_range",
+    "type_vocab_size", "layer_norm_eps", "initializer_range", "pad_token_id",
     // ModernBERT
     "hidden_activation", "norm_eps", "norm_bias", "attention_bias", "mlp_bias", "classifier_bias",
     "classifier_activation", "layer_types", "rope_parameters", "rope_scaling",
@@ -50,13 +50,13 @@ constexpr std::array<std::string_view, 23> mice_keys{"n_contextualization_layers
 
 struct config_file {
     std::string name;
-    io::json values;
+    json values;
 };
 
-/// The file's object, or nothing where there is no such file.
+/// The file's JSON object, or nothing where there is no such file.
 std::vector<config_file> read_file(const std::filesystem::path& directory,
                                    const std::string& name) {
-    std::optional<io::json> values = read_object(directory, name);
+    std::optional<json> values = read_object(directory, name);
     return values ? std::vector<config_file>{{name, std::move(*values)}}
                   : std::vector<config_file>{};
 }
@@ -86,83 +86,13 @@ void check_spelling(const config_file& file) {
     }
 }
 
-std::string text_or_empty(const io::json& values, const char* key) {
+std::string text_or_empty(const json& values, const char* key) {
     const auto found = values.find(key);
     return found != values.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-constexpr std::string_view without_it = "convert a checkpoint without it";
-
-bool is_exact_gelu(std::string_view name) {
-    return name == "gelu" || name == "gelu_python";
-}
-
-/// Models that are valid but need what this version does not have.
-void check_family(const io::json& backbone) {
-    const std::string type = text_or_empty(backbone, "model_type");
-    if (type.empty()) {
-        throw messages::missing_key("model_type");
-    }
-    if (type != "bert" && type != "electra" && type != "modernbert") {
-        throw messages::not_yet("model_type " + errors::quoted(type),
-                                "convert a checkpoint of the BERT, ELECTRA or ModernBERT family");
-    }
-}
-
-void refuse_true(const io::json& backbone, std::initializer_list<const char*> keys) {
-    for (const char* key : keys) {
-        if (backbone.value(key, io::json(false)) == true) {
-            throw messages::not_yet(errors::quoted(key) + " = true", without_it);
-        }
-    }
-}
-
-/// BERT's and ELECTRA's positions are a table, which no RoPE model has or asks about.
-void check_positions(const io::json& values) {
-    const std::string positions = text_or_empty(values, "position_embedding_type");
-    if (!positions.empty() && positions != "absolute") {
-        throw messages::not_yet("position_embedding_type " + errors::quoted(positions), without_it);
-    }
-}
-
-void check_modernbert_features(const io::json& backbone) {
-    refuse_true(backbone, {"norm_bias", "attention_bias", "mlp_bias", "classifier_bias"});
-    if (const auto scaling = backbone.find("rope_scaling");
-        scaling != backbone.end() && !scaling->is_null()) {
-        const bool plain =
-            scaling->is_object() &&
-            scaling->value("rope_type", scaling->value("type", io::json())) == "default";
-        if (!plain) {
-            throw messages::not_yet("'rope_scaling'", without_it);
-        }
-    }
-    if (const auto share = backbone.find("partial_rotary_factor");
-        share != backbone.end() && !share->is_null() && *share != 1) {
-        throw messages::not_yet("'partial_rotary_factor'", without_it);
-    }
-    const std::string activation = text_or_empty(backbone, "classifier_activation");
-    if (!activation.empty() && !is_exact_gelu(activation)) {
-        throw messages::not_yet("classifier_activation " + errors::quoted(activation), without_it);
-    }
-}
-
-/// Settings that change the computation of the family; what the family does not read changes
-/// nothing, whatever it says.
-void check_backbone_features(const io::json& backbone) {
-    if (text_or_empty(backbone, "model_type") == "modernbert") {
-        check_modernbert_features(backbone);
-        return;
-    }
-    check_positions(backbone);
-    if (const auto heads = backbone.find("pruned_heads");
-        heads != backbone.end() && !heads->empty()) {
-        throw messages::not_yet("'pruned_heads'", without_it);
-    }
-    refuse_true(backbone, {"is_decoder"});
-}
-
-/// The other name that transformers has for the exact form.
-void rename_activation(io::json& values) {
+/// transformers' other name for the exact form.
+void rename_activation(json& values) {
     for (const char* key : {"hidden_act", "hidden_activation"}) {
         if (const auto found = values.find(key);
             found != values.end() && found->is_string() &&
@@ -173,7 +103,7 @@ void rename_activation(io::json& values) {
 }
 
 /// What the whole configuration says beside values.
-void read_remarks(checkpoint_config& config, const io::json& backbone) {
+void read_remarks(checkpoint_config& config, const json& backbone) {
     if (const auto names = backbone.find("architectures"); names != backbone.end() &&
                                                            names->is_array() && !names->empty() &&
                                                            names->front().is_string()) {
@@ -198,8 +128,8 @@ void merge_key(checkpoint_config& config, std::vector<std::string>& origins, con
         config.values[key] = *found;
         origins.push_back(file.name);
     } else if (*present != *found) {
-        throw messages::config_conflict(key, io::to_text(*present) + " in " + origins.back(),
-                                        io::to_text(*found) + " in " + file.name);
+        throw messages::config_conflict(key, to_text(*present) + " in " + origins.back(),
+                                        to_text(*found) + " in " + file.name);
     }
 }
 
@@ -210,7 +140,7 @@ void translate_mask_cls_to_doc(checkpoint_config& config) {
         return;
     }
     if (!found->is_boolean()) {
-        throw errors::bad_option("mask_cls_to_doc", "true or false", io::to_text(*found));
+        throw detail::errors::bad_option("mask_cls_to_doc", "true or false", to_text(*found));
     }
     const bool masked = found->get<bool>();
     config.values.erase(found);
@@ -221,7 +151,7 @@ void translate_mask_cls_to_doc(checkpoint_config& config) {
         config.notes.push_back("mask_cls_to_doc = " + std::string(masked ? "true" : "false") +
                                " is read as cls_cross_attention = " + meaning);
     } else if (masked == (given == "full")) {
-        throw messages::config_conflict("cls_cross_attention", errors::quoted(given),
+        throw messages::config_conflict("cls_cross_attention", detail::errors::quoted(given),
                                         std::string("mask_cls_to_doc is ") +
                                             (masked ? "true" : "false"));
     }
@@ -229,10 +159,11 @@ void translate_mask_cls_to_doc(checkpoint_config& config) {
 
 /// Options that exist in the ModernBERT family only: gone from others when they are off.
 void drop_modernbert_options(checkpoint_config& config) {
-    if (text_or_empty(config.values, "model_type") == "modernbert") {
+    const std::string type = text_or_empty(config.values, "model_type");
+    if (checkpoint_family_of(type).stored->has_lexical_bias) {
         return;
     }
-    const std::array<std::pair<const char*, io::json>, 3> off{
+    const std::array<std::pair<const char*, json>, 3> off{
         {{"lexical_bias", false}, {"classifier_pooling", "cls"}, {"ctx_sliding_window", 0}}};
     for (const auto& [key, value] : off) {
         const auto found = config.values.find(key);
@@ -240,9 +171,8 @@ void drop_modernbert_options(checkpoint_config& config) {
             continue;
         }
         if (!found->is_null() && *found != value) {
-            throw messages::config_conflict(key, io::to_text(*found),
-                                            "model_type is " +
-                                                text_or_empty(config.values, "model_type") +
+            throw messages::config_conflict(key, to_text(*found),
+                                            "model_type is " + type +
                                                 ", and it is an option of the ModernBERT family");
         }
         config.values.erase(found);
@@ -252,22 +182,21 @@ void drop_modernbert_options(checkpoint_config& config) {
 
 } // namespace
 
-io::json read_json(const std::filesystem::path& directory, const std::string& name) {
+json read_json(const std::filesystem::path& directory, const std::string& name) {
     const io::mapped_file file(directory / name);
     const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
                                 file.bytes().size());
-    return io::parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
+    return parse_json(text, name, {.max_bytes = std::size_t{4} << 20});
 }
 
-std::optional<io::json> read_object(const std::filesystem::path& directory,
-                                    const std::string& name) {
+std::optional<json> read_object(const std::filesystem::path& directory, const std::string& name) {
     std::error_code ignored;
     if (!std::filesystem::exists(directory / name, ignored)) {
         return std::nullopt;
     }
-    io::json values = read_json(directory, name);
+    json values = read_json(directory, name);
     if (!values.is_object()) {
-        throw errors::bad_json(name, "it is not an object");
+        throw detail::errors::bad_json(name, "it is not an object");
     }
     return values;
 }
@@ -281,13 +210,16 @@ checkpoint_config read_config(const std::filesystem::path& directory) {
     if (files.empty()) {
         throw messages::no_config(directory.string());
     }
-    check_family(files.front().values);
+    if (text_or_empty(files.front().values, "model_type").empty()) {
+        throw messages::missing_key("model_type");
+    }
     check_backbone_features(files.front().values);
     checkpoint_config config;
     read_remarks(config, files.front().values);
     for (const char* name : {"interaction_layers/config.json", "head/config.json"}) {
         for (config_file& file : read_file(directory, name)) {
-            if (text_or_empty(files.front().values, "model_type") != "modernbert") {
+            const std::string type = text_or_empty(files.front().values, "model_type");
+            if (checkpoint_family_of(type).stored->positions == position_kind::learned) {
                 check_positions(file.values);
             }
             config.interaction = file.values;
@@ -319,16 +251,16 @@ checkpoint_config read_config(const std::filesystem::path& directory) {
     return config;
 }
 
-void apply_flags(checkpoint_config& config, const io::json& flags, bool override_config) {
+void apply_flags(checkpoint_config& config, const json& flags, bool override_config) {
     for (const auto& [key, value] : flags.items()) {
         const auto found = config.values.find(key);
         const bool set = found != config.values.end() && !found->is_null();
         if (set && *found != value) {
             if (!override_config) {
-                throw messages::flag_conflict(key, io::to_text(*found), io::to_text(value));
+                throw messages::flag_conflict(key, to_text(*found), to_text(value));
             }
-            config.notes.push_back(key + " = " + io::to_text(value) +
-                                   " on the command line replaces " + io::to_text(*found));
+            config.notes.push_back(key + " = " + to_text(value) + " on the command line replaces " +
+                                   to_text(*found));
         }
         config.values[key] = value;
         config.flags.push_back(key);

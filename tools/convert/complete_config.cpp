@@ -7,8 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include <mice/config_json.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/model/config_limits.hpp>
 
+#include "families.hpp"
 #include "messages.hpp"
 #include "select_tensors.hpp"
 
@@ -35,11 +37,11 @@ class config_completion {
         }
         add_limits();
         check_flags();
-        return config_from_json(io::to_text(result_));
+        return config_from_json(to_text(result_));
     }
 
   private:
-    [[nodiscard]] const io::json* find(const char* key) {
+    [[nodiscard]] const json* find(const char* key) {
         read_.insert(key);
         const auto found = config_.values.find(key);
         return found == config_.values.end() || found->is_null() ? nullptr : &*found;
@@ -48,69 +50,76 @@ class config_completion {
     void require(const char* key) { require_as(key, key); }
 
     void require_as(const char* canonical, const char* key) {
-        const io::json* value = find(key);
+        const json* value = find(key);
         if (value == nullptr) {
             throw messages::missing_key(key);
         }
         result_[canonical] = *value;
     }
 
-    void take_or(const char* key, const io::json& otherwise) { take_as(key, key, otherwise); }
+    void take_or(const char* key, const json& otherwise) { take_as(key, key, otherwise); }
 
-    void take_as(const char* canonical, const char* key, const io::json& otherwise) {
-        const io::json* value = find(key);
+    void take_as(const char* canonical, const char* key, const json& otherwise) {
+        const json* value = find(key);
         result_[canonical] = value != nullptr ? *value : otherwise;
     }
 
-    /// An option that was left out but shows in the tensors or has a usual value.
-    void take_or_note(const char* key, const io::json& otherwise, const std::string& reason) {
+    /// An option that was left out but follows from the tensors or has a usual value.
+    void take_or_note(const char* key, const json& otherwise, const std::string& reason) {
         if (find(key) == nullptr) {
-            config_.notes.push_back(std::string(key) + " = " + io::to_text(otherwise) + ": " +
-                                    reason);
+            config_.notes.push_back(std::string(key) + " = " + to_text(otherwise) + ": " + reason);
         }
         take_or(key, otherwise);
     }
 
-    [[nodiscard]] bool is_modernbert() const { return result_["model_type"] == "modernbert"; }
+    /// How the family's checkpoints say what they are; it is read before anything else.
+    [[nodiscard]] const checkpoint_family& family() const {
+        const json& type = result_.at("model_type");
+        return checkpoint_family_of(type.is_string() ? type.get_ref<const std::string&>() : "");
+    }
+    [[nodiscard]] bool is_modernbert() const { return family().stored == &modernbert_family; }
 
     void add_backbone() {
         for (const char* key : {"model_type", "hidden_size", "num_attention_heads", "vocab_size",
                                 "intermediate_size", "max_position_embeddings"}) {
             require(key);
         }
-        if (is_modernbert()) {
-            take_as("hidden_act", "hidden_activation", "gelu");
-            take_as("layer_norm_eps", "norm_eps", 1e-5);
-            result_["embedding_size"] = result_["hidden_size"];
-            return;
+        take_as("hidden_act", family().activation_key, "gelu");
+        take_as("layer_norm_eps", family().epsilon_key, family().epsilon);
+        if (!family().stored->embeddings.types.empty()) {
+            take_or("type_vocab_size", 2U);
         }
-        take_or("hidden_act", "gelu");
-        take_or("type_vocab_size", 2U);
-        take_or("layer_norm_eps", 1e-12);
         add_embedding_size();
-        add_pooler();
+        if (family().stored->head.dense_is_optional) {
+            add_pooler();
+        }
     }
 
     /// BERT's tables are as wide as its layers and its configuration says no width; ELECTRA's may
     /// be narrower.
     void add_embedding_size() {
+        if (family().stored->embeddings.projection.empty()) {
+            result_["embedding_size"] = result_["hidden_size"];
+            return;
+        }
         const auto table = weights_.tensors.find("embeddings.word_embeddings.weight");
-        const io::json width = table != weights_.tensors.end() && table->second.shape.rank() == 2
-                                   ? io::json(table->second.shape[1])
-                                   : result_["hidden_size"];
-        const io::json* said = find("embedding_size");
-        if (result_["model_type"] == "bert" && said != nullptr && *said != width) {
-            config_.notes.push_back("embedding_size = " + io::to_text(*said) +
-                                    " is not read: BERT has none");
+        const json width = table != weights_.tensors.end() && table->second.shape.rank() == 2
+                               ? json(table->second.shape[1])
+                               : result_["hidden_size"];
+        const json* said = find("embedding_size");
+        const bool narrow = family().stored == &electra_family;
+        if (!narrow && said != nullptr && *said != width) {
+            config_.notes.push_back("embedding_size = " + to_text(*said) + " is not read: " +
+                                    std::string(family().stored->title) + " has none");
             said = nullptr;
         }
-        result_["embedding_size"] = said != nullptr                      ? *said
-                                    : result_["model_type"] == "electra" ? width
-                                                                         : result_["hidden_size"];
+        result_["embedding_size"] = said != nullptr ? *said
+                                    : narrow        ? width
+                                                    : result_["hidden_size"];
     }
 
     void add_pooler() {
-        if (kind_ == model_kind::cross_encoder && result_["model_type"] == "electra") {
+        if (kind_ == model_kind::cross_encoder && !family().stored->pair_head.dense_is_optional) {
             result_["pooler"] = false; // its classifier has a layer of its own instead
             return;
         }
@@ -153,7 +162,7 @@ class config_completion {
                 weights_.tensors.contains("top_layers.0.crossattention.lexical_bias_weight");
             take_or_note("lexical_bias", bias, "from the tensors' names");
             add_special_ids();
-            if (const io::json* factor = find("compress_dim"); factor != nullptr && *factor != 1) {
+            if (const json* factor = find("compress_dim"); factor != nullptr && *factor != 1) {
                 throw detail::contradiction("compress_dim above 1", "model_type = modernbert");
             }
             return;
@@ -165,21 +174,21 @@ class config_completion {
         take_or("compress_dim", 1);
     }
 
-    /// Which ids lexical bias leaves out; nothing else reads them.
+    /// The ids that lexical bias leaves out; nothing else reads them.
     void add_special_ids() {
-        result_["special_token_ids"] = io::json::array();
+        result_["special_token_ids"] = json::array();
         if (result_["lexical_bias"] != true) {
             return;
         }
         require("special_token_ids");
-        io::json& ids = result_["special_token_ids"];
+        json& ids = result_["special_token_ids"];
         if (ids.is_array()) {
             std::sort(ids.begin(), ids.end());
             ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
         }
     }
 
-    /// Nothing but the training run knows these two, and a wrong guess gives wrong scores.
+    /// Only the training run knows these two, and a wrong guess gives wrong scores.
     void add_order() {
         if (find("cross_attn_first") == nullptr) {
             throw messages::missing_option(
@@ -201,20 +210,20 @@ class config_completion {
         const std::size_t layers = count_layers(weights_, "layers.");
         require_as("layers", "num_hidden_layers");
         if (result_["layers"] != layers) {
-            throw messages::config_conflict("num_hidden_layers", io::to_text(result_["layers"]),
+            throw messages::config_conflict("num_hidden_layers", to_text(result_["layers"]),
                                             "the tensors show " + std::to_string(layers) +
                                                 " layers");
         }
         take_or("positions_restart", false);
-        take_or("visibility", io::json::array());
+        take_or("visibility", json::array());
         take_or_note("pair_truncation", "only_second", "the document is cut, the query is not");
         take_or_note("max_pair_length", usual_length(), "tokens, the configuration gives no limit");
     }
 
-    /// What ModernBERT's published models were trained with, and BERT's.
+    /// What the family's published models were trained with, if it has as many positions.
     [[nodiscard]] std::size_t usual_length() const {
-        const std::size_t usual = is_modernbert() ? 1024 : 512;
-        const io::json& positions = result_["max_position_embeddings"];
+        const std::size_t usual = family().usual_length;
+        const json& positions = result_["max_position_embeddings"];
         return positions.is_number_unsigned() ? std::min(usual, positions.get<std::size_t>())
                                               : usual;
     }
@@ -248,23 +257,23 @@ class config_completion {
                                                   count_in_result("n_docs_ctx_layers"))
                                        : count_in_result("layers");
         detail::check_range("layers", layers, 0, 2 * detail::largest_depth);
-        io::json types = io::json::array();
-        if (const io::json* listed = find("layer_types"); listed != nullptr) {
+        json types = json::array();
+        if (const json* listed = find("layer_types"); listed != nullptr) {
             if (!listed->is_array() || listed->size() < layers) {
-                throw errors::bad_option(
+                throw detail::errors::bad_option(
                     "layer_types", "a list for " + std::to_string(layers) + " layers",
                     listed->is_array() ? std::to_string(listed->size()) : listed->type_name());
             }
             types.insert(types.end(), listed->begin(),
                          listed->begin() + static_cast<std::ptrdiff_t>(layers));
         } else {
-            const io::json* every = find("global_attn_every_n_layers");
+            const json* every = find("global_attn_every_n_layers");
             if (every == nullptr) {
                 throw messages::missing_key("layer_types");
             }
             if (!every->is_number_unsigned() || *every == 0) {
-                throw errors::bad_option("global_attn_every_n_layers", "a whole number above 0",
-                                         io::to_text(*every));
+                throw detail::errors::bad_option("global_attn_every_n_layers",
+                                                 "a whole number above 0", to_text(*every));
             }
             for (std::size_t i = 0; i < layers; ++i) {
                 types.push_back(i % every->get<std::size_t>() == 0 ? "full_attention"
@@ -275,28 +284,28 @@ class config_completion {
     }
 
     void add_rope() {
-        const io::json* parameters = find("rope_parameters");
+        const json* parameters = find("rope_parameters");
         if (parameters == nullptr) {
             require("global_rope_theta");
-            if (const io::json* local = find("local_rope_theta"); local == nullptr) {
+            if (const json* local = find("local_rope_theta"); local == nullptr) {
                 result_["local_rope_theta"] = result_["global_rope_theta"];
             } else {
                 result_["local_rope_theta"] = *local;
             }
             return;
         }
-        const auto base = [&](const char* type) -> io::json {
+        const auto base = [&](const char* type) -> json {
             const auto found = parameters->is_object() ? parameters->find(type) : parameters->end();
             if (!parameters->is_object() || found == parameters->end() || !found->is_object() ||
                 !found->contains("rope_theta")) {
                 throw messages::missing_key(std::string("rope_parameters.") + type + ".rope_theta");
             }
-            const io::json kind = found->value("rope_type", io::json("default"));
+            const json kind = found->value("rope_type", json("default"));
             if (kind != "default") {
-                throw messages::not_yet("rope_type " + io::to_text(kind),
+                throw messages::not_yet("rope_type " + to_text(kind),
                                         "convert a checkpoint without it");
             }
-            if (found->value("partial_rotary_factor", io::json(1)) != 1) {
+            if (found->value("partial_rotary_factor", json(1)) != 1) {
                 throw messages::not_yet("'partial_rotary_factor'",
                                         "convert a checkpoint without it");
             }
@@ -304,6 +313,11 @@ class config_completion {
         };
         result_["global_rope_theta"] = base("full_attention");
         result_["local_rope_theta"] = base("sliding_attention");
+    }
+
+    /// As model_config::leading_markers.
+    [[nodiscard]] std::size_t leading_markers() const {
+        return family().stored->pairs == pair_form::roberta ? 1 : 0;
     }
 
     void add_limits() {
@@ -316,18 +330,19 @@ class config_completion {
         }
         const std::size_t pair = count_in_result("max_pair_length");
         if (result_["positions_restart"] != true) {
-            take_or("max_query_length", pair > 4 ? pair - 2 : pair);
+            const std::size_t rest = 2 + leading_markers(); // which leaves a document a token
+            take_or("max_query_length", pair > rest + 2 ? pair - rest : pair);
             take_or("max_document_length", pair);
             return;
         }
-        // Documents may be stored, which is before a query could cut them.
+        // Documents may be stored before there is a query that could cut them.
         take_or_note("max_query_length", std::clamp<std::size_t>(pair / 4, 2, 64),
                      "tokens, so that stored documents have room");
         const std::size_t query = count_in_result("max_query_length");
-        take_or("max_document_length", pair >= query ? pair - query + 1 : pair);
+        take_or("max_document_length", pair >= query ? pair - query + 1 - leading_markers() : pair);
     }
 
-    /// A flag that nothing reads is a misunderstanding, and would be lost without a word.
+    /// A flag that nothing reads is a misunderstanding, and must not be ignored silently.
     void check_flags() const {
         for (const std::string& key : config_.flags) {
             if (!read_.contains(key)) {
@@ -342,18 +357,18 @@ class config_completion {
     checkpoint_config& config_;
     const checkpoint& weights_;
     model_kind kind_;
-    std::set<std::string, std::less<>> read_; ///< keys that were looked for
-    io::json result_ = io::json::object();
+    std::set<std::string, std::less<>> read_; ///< keys that were asked for
+    json result_ = json::object();
 };
 
 /// The separate configuration of the interaction layers must be the backbone's, divided.
 void check_interaction_config(const checkpoint_config& source, const model_config& config) {
-    const auto check = [&source](const char* key, const io::json& expected) {
+    const auto check = [&source](const char* key, const json& expected) {
         const auto found = source.interaction.find(key);
         if (found != source.interaction.end() && *found != expected) {
-            throw messages::config_conflict(
-                key, io::to_text(*found) + " in " + source.interaction_file,
-                io::to_text(expected) + " follows from the backbone and compress_dim");
+            throw messages::config_conflict(key, to_text(*found) + " in " + source.interaction_file,
+                                            to_text(expected) +
+                                                " follows from the backbone and compress_dim");
         }
     };
     check("hidden_size", config.interaction_hidden());

@@ -8,9 +8,9 @@
 #include <utility>
 #include <variant>
 
-#include <mice/config_json.hpp>
-#include <mice/text/utf8.hpp>
-#include <mice/tokenizer.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/text/tokenizer.hpp>
+#include <mice/text/unicode/utf8.hpp>
 #include <mice/version.hpp>
 
 #include "checkpoint.hpp"
@@ -19,6 +19,7 @@
 #include "common/tokenizer_files.hpp"
 #include "derive.hpp"
 #include "derive_masks.hpp"
+#include "families.hpp"
 #include "late_interaction.hpp"
 #include "messages.hpp"
 #include "model_file.hpp"
@@ -31,13 +32,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A tokenizer as the model file stores it, and what was read.
+/// A tokenizer as the model file stores it, and where it was read.
 struct loaded_tokenizer : stored_tokenizer {
     std::shared_ptr<const tokenizer> words;
     std::string_view kind;
     fs::path path;
     bool lowercases = false;
 };
+
+/// How a tokenizer joins two texts.
+pair_form pairs_of(const tokenizer_spec& spec) {
+    return std::visit(
+        [](const auto& kind) {
+            if constexpr (requires { kind.pairs; }) {
+                return kind.pairs;
+            } else {
+                return pair_form::bert;
+            }
+        },
+        spec);
+}
 
 std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
                                                conversion_report& report) {
@@ -50,13 +64,19 @@ std::optional<loaded_tokenizer> load_tokenizer(const convert_options& options,
         path = find_tokenizer(options.directory);
     }
     if (!path) {
-        report.warnings.push_back("no tokenizer.json, vocab.txt or sentencepiece model in " +
-                                  errors::quoted(options.directory.string()) +
-                                  ": the file scores token ids only; give --tokenizer PATH");
+        report.warnings.push_back(
+            "no tokenizer.json, vocab.txt, vocab.json or sentencepiece model in " +
+            detail::errors::quoted(options.directory.string()) +
+            ": the file scores token ids only; give --tokenizer PATH");
         return std::nullopt;
     }
     const tokenizer_spec spec = read_tokenizer(
         *path, {.rows = report.config.vocab_size, .chosen = !options.tokenizer.empty()});
+    if (report.config.kind == model_kind::cross_encoder &&
+        pairs_of(spec) != report.config.family().pairs) {
+        throw messages::other_pairs(path->string(), report.config.family().title,
+                                    report.config.family().pairs);
+    }
     const auto* words = std::get_if<wordpiece_spec>(&spec);
     return loaded_tokenizer{to_stored(spec), make_tokenizer(spec), kind_name(spec), *path,
                             words != nullptr && words->lowercase};
@@ -82,8 +102,8 @@ void check_not_output(const convert_options& options, const std::vector<fs::path
     for (const fs::path& input : inputs) {
         std::error_code code;
         if (fs::equivalent(options.output, input, code) && !code) {
-            throw errors::cannot_write(options.output.string(),
-                                       "it is part of the checkpoint; name another output file");
+            throw detail::errors::cannot_write(
+                options.output.string(), "it is part of the checkpoint; name another output file");
         }
     }
 }
@@ -108,7 +128,8 @@ void check_output(const convert_options& options, const module_list* modules,
               "interaction_layers/config.json", "head/config.json", "artifact.metadata",
               "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
               "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "vocab.txt",
-              "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+              "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
+              "added_tokens.json"}) {
             inputs.push_back(folder / name);
         }
         inputs.push_back(find_tokenizer(folder).value_or(fs::path()));
@@ -157,7 +178,7 @@ io::safetensors::metadata_map make_metadata(const convert_options& options,
     return metadata;
 }
 
-/// Brings the checkpoint into the form of one of our models, fully checked.
+/// Turns the checkpoint into one of our models, fully checked.
 model_config prepare(const convert_options& options, const module_list* modules,
                      checkpoint& weights, conversion_report& report) {
     const bool pylate = modules != nullptr && modules->use == module_use::late_interaction;
@@ -170,6 +191,7 @@ model_config prepare(const convert_options& options, const module_list* modules,
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
     drop_unwanted(weights, options.drop_tensors);
+    adapt_to_family(weights, config);
     if (modules != nullptr) {
         join_head(*modules, weights, config);
     }
@@ -216,9 +238,14 @@ void write_output(const convert_options& options, const stored_weights& stored,
         };
         add("tokenizer.vocabulary", tokens->vocabulary);
         add("tokenizer.sentencepiece", tokens->sentencepiece);
+        add("tokenizer.charsmap", tokens->charsmap);
         if (tokens->merges) {
             tensors.push_back({"tokenizer.merges",
                                {io::dtype::i32, {tokens->merges->size() / 8, 2}, *tokens->merges}});
+        }
+        if (tokens->scores) {
+            tensors.push_back({"tokenizer.scores",
+                               {io::dtype::f64, {tokens->scores->size() / 8}, *tokens->scores}});
         }
     }
     self_test test;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <mice/model_config.hpp>
+#include <mice/model/config.hpp>
 
 #include "options.hpp"
 #include "store_weights.hpp"
@@ -26,7 +26,7 @@ struct conversion_report {
     std::size_t self_test_pairs = 0;
     std::string fingerprint;
     std::vector<std::string> notes;    ///< what was inferred, renamed, dropped or rounded
-    std::vector<std::string> warnings; ///< what limits the use of the file
+    std::vector<std::string> warnings; ///< limits of the file's use
 };
 
 /// Reads the checkpoint, checks all of it, and writes the model file. Throws mice::error; then no

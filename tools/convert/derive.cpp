@@ -9,9 +9,10 @@
 #include <cstring>
 #include <utility>
 
-#include <mice/config_json.hpp>
-#include <mice/model_tensors.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/model/tensors.hpp>
 
+#include "families.hpp"
 #include "messages.hpp"
 #include "select_tensors.hpp"
 
@@ -28,21 +29,49 @@ std::optional<std::size_t> count_of(std::string_view text) {
                                                                    : std::nullopt;
 }
 
-/// Pretraining heads, and ELECTRA's two-layer classifier, have no place in MICE.
-void drop_heads(checkpoint& weights) {
+/// Whether the head of the family's cross-encoders computes what that of its MICE models does.
+bool shares_head(const encoder_family& family) {
+    return family.pair_head.activation == family.head.activation &&
+           family.pair_head.norm == family.head.norm;
+}
+
+void rename_prefix(checkpoint& weights, std::string_view from, std::string_view to) {
+    io::safetensors::tensor_map renamed;
+    for (const auto& [name, view] : weights.tensors) {
+        const bool begins = name.starts_with(from);
+        renamed.emplace(begins ? std::string(to) + name.substr(from.size()) : name, view);
+    }
+    weights.tensors = std::move(renamed);
+}
+
+/// Pretraining heads, and ELECTRA's two-layer classifier, have no place in MICE; RoBERTa's is the
+/// pooler and the classifier of MICE under other names.
+void prepare_heads(checkpoint& weights, const encoder_family& family) {
     for (const std::string_view head : unused_heads) {
         if (drop_prefix(weights, head) > 0) {
             weights.notes.push_back("dropped the head '" + std::string(head) + "*'");
         }
     }
-    if (has_prefix(weights, "classifier.out_proj.")) {
+    const bool there = has_prefix(weights, std::string(family.pair_head.classifier) + ".") ||
+                       has_prefix(weights, std::string(family.pair_head.dense) + ".");
+    if (!there || family.pair_head.classifier == family.head.classifier) {
+        return;
+    }
+    if (!shares_head(family)) {
         drop_prefix(weights, "classifier.");
-        weights.notes.emplace_back(
-            "dropped ELECTRA's two-layer classifier; MICE has one layer there");
+        weights.notes.push_back("dropped " + std::string(family.title) +
+                                "'s two-layer classifier; MICE has one layer there");
+        return;
+    }
+    for (const auto& [from, to] : {std::pair(family.pair_head.classifier, family.head.classifier),
+                                   std::pair(family.pair_head.dense, family.head.dense)}) {
+        rename_prefix(weights, std::string(from) + ".", std::string(to) + ".");
+        weights.notes.push_back("renamed " + std::string(from) + " to " + std::string(to));
     }
 }
 
-/// The configuration of the backbone alone, to know its tensors by: that of a cross-encoder.
+/// The configuration of the backbone alone, as a cross-encoder's: it tells which tensors there must
+/// be.
 model_config backbone_config(const checkpoint_config& config, const checkpoint& weights) {
     checkpoint_config all;
     for (const auto& [key, value] : config.values.items()) {
@@ -58,20 +87,22 @@ std::string encoder_layer(std::size_t index) {
     return "layers." + std::to_string(index) + ".";
 }
 
-/// The backbone's tensors, all of which must be there and no other.
-std::vector<tensor_requirement> backbone_tensors(const model_config& config,
+/// The backbone's tensors; all must be there, and no other. `with_mice_head` has as many layers as
+/// the backbone.
+std::vector<tensor_requirement> backbone_tensors(const model_config& with_mice_head,
                                                  const checkpoint& weights) {
-    std::vector<tensor_requirement> result;
-    for (tensor_requirement& need : required_tensors(config)) {
-        bool absent = false; // a head, which is then made
+    mice::detail::requirement_list list;
+    mice::detail::require_embeddings(list, with_mice_head);
+    mice::detail::require_stack(list, tensor_names::layers, with_mice_head.layers, with_mice_head);
+    mice::detail::require_head(list, with_mice_head);
+    std::erase_if(list.tensors, [&weights](const tensor_requirement& need) {
+        bool absent = false; // a head, which is then drawn
         for (const char* head : {"classifier.", "head."}) {
             absent = absent || (need.name.starts_with(head) && !has_prefix(weights, head));
         }
-        if (!absent) {
-            result.push_back(std::move(need));
-        }
-    }
-    return result;
+        return absent;
+    });
+    return std::move(list.tensors);
 }
 
 /// Roughly normal numbers from exact arithmetic, so that every machine writes the same bytes.
@@ -103,7 +134,7 @@ void add_made_tensor(checkpoint& weights, const std::string& name, const io::ten
     weights.tensors[name] = {io::dtype::f32, shape, bytes};
 }
 
-/// Makes the head's tensors that the checkpoint lacks: random matrices, norms that do nothing.
+/// Adds the head's tensors that the checkpoint lacks: random matrices, norms that do nothing.
 bool make_head(checkpoint& weights, const model_config& config, double deviation) {
     normal_source source;
     bool made = false;
@@ -130,24 +161,34 @@ void copy_layer(const io::safetensors::tensor_map& source, const std::string& fr
     }
 }
 
+/// The first part of an attention block's names, such as "attention." of ".attention.self.query".
+std::string block_of(const attention_names& names) {
+    return std::string(names.query.substr(1, names.query.find('.', 1)));
+}
+
 /// Copies ModernBERT's self-attention `from`attn.* as a cross-attention; the rows of Wqkv are
 /// queries, keys and values.
-void copy_modernbert_cross(const io::safetensors::tensor_map& source, const std::string& from,
-                           const std::string& to, io::safetensors::tensor_map& target) {
-    const io::tensor_view& all = source.find(from + "attn.Wqkv.weight")->second;
+void copy_stacked_cross(const io::safetensors::tensor_map& source, const encoder_family& family,
+                        const std::string& from, const std::string& to,
+                        io::safetensors::tensor_map& target) {
+    const auto name = [](const std::string& layer, std::string_view part) {
+        return layer + std::string(part.substr(1)) + ".weight";
+    };
+    const io::tensor_view& all = source.find(name(from, family.self.query))->second;
     const std::size_t width = all.shape[1];
     const std::size_t bytes = all.bytes.size() / 3;
     std::size_t part = 0;
-    for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
-        target[to + "crossattention." + name + ".weight"] = {
+    for (const std::string_view each : {family.cross.query, family.cross.key, family.cross.value}) {
+        target[name(to, each)] = {
             all.type, {width, width}, all.bytes.subspan(bytes * part++, bytes)};
     }
-    target[to + "crossattention.Wo.weight"] = source.find(from + "attn.Wo.weight")->second;
+    target[name(to, family.cross.output)] = source.find(name(from, family.self.output))->second;
 }
 
 struct layer_plan {
     std::size_t query, document, interaction, first_interaction;
-    bool bound, self_attention, modernbert;
+    bool bound, self_attention;
+    const encoder_family* family;
 };
 
 void rewrite_tensors(checkpoint& weights, const layer_plan& plan) {
@@ -167,14 +208,17 @@ void rewrite_tensors(checkpoint& weights, const layer_plan& plan) {
         const std::string from = encoder_layer(plan.first_interaction + i);
         const std::string to = "top_layers." + std::to_string(i) + ".";
         copy_layer(weights.tensors, from, to, result);
-        if (plan.modernbert) {
-            copy_modernbert_cross(weights.tensors, from, to, result);
+        const encoder_family& family = *plan.family;
+        if (family.self.is_stacked()) {
+            copy_stacked_cross(weights.tensors, family, from, to, result);
         } else {
-            copy_layer(weights.tensors, from + "attention.", to + "crossattention.", result);
+            copy_layer(weights.tensors, from + block_of(family.self), to + block_of(family.cross),
+                       result);
         }
         if (!plan.self_attention) {
-            std::erase_if(result, [drop = to + (plan.modernbert ? "attn." : "attention.")](
-                                      const auto& entry) { return entry.first.starts_with(drop); });
+            std::erase_if(result, [drop = to + block_of(family.self)](const auto& entry) {
+                return entry.first.starts_with(drop);
+            });
         }
     }
     for (const auto& [name, view] : weights.tensors) {
@@ -191,7 +235,7 @@ std::size_t count_in(const checkpoint_config& config, const char* key, std::size
         return otherwise;
     }
     if (!found->is_number_unsigned()) {
-        throw errors::bad_option(key, "a whole number, not negative", found->type_name());
+        throw detail::errors::bad_option(key, "a whole number, not negative", found->type_name());
     }
     return found->get<std::size_t>();
 }
@@ -202,7 +246,7 @@ bool switch_in(const checkpoint_config& config, const char* key, bool otherwise)
         return otherwise;
     }
     if (!found->is_boolean()) {
-        throw errors::bad_option(key, "true or false", found->type_name());
+        throw detail::errors::bad_option(key, "true or false", found->type_name());
     }
     return found->get<bool>();
 }
@@ -242,6 +286,10 @@ void check_cut(const layer_plan& plan, const derive_cut& cut, const derivation& 
     }
 }
 
+const checkpoint_family& family_of(const checkpoint_config& config) {
+    return checkpoint_family_of(config.values.at("model_type").get_ref<const std::string&>());
+}
+
 layer_plan make_plan(const checkpoint_config& config, const derivation& how, std::size_t layers) {
     const std::optional<derive_cut> parsed = parse_cut(how.text);
     if (!parsed) {
@@ -256,17 +304,19 @@ layer_plan make_plan(const checkpoint_config& config, const derivation& how, std
     plan.bound = switch_in(config, "bound_bottom_layers", true);
     plan.self_attention = switch_in(config, "use_self_attention", true);
     plan.first_interaction = how.from_layer.value_or(plan.query);
-    plan.modernbert = config.values.value("model_type", io::json()) == "modernbert";
-    if (plan.modernbert && plan.first_interaction != plan.query) {
-        throw messages::bad_derive(how.text, "an interaction layer of ModernBERT has the positions "
-                                             "of the layer at its place; leave --from-layer out");
+    plan.family = family_of(config).stored;
+    if (plan.family->positions == position_kind::rotary && plan.first_interaction != plan.query) {
+        throw messages::bad_derive(how.text, "an interaction layer of " +
+                                                 std::string(plan.family->title) +
+                                                 " has the positions of the layer at its place; "
+                                                 "leave --from-layer out");
     }
     check_cut(plan, cut, how, layers);
     plan.interaction = cut.interaction.value_or(layers - plan.first_interaction);
     return plan;
 }
 
-/// Options whose weights only training makes.
+/// Options whose weights only training can give.
 void check_derivable(const checkpoint_config& config, const derivation& how) {
     const std::string leave_out = "leave it out of the command line and config.json";
     for (const char* key : {"global_cls_token", "extra_attn_bias", "lexical_bias"}) {
@@ -289,7 +339,7 @@ void check_derivable(const checkpoint_config& config, const derivation& how) {
 }
 
 void rewrite_config(checkpoint_config& config, const layer_plan& plan) {
-    io::json& values = config.values;
+    json& values = config.values;
     values["n_contextualization_layers"] = plan.query;
     values["n_docs_ctx_layers"] = plan.document;
     values["n_interaction_layers"] = plan.interaction;
@@ -326,17 +376,19 @@ std::vector<std::string> derive_mice(checkpoint& weights, checkpoint_config& con
         throw messages::missing_key("num_hidden_layers");
     }
     const layer_plan plan = make_plan(config, how, layers);
-    drop_heads(weights);
     check_labels(weights);
-    const model_config backbone = backbone_config(config, weights);
-    check_tensors(weights, backbone_tensors(backbone, weights));
+    prepare_heads(weights, *plan.family);
+    model_config with_mice_head = backbone_config(config, weights);
+    with_mice_head.kind = model_kind::mice; // some families' cross-encoders have another
+    if (shares_head(*plan.family) && !plan.family->pair_head.dense_is_optional) {
+        with_mice_head.pooler = has_prefix(weights, std::string(plan.family->head.dense) + ".");
+    }
+    check_tensors(weights, backbone_tensors(with_mice_head, weights));
 
     std::vector<std::string> warnings;
     const auto range = config.values.find("initializer_range");
     const double deviation =
         range != config.values.end() && range->is_number() ? range->get<double>() : 0.02;
-    model_config with_mice_head = backbone; // ELECTRA's cross-encoders have another
-    with_mice_head.kind = model_kind::mice;
     if (make_head(weights, with_mice_head, deviation)) {
         warnings.emplace_back("the checkpoint has no usable classifier: a random one was made, and "
                               "scores mean nothing until the model is fine-tuned");

@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <optional>
 
-#include <mice/config_json.hpp>
+#include <mice/model/config_fields.hpp>
+#include <mice/model/config_json.hpp>
 
 #include "messages.hpp"
 #include "select_tensors.hpp"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::string_view opening = "masked:";
 
-/// What the words ask for.
+/// The masks that the words ask for.
 struct masks {
     visibility_range all; ///< of every layer
     std::size_t split = 0;
@@ -34,7 +35,7 @@ std::size_t number_in(std::string_view text, std::string_view word, std::string_
     std::size_t value = 0;
     const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (code != std::errc() || end != digits.data() + digits.size() || value == 0) {
-        throw bad_masks(text, errors::quoted(word) + " needs a whole number above 0");
+        throw bad_masks(text, detail::errors::quoted(word) + " needs a whole number above 0");
     }
     return value;
 }
@@ -57,7 +58,7 @@ void add_word(masks& result, std::string_view text, std::string_view word) {
     } else if (word.starts_with("window=")) {
         result.all.document_window = number_in(text, word, word.substr(7));
     } else {
-        throw bad_masks(text, errors::quoted(word) + " is no mask");
+        throw bad_masks(text, detail::errors::quoted(word) + " is no mask");
     }
 }
 
@@ -75,10 +76,10 @@ masks read_masks(std::string_view text) {
     return result;
 }
 
-io::json range_json(const visibility_range& range) {
-    nlohmann::ordered_json written;
+json range_json(const visibility_range& range) {
+    io::json written = io::json::object();
     detail::config_writer{written}("visibility", std::vector{range});
-    return io::json(written["visibility"][0]);
+    return parse_json(io::to_text(written), "visibility")["visibility"][0];
 }
 
 } // namespace
@@ -103,7 +104,7 @@ std::vector<std::string> derive_masks(const checkpoint& weights, checkpoint_conf
             text, "the cross-encoder has only " + std::to_string(count) +
                       " layers to split; give split=" + std::to_string(count) + " at most");
     }
-    io::json ranges = io::json::array();
+    json ranges = json::array();
     if (asked.split > 0) {
         visibility_range apart = asked.all;
         apart.layers = asked.split;

@@ -14,7 +14,7 @@ namespace mice::tools {
 [[nodiscard]] bool is_masks(std::string_view text);
 
 /// Turns a cross-encoder into one of the steps between it and MICE (MICE paper, section 3): the
-/// same weights, with groups of tokens hidden from another. `text` is "masked:" and words with
+/// same weights, with some groups of tokens hidden from others. `text` is "masked:" and words with
 /// commas between them; docs/convert.md lists them. Rewrites `config`; returns warnings for the
 /// user. Throws errc::invalid_argument for words that it does not know or that contradict.
 [[nodiscard]] std::vector<std::string>

@@ -13,19 +13,21 @@
 #include <variant>
 #include <vector>
 
-#include <mice/config_json.hpp>
-#include <mice/tokenizer.hpp>
+#include <mice/model/config_json.hpp>
+#include <mice/model/config_limits.hpp>
+#include <mice/text/tokenizer.hpp>
 
 #include "checkpoint_config.hpp"
 #include "common/nearest_name.hpp"
 #include "common/tokenizer_files.hpp"
+#include "families.hpp"
 #include "messages.hpp"
 #include "select_tensors.hpp"
 
 namespace mice::tools {
 namespace {
 
-/// Keys that `colbert` may have; another one could be a misspelt one of these.
+/// The keys that `colbert` may have; any other could be a misspelling of these.
 constexpr std::array<std::string_view, 14> known_keys{"query_maxlen",
                                                       "doc_maxlen",
                                                       "dim",
@@ -44,10 +46,10 @@ constexpr std::array<std::string_view, 14> known_keys{"query_maxlen",
 /// Python's string.punctuation, whose tokens ColBERT gives no vector.
 constexpr std::string_view punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-bool names_architecture(const io::json& config) {
+bool names_architecture(const json& config) {
     const auto found = config.find("architectures");
     return found != config.end() && found->is_array() &&
-           std::any_of(found->begin(), found->end(), [](const io::json& name) {
+           std::any_of(found->begin(), found->end(), [](const json& name) {
                return name.is_string() &&
                       name.get_ref<const std::string&>().find("ColBERT") != std::string::npos;
            });
@@ -62,10 +64,10 @@ class colbert_settings {
             values_ = colbert_settings_of(*modules);
             return;
         }
-        const io::json config = read_object(directory, "config.json").value_or(nullptr);
+        const json config = read_object(directory, "config.json").value_or(nullptr);
         if (const auto own = config.find("colbert"); own != config.end()) {
             if (!own->is_object()) {
-                throw errors::bad_option("colbert", "an object", own->type_name());
+                throw detail::errors::bad_option("colbert", "an object", own->type_name());
             }
             values_ = *own;
             check_spelling();
@@ -74,7 +76,7 @@ class colbert_settings {
         origin_ = "artifact.metadata";
         values_ = read_object(directory, origin_).value_or(nullptr);
         if (values_.is_null()) {
-            values_ = io::json::object();
+            values_ = json::object();
         }
     }
 
@@ -85,21 +87,21 @@ class colbert_settings {
     [[nodiscard]] std::string name(std::string_view key) const {
         return origin_ + ": " + std::string(key);
     }
-    [[nodiscard]] const io::json* find(const char* key) const {
+    [[nodiscard]] const json* find(const char* key) const {
         const auto found = values_.find(key);
         return found == values_.end() || found->is_null() ? nullptr : &*found;
     }
     /// A switch, or ColBERT's own default with a note.
     [[nodiscard]] bool flag(const char* key, bool otherwise,
                             std::vector<std::string>& notes) const {
-        const io::json* value = find(key);
+        const json* value = find(key);
         if (value == nullptr) {
             notes.push_back(std::string(key) + " = " + (otherwise ? "true" : "false") +
                             ": ColBERT's default, no configuration says otherwise");
             return otherwise;
         }
         if (!value->is_boolean()) {
-            throw errors::bad_option(name(key), "true or false", io::to_text(*value));
+            throw detail::errors::bad_option(name(key), "true or false", to_text(*value));
         }
         return value->get<bool>();
     }
@@ -115,10 +117,10 @@ class colbert_settings {
     }
 
     std::string origin_ = "colbert";
-    io::json values_;
+    json values_;
 };
 
-/// Puts the configuration of the model file together.
+/// Builds the configuration of the model file.
 class late_interaction_config {
   public:
     late_interaction_config(const convert_options& options, const checkpoint_config& backbone,
@@ -135,28 +137,33 @@ class late_interaction_config {
         for (const char* limit : {"max_query_length", "max_document_length"}) {
             result_[limit] = backbone_.at(limit);
         }
-        return config_from_json(io::to_text(result_));
+        return config_from_json(to_text(result_));
     }
 
   private:
-    /// What only one value of is supported.
+    /// Settings of which only one value is supported.
     void check_meaning() const {
         const std::array<std::pair<const char*, const char*>, 2> only{
             {{"similarity", "cosine"}, {"interaction", "colbert"}}};
         for (const auto& [key, value] : only) {
-            const io::json* given = settings_.find(key);
+            const json* given = settings_.find(key);
             if (given != nullptr && *given != value) {
-                throw messages::not_yet(settings_.name(key) + " = " + io::to_text(*given),
+                throw messages::not_yet(settings_.name(key) + " = " + to_text(*given),
                                         "only '" + std::string(value) + "' is");
             }
         }
-        if (backbone_.value("model_type", io::json()) == "modernbert") {
-            throw messages::not_yet("late interaction with a ModernBERT backbone",
-                                    "convert a ColBERT checkpoint of the BERT or ELECTRA family");
+        if (!family().stored->late_interaction) {
+            throw messages::not_yet(
+                "late interaction with a " + std::string(family().stored->title) + " backbone",
+                "convert a ColBERT checkpoint of the " + family_titles(true) + " family");
         }
     }
 
-    void take(const char* key, const io::json& otherwise = nullptr) {
+    [[nodiscard]] const checkpoint_family& family() const {
+        return checkpoint_family_of(backbone_.at("model_type").get_ref<const std::string&>());
+    }
+
+    void take(const char* key, const json& otherwise = nullptr) {
         const auto found = backbone_.find(key);
         if (found != backbone_.end() && !found->is_null()) {
             result_[key] = *found;
@@ -174,11 +181,11 @@ class late_interaction_config {
         }
         take("hidden_act", "gelu");
         take("type_vocab_size", 2U);
-        take("layer_norm_eps", 1e-12);
+        take("layer_norm_eps", family().epsilon);
         const auto table = weights_.tensors.find("embeddings.word_embeddings.weight");
-        const bool shown = result_["model_type"] == "electra" && table != weights_.tensors.end() &&
+        const bool shown = family().stored == &electra_family && table != weights_.tensors.end() &&
                            table->second.shape.rank() == 2;
-        take("embedding_size", shown ? io::json(table->second.shape[1]) : result_["hidden_size"]);
+        take("embedding_size", shown ? json(table->second.shape[1]) : result_["hidden_size"]);
         result_["kind"] = name_of(model_kind::late_interaction);
         const auto layers = backbone_.find("num_hidden_layers");
         if (layers == backbone_.end() || layers->is_null()) {
@@ -188,18 +195,18 @@ class late_interaction_config {
     }
 
     void add_vectors() {
-        const io::json* dim = settings_.find("dim");
+        const json* dim = settings_.find("dim");
         const auto found = weights_.tensors.find("linear.weight");
         const bool readable = found != weights_.tensors.end() && found->second.shape.rank() == 2;
         if (readable && dim != nullptr && *dim != found->second.shape[0]) {
-            throw messages::config_conflict("dim", io::to_text(*dim) + " in " + settings_.origin(),
+            throw messages::config_conflict("dim", to_text(*dim) + " in " + settings_.origin(),
                                             "linear.weight has " +
                                                 std::to_string(found->second.shape[0]) + " rows");
         }
         if (!readable && dim == nullptr) {
             throw messages::missing_tensor("linear.weight", 0, std::nullopt);
         }
-        result_["vector_size"] = dim != nullptr ? *dim : io::json(found->second.shape[0]);
+        result_["vector_size"] = dim != nullptr ? *dim : json(found->second.shape[0]);
     }
 
     void add_ids() {
@@ -213,19 +220,20 @@ class late_interaction_config {
         } else if (settings_.flag("mask_punctuation", true, notes_)) {
             skipped = punctuation_ids();
         }
-        for (const auto& [key, place] : {std::pair("cls_token_id", 0), {"sep_token_id", 1}}) {
+        for (const auto& [key, place] :
+             {std::pair("cls_token_id", std::size_t{0}), {"sep_token_id", 1}}) {
             check_frame(key, place, skipped);
         }
         result_["skipped"] = skipped;
     }
 
-    /// Rows of the embedding table, as far as the configuration can be read.
+    /// The rows of the embedding table, if the configuration can be read.
     [[nodiscard]] std::size_t rows() const {
-        const io::json& size = result_.at("vocab_size");
+        const json& size = result_.at("vocab_size");
         return size.is_number_unsigned() ? size.get<std::size_t>() : 0;
     }
 
-    /// The tokenizer that the checkpoint has or was given, whether or not it will be stored.
+    /// The checkpoint's tokenizer, or the one given, whether or not it will be stored.
     [[nodiscard]] const tokenizer* words() {
         if (!looked_) {
             looked_ = true;
@@ -235,7 +243,12 @@ class late_interaction_config {
             if (path) {
                 const tokenizer_spec spec =
                     read_tokenizer(*path, {.rows = rows(), .chosen = !options_.tokenizer.empty()});
-                std::visit([this](const auto& kind) { unknown_token_ = kind.unk_token; }, spec);
+                std::visit(
+                    [this](const auto& kind) {
+                        unknown_token_ = kind.unk_token;
+                        mask_token_ = kind.mask_token;
+                    },
+                    spec);
                 words_ = make_tokenizer(spec);
             }
         }
@@ -246,34 +259,33 @@ class late_interaction_config {
     }
 
     /// An id of the settings, inside the vocabulary.
-    [[nodiscard]] std::int32_t checked_id(const char* key, const io::json& value) const {
-        const io::json& rows = result_.at("vocab_size");
+    [[nodiscard]] std::int32_t checked_id(const char* key, const json& value) const {
+        const json& rows = result_.at("vocab_size");
         const std::uint64_t limit =
             rows.is_number_unsigned()
                 ? std::min<std::uint64_t>(rows.get<std::uint64_t>(), mice::detail::largest_table)
                 : 0;
         if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= limit) {
-            throw errors::bad_option(settings_.name(key),
-                                     "an id below " + io::to_text(rows) +
-                                         ", the size of the vocabulary",
-                                     io::to_text(value));
+            throw detail::errors::bad_option(
+                settings_.name(key),
+                "an id below " + to_text(rows) + ", the size of the vocabulary", to_text(value));
         }
         return value.get<std::int32_t>();
     }
 
     [[nodiscard]] std::int32_t marker(const char* id_key, const char* token_key,
                                       const char* usual_token, std::int32_t usual_id) {
-        if (const io::json* id = settings_.find(id_key)) {
+        if (const json* id = settings_.find(id_key)) {
             return checked_id(id_key, *id);
         }
-        const io::json* given = settings_.find(token_key);
+        const json* given = settings_.find(token_key);
         if (given != nullptr && !given->is_string()) {
-            throw errors::bad_option(settings_.name(token_key), "the text of a token",
-                                     io::to_text(*given));
+            throw detail::errors::bad_option(settings_.name(token_key), "the text of a token",
+                                             to_text(*given));
         }
         const std::string token = given != nullptr ? given->get<std::string>() : usual_token;
         if (const auto id = id_of(token)) {
-            return checked_id(id_key, io::json(static_cast<std::uint64_t>(*id)));
+            return checked_id(id_key, json(static_cast<std::uint64_t>(*id)));
         }
         if (settings_.are_pylate()) {
             throw messages::no_prefix(std::string_view(token_key).starts_with("query")
@@ -281,7 +293,7 @@ class late_interaction_config {
                                           : "document_prefix",
                                       token);
         }
-        if (words() != nullptr || token != usual_token) {
+        if (words() != nullptr || token != usual_token || !family().has_unused_tokens) {
             throw messages::no_such_token(settings_.origin(), id_key, token, words() != nullptr);
         }
         notes_.push_back(std::string(id_key) + " = " + std::to_string(usual_id) + ": where " +
@@ -290,22 +302,24 @@ class late_interaction_config {
     }
 
     [[nodiscard]] std::int32_t filler() {
-        if (const io::json* id = settings_.find("mask_token_id")) {
+        if (const json* id = settings_.find("mask_token_id")) {
             return checked_id("mask_token_id", *id);
         }
-        const auto id = id_of("[MASK]");
+        const bool named = words() != nullptr && !mask_token_.empty();
+        const std::string token = named ? mask_token_ : "[MASK]";
+        const auto id = id_of(token);
         if (!id) {
-            throw messages::no_such_token(settings_.origin(), "mask_token_id", "[MASK]",
+            throw messages::no_such_token(settings_.origin(), "mask_token_id", token,
                                           words() != nullptr);
         }
         return *id;
     }
 
-    /// PyLate looks each word up as one token; a word that is none is the unknown token there, and
-    /// so here.
+    /// PyLate looks up every word as one token. A word that is no token is the unknown token there,
+    /// and so here.
     [[nodiscard]] std::vector<std::int32_t> skiplist_ids() {
-        io::json skiplist = io::json::array();
-        if (const io::json* given = settings_.find("skiplist_words")) {
+        json skiplist = json::array();
+        if (const json* given = settings_.find("skiplist_words")) {
             skiplist = *given;
         } else {
             for (const char& mark : punctuation) {
@@ -313,15 +327,15 @@ class late_interaction_config {
             }
         }
         if (!skiplist.is_array() || skiplist.size() > most_skipped) {
-            throw errors::bad_option("skiplist_words",
-                                     "a list of at most " + std::to_string(most_skipped) + " words",
-                                     skiplist.type_name());
+            throw detail::errors::bad_option(
+                "skiplist_words", "a list of at most " + std::to_string(most_skipped) + " words",
+                skiplist.type_name());
         }
         std::vector<std::int32_t> ids;
         std::size_t unknown = 0;
-        for (const io::json& word : skiplist) {
+        for (const json& word : skiplist) {
             if (!word.is_string()) {
-                throw errors::bad_option("skiplist_words", "words", io::to_text(word));
+                throw detail::errors::bad_option("skiplist_words", "words", to_text(word));
             }
             const auto id = id_of(word.get_ref<const std::string&>());
             unknown += id ? 0 : 1;
@@ -341,21 +355,22 @@ class late_interaction_config {
 
     [[nodiscard]] std::vector<std::int32_t> punctuation_ids() {
         std::vector<std::int32_t> ids;
-        if (const io::json* given = settings_.find("punctuation_token_ids")) {
+        if (const json* given = settings_.find("punctuation_token_ids")) {
             if (!given->is_array()) {
-                throw errors::bad_option(settings_.name("punctuation_token_ids"), "a list",
-                                         given->type_name());
+                throw detail::errors::bad_option(settings_.name("punctuation_token_ids"), "a list",
+                                                 given->type_name());
             }
-            for (const io::json& each : *given) {
+            for (const json& each : *given) {
                 ids.push_back(checked_id("punctuation_token_ids", each));
             }
         } else if (words() == nullptr) {
             throw messages::no_such_token(settings_.origin(), "punctuation_token_ids",
                                           "each mark of punctuation", false);
         } else {
-            for (const char& mark : punctuation) {
-                if (const auto id = words()->id({&mark, 1})) {
-                    ids.push_back(*id);
+            for (const char& mark : punctuation) { // as a text begins with it
+                const std::vector<std::int32_t> found = words()->encode({&mark, 1}).ids;
+                if (found.size() > 2 && found[1] != id_of(unknown_token_)) {
+                    ids.push_back(found[1]);
                 }
             }
             notes_.push_back("mask_punctuation: the vectors of " + std::to_string(ids.size()) +
@@ -366,13 +381,14 @@ class late_interaction_config {
         return ids;
     }
 
-    /// [CLS] and [SEP] come from the tokenizer; settings that name others belong to another one.
+    /// [CLS] and [SEP] come from the tokenizer; settings that name other ids belong to another
+    /// tokenizer.
     void check_frame(const char* key, std::size_t place, const std::vector<std::int32_t>& skipped) {
         std::optional<std::int32_t> id;
         if (words() != nullptr) {
             id = words()->encode("").ids.at(place);
         }
-        if (const io::json* given = settings_.find(key)) {
+        if (const json* given = settings_.find(key)) {
             const std::int32_t told = checked_id(key, *given);
             if (id && told != *id) {
                 throw messages::config_conflict(key,
@@ -390,13 +406,13 @@ class late_interaction_config {
     static constexpr std::size_t most_skipped = 65536;
 
     const convert_options& options_;
-    const io::json& backbone_;
+    const json& backbone_;
     const colbert_settings& settings_;
     const checkpoint& weights_;
     std::vector<std::string>& notes_;
-    io::json result_ = io::json::object();
+    json result_ = json::object();
     std::shared_ptr<const tokenizer> words_;
-    std::string unknown_token_;
+    std::string unknown_token_, mask_token_;
     bool looked_ = false;
 };
 
@@ -409,8 +425,8 @@ void add_limits(checkpoint_config& config, const colbert_settings& settings,
         }
     }
     constexpr unsigned usual_document = 220; // ColBERT's default
-    const io::json* query = settings.find("query_maxlen");
-    const io::json* document = settings.find("doc_maxlen");
+    const json* query = settings.find("query_maxlen");
+    const json* document = settings.find("doc_maxlen");
     if (query != nullptr) {
         config.values["max_query_length"] = *query;
     }
@@ -432,7 +448,7 @@ void add_limits(checkpoint_config& config, const colbert_settings& settings,
 } // namespace
 
 bool is_late_interaction(const std::filesystem::path& directory) {
-    const io::json config = read_object(directory, "config.json").value_or(nullptr);
+    const json config = read_object(directory, "config.json").value_or(nullptr);
     return config.is_object() && (config.contains("colbert") || names_architecture(config));
 }
 
@@ -447,6 +463,7 @@ model_config prepare_late_interaction(const convert_options& options, const modu
     weights = read_checkpoint(options.directory);
     normalise_names(weights);
     drop_unwanted(weights, options.drop_tensors);
+    adapt_to_family(weights, config);
     if (modules != nullptr) {
         join_projection(*modules, weights);
     }
@@ -454,7 +471,7 @@ model_config prepare_late_interaction(const convert_options& options, const modu
         weights.notes.emplace_back("dropped the pooler, which late interaction does not read");
     }
     report.warnings = std::move(config.warnings);
-    const model_config result =
+    model_config result =
         late_interaction_config(options, config, settings, weights, config.notes).finish();
     check_tensors(weights, required_tensors(result));
     report.notes = std::move(config.notes);

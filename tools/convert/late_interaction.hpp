@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include <mice/model_config.hpp>
+#include <mice/model/config.hpp>
 
 #include "checkpoint.hpp"
 #include "convert.hpp"
@@ -17,8 +17,8 @@ namespace mice::tools {
 
 /// Reads such a checkpoint and brings it into the form of a model file, fully checked. Its settings
 /// come from PyLate's files where it is a folder of modules (else null), `colbert` in config.json,
-/// or else from ColBERT's artifact.metadata, and ids that they do not tell from the tokenizer.
-/// Throws mice::error where nothing tells a setting that changes scores.
+/// or else from ColBERT's artifact.metadata, and missing ids come from the tokenizer. Throws
+/// mice::error where a setting that changes scores cannot be found.
 [[nodiscard]] model_config prepare_late_interaction(const convert_options& options,
                                                     const module_list* modules, checkpoint& weights,
                                                     conversion_report& report);

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
         const parsed_options parsed = parse_options(argc, argv);
         return parsed.exit_code ? *parsed.exit_code : run(parsed.options);
     } catch (const output_closed&) {
-        return 0; // the file is written; only the summary found no reader
+        return 0; // the file is written; only the summary has lost its reader
     } catch (const std::bad_alloc&) {
         print_message("mice-convert: error: not enough memory for this checkpoint");
     } catch (const std::exception& problem) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/tensor_values.hpp"
+#include "families.hpp"
 #include "messages.hpp"
 
 namespace mice::tools {
@@ -18,40 +19,39 @@ std::string last_part(const std::string& type) {
     return type.substr(type.rfind('.') + 1); // npos + 1 is 0
 }
 
-/// The text under a key, `otherwise` where there is none or null.
-std::string text_at(const io::json& object, const char* key, const std::string& otherwise) {
+/// The text under a key; `otherwise` where it is missing or null.
+std::string text_at(const json& object, const char* key, const std::string& otherwise) {
     const auto found = object.find(key);
     if (found == object.end() || found->is_null()) {
         return otherwise;
     }
     if (!found->is_string()) {
-        throw errors::bad_option(key, "a text", found->type_name());
+        throw detail::errors::bad_option(key, "a text", found->type_name());
     }
     return found->get<std::string>();
 }
 
-bool switch_at(const io::json& object, const char* key, bool otherwise) {
+bool switch_at(const json& object, const char* key, bool otherwise) {
     const auto found = object.find(key);
     if (found == object.end() || found->is_null()) {
         return otherwise;
     }
     if (!found->is_boolean()) {
-        throw errors::bad_option(key, "true or false", found->type_name());
+        throw detail::errors::bad_option(key, "true or false", found->type_name());
     }
     return found->get<bool>();
 }
 
-std::vector<module_entry> read_entries(const fs::path& directory, const io::json& list,
-                                       bool& pylate) {
+std::vector<module_entry> read_entries(const fs::path& directory, const json& list, bool& pylate) {
     std::vector<module_entry> entries;
-    for (const io::json& each : list) {
+    for (const json& each : list) {
         if (!each.is_object() || !each.contains("type") || !each.contains("path")) {
             throw messages::bad_modules("an entry lacks 'type' or 'path'");
         }
         const std::string type = text_at(each, "type", "");
         const std::string path = text_at(each, "path", "");
         if (!path.empty() && !is_plain_name(path)) {
-            throw messages::bad_modules("the path " + errors::quoted(path) +
+            throw messages::bad_modules("the path " + detail::errors::quoted(path) +
                                         " is not a plain folder name");
         }
         pylate = pylate || type.starts_with("pylate.");
@@ -61,21 +61,21 @@ std::vector<module_entry> read_entries(const fs::path& directory, const io::json
 }
 
 /// The configuration of a module other than the transformer.
-io::json config_of(const module_entry& module) {
+json config_of(const module_entry& module) {
     const std::string name = module.path + "/config.json";
     return read_object(module.folder.parent_path(), module.path.empty() ? "config.json" : name)
-        .value_or(io::json::object());
+        .value_or(json::object());
 }
 
-/// A default prompt stands before every text.
-void check_prompts(const io::json& settings) {
+/// Refuses a default prompt, which would stand before every text.
+void check_prompts(const json& settings) {
     const std::string name = text_at(settings, "default_prompt_name", "");
     const auto prompts = settings.find("prompts");
     if (name.empty() || prompts == settings.end() || !prompts->is_object()) {
         return;
     }
     if (!text_at(*prompts, name.c_str(), "").empty()) {
-        throw messages::not_yet("the default prompt " + errors::quoted(name) +
+        throw messages::not_yet("the default prompt " + detail::errors::quoted(name) +
                                     " of config_sentence_transformers.json",
                                 "convert a checkpoint without one");
     }
@@ -133,25 +133,26 @@ std::vector<float> values_of(const checkpoint& file, const std::string& name, st
                              const std::string& where) {
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end()) {
-        throw messages::bad_module(where, "lacks the tensor " + errors::quoted(name));
+        throw messages::bad_module(where, "lacks the tensor " + detail::errors::quoted(name));
     }
     if (!is_floating(found->second.type)) {
         throw messages::wrong_type(name, io::name_of(found->second.type));
     }
     if (found->second.shape.rank() != rank) {
-        throw messages::bad_module(where, "has the tensor " + errors::quoted(name) + " of shape " +
-                                              found->second.shape.text());
+        throw messages::bad_module(where, "has the tensor " + detail::errors::quoted(name) +
+                                              " of shape " + found->second.shape.text());
     }
     return float_values(found->second);
 }
 
-void check_dense_keys(const io::json& config, const std::string& where) {
+void check_dense_keys(const json& config, const std::string& where) {
     static const std::vector<std::string> known{
         "in_features",       "out_features",       "bias",        "activation_function",
         "module_input_name", "module_output_name", "use_residual"};
     for (const auto& [key, value] : config.items()) {
         if (std::find(known.begin(), known.end(), key) == known.end()) {
-            throw messages::not_yet(errors::quoted(key) + " of the module " + errors::quoted(where),
+            throw messages::not_yet(detail::errors::quoted(key) + " of the module " +
+                                        detail::errors::quoted(where),
                                     "convert a checkpoint without it");
         }
     }
@@ -175,7 +176,7 @@ void add_residual(dense_module& dense, const checkpoint& file) {
 }
 
 dense_module read_dense(const module_entry& module) {
-    const io::json config = config_of(module);
+    const json config = config_of(module);
     check_dense_keys(config, module.path);
     dense_module dense;
     dense.name = module.path;
@@ -203,7 +204,7 @@ dense_module read_dense(const module_entry& module) {
     for (const auto& [name, tensor] : file.tensors) {
         if (name != "linear.weight" && name != "linear.bias" && name != "residual.weight") {
             throw messages::bad_module(module.path,
-                                       "has the unknown tensor " + errors::quoted(name));
+                                       "has the unknown tensor " + detail::errors::quoted(name));
         }
     }
     return dense;
@@ -213,7 +214,7 @@ bool is_zero(const std::vector<float>& values) {
     return std::all_of(values.begin(), values.end(), [](float value) { return value == 0; });
 }
 
-/// Puts a linear layer without an activation and the next one together. Sums are in double.
+/// Multiplies a linear layer without an activation into the next one. Sums are in double.
 dense_module product(const dense_module& first, const dense_module& second) {
     if (first.out != second.in) {
         throw messages::bad_module(second.name, "takes " + std::to_string(second.in) +
@@ -254,7 +255,7 @@ void fold_residual(dense_module& dense) {
     dense.residual.clear();
 }
 
-/// The Dense modules one after another, those without an activation joined with the next.
+/// The Dense modules in order, those without an activation joined with the next.
 std::vector<dense_module> joined(std::vector<dense_module> chain) {
     std::vector<dense_module> result;
     for (dense_module& dense : chain) {
@@ -294,7 +295,7 @@ void put(checkpoint& weights, const std::string& name, const dense_module& dense
 
 // ---- heads ----
 
-/// What stands behind the transformer of a cross-encoder.
+/// The modules behind the transformer of a cross-encoder.
 struct module_head {
     std::string pooling; ///< "cls" or "mean"
     std::vector<dense_module> dense;
@@ -303,10 +304,10 @@ struct module_head {
 };
 
 std::string pooling_of(const module_entry& module) {
-    const io::json config = config_of(module);
+    const json config = config_of(module);
     const auto mode = config.find("pooling_mode");
     if (mode != config.end()) {
-        return mode->is_string() ? mode->get<std::string>() : io::to_text(*mode);
+        return mode->is_string() ? mode->get<std::string>() : to_text(*mode);
     }
     std::string active; // a switch for each, of older versions
     for (const auto& [key, value] : config.items()) {
@@ -322,7 +323,7 @@ std::string pooling_of(const module_entry& module) {
 std::vector<float> norm_of(const module_entry& module) {
     const checkpoint file = read_checkpoint(module.folder);
     if (!is_zero(values_of(file, "norm.bias", 1, module.path))) {
-        throw messages::not_yet("a bias of the module " + errors::quoted(module.path) +
+        throw messages::not_yet("a bias of the module " + detail::errors::quoted(module.path) +
                                     " (LayerNorm)",
                                 "convert a checkpoint without it");
     }
@@ -344,13 +345,13 @@ module_head read_head(const module_list& modules) {
             head.norm = norm_of(module);
             head.norm_at = chain.size();
         } else {
-            throw messages::no_such_head("the module " + errors::quoted(module.kind) + " at " +
-                                         errors::quoted(module.path));
+            throw messages::no_such_head("the module " + detail::errors::quoted(module.kind) +
+                                         " at " + detail::errors::quoted(module.path));
         }
     }
     if (head.norm.empty()) {
         head.dense = joined(std::move(chain));
-    } else { // nothing is joined across it
+    } else { // no Dense modules are joined across it
         const auto middle = chain.begin() + static_cast<std::ptrdiff_t>(head.norm_at);
         head.dense = joined({chain.begin(), middle});
         head.norm_at = head.dense.size();
@@ -381,22 +382,48 @@ void check_last(const module_head& head, checkpoint& weights) {
     }
 }
 
+/// The family that has the layers and the pairs of this one, and a head of that form for pairs; a
+/// head of one layer has no activation.
+const encoder_family& family_with_head(const encoder_family& family, const module_head& head) {
+    const bool one = head.dense.size() == 1;
+    const std::string& activation = head.dense.front().activation;
+    const kernels::epilogue wanted =
+        activation == "GELU" ? kernels::epilogue::gelu : kernels::epilogue::tanh;
+    const auto fits = [&](const encoder_family& each) {
+        const head_layout& own = each.pair_head;
+        return each.pairs == family.pairs && each.self.query == family.self.query &&
+               (one ? own.dense_is_optional : own.activation == wanted);
+    };
+    if (fits(family)) {
+        return family;
+    }
+    for (const encoder_family* each : encoder_families) {
+        if (fits(*each)) {
+            return *each;
+        }
+    }
+    throw messages::no_such_head(one ? "a single layer, where " + std::string(family.title) +
+                                           " has two"
+                                     : "the activation " + activation);
+}
+
 /// BERT's and ELECTRA's heads differ, their layers do not.
 void join_bert(const module_head& head, checkpoint& weights, checkpoint_config& config) {
     const dense_module& first = head.dense.front();
     if (head.pooling != "cls" || !head.norm.empty() || head.dense.size() > 2) {
         throw messages::no_such_head(head.pooling != "cls"
-                                         ? "pooling " + errors::quoted(head.pooling)
+                                         ? "pooling " + detail::errors::quoted(head.pooling)
                                      : head.norm.empty() ? "a third layer"
                                                          : "a LayerNorm");
     }
     const bool one = head.dense.size() == 1;
-    const bool gelu = !one && first.activation == "GELU";
-    if (!one && !gelu && first.activation != "Tanh") {
+    if (!one && first.activation != "GELU" && first.activation != "Tanh") {
         throw messages::no_such_head("the activation " + first.activation);
     }
-    const std::string family = gelu ? "electra" : "bert";
-    if (config.values["model_type"] != family) {
+    const std::string given = config.values["model_type"].get<std::string>();
+    const encoder_family& found = family_with_head(*checkpoint_family_of(given).stored, head);
+    const std::string family(found.model_type);
+    if (given != family) {
         const auto table = weights.tensors.find("embeddings.word_embeddings.weight");
         if (table != weights.tensors.end() && table->second.shape.rank() == 2) {
             config.values["embedding_size"] = table->second.shape[1];
@@ -406,13 +433,13 @@ void join_bert(const module_head& head, checkpoint& weights, checkpoint_config& 
                                "the modules are");
         config.values["model_type"] = family;
     }
-    if (!gelu) {
+    if (found.pair_head.dense_is_optional) {
         config.values["pooler"] = !one;
     }
     if (!one) {
-        put(weights, gelu ? "classifier.dense" : "pooler.dense", first, true);
+        put(weights, std::string(found.pair_head.dense), first, true);
     }
-    put(weights, gelu ? "classifier.out_proj" : "classifier", head.dense.back(), true);
+    put(weights, std::string(found.pair_head.classifier), head.dense.back(), true);
 }
 
 void join_modernbert(const module_head& head, checkpoint& weights, checkpoint_config& config) {
@@ -423,9 +450,10 @@ void join_modernbert(const module_head& head, checkpoint& weights, checkpoint_co
             "anything but Pooling (cls or mean), Dense with GELU, LayerNorm and Dense");
     }
     if (!is_zero(head.dense.front().bias)) {
-        throw messages::no_such_head("a bias of " + errors::quoted(head.dense.front().name));
+        throw messages::no_such_head("a bias of " +
+                                     detail::errors::quoted(head.dense.front().name));
     }
-    if (config.values.value("norm_eps", io::json(1e-5)) != 1e-5) { // LayerNorm's own
+    if (config.values.value("norm_eps", json(1e-5)) != 1e-5) { // LayerNorm's own
         throw messages::no_such_head("a LayerNorm of another epsilon than the layers'");
     }
     config.values["classifier_pooling"] = head.pooling;
@@ -441,21 +469,21 @@ std::optional<module_list> read_modules(const fs::path& directory, bool backbone
     if (!fs::exists(directory / "modules.json", ignored)) {
         return std::nullopt;
     }
-    const io::json list = read_json(directory, "modules.json");
+    const json list = read_json(directory, "modules.json");
     bool pylate = false;
     if (!list.is_array() || list.empty()) {
         throw messages::bad_modules("it is not a list of modules");
     }
     std::vector<module_entry> entries = read_entries(directory, list, pylate);
     if (entries.front().kind != "Transformer") {
-        throw messages::not_yet("the first module " + errors::quoted(entries.front().kind),
+        throw messages::not_yet("the first module " + detail::errors::quoted(entries.front().kind),
                                 "convert a folder that begins with a Transformer");
     }
     module_list modules;
     modules.backbone = entries.front().path.empty() ? directory : entries.front().folder;
     modules.rest.assign(entries.begin() + 1, entries.end());
     modules.settings =
-        read_object(directory, "config_sentence_transformers.json").value_or(io::json::object());
+        read_object(directory, "config_sentence_transformers.json").value_or(json::object());
     if (const auto reading = read_object(modules.backbone, "sentence_bert_config.json")) {
         modules.lowercases = switch_at(*reading, "do_lower_case", false);
     }
@@ -483,29 +511,30 @@ void join_head(const module_list& modules, checkpoint& weights, checkpoint_confi
     }
     const module_head head = read_head(modules);
     check_last(head, weights);
-    config.values.value("model_type", io::json()) == "modernbert"
-        ? join_modernbert(head, weights, config)
-        : join_bert(head, weights, config);
+    const std::string type = config.values["model_type"].get<std::string>();
+    checkpoint_family_of(type).stored == &modernbert_family ? join_modernbert(head, weights, config)
+                                                            : join_bert(head, weights, config);
 }
 
 void join_projection(const module_list& modules, checkpoint& weights) {
     std::vector<dense_module> chain;
     for (const module_entry& module : modules.rest) {
         if (module.kind == "Normalize" && &module == &modules.rest.back()) {
-            continue; // vectors are made unit vectors anyway
+            continue; // vectors are normalised anyway
         }
         if (module.kind != "Dense") {
-            throw messages::not_yet("the module " + errors::quoted(module.kind) +
+            throw messages::not_yet("the module " + detail::errors::quoted(module.kind) +
                                         " in late interaction",
                                     "convert a checkpoint without it");
         }
         chain.push_back(read_dense(module));
         if (chain.back().activation != "Identity" || !is_zero(chain.back().bias)) {
-            throw messages::not_yet(
-                (chain.back().activation != "Identity" ? "the activation " + chain.back().activation
-                                                       : std::string("a bias")) +
-                    " of the module " + errors::quoted(module.path) + " in late interaction",
-                "convert a checkpoint whose Dense modules are matrices alone");
+            throw messages::not_yet((chain.back().activation != "Identity"
+                                         ? "the activation " + chain.back().activation
+                                         : std::string("a bias")) +
+                                        " of the module " + detail::errors::quoted(module.path) +
+                                        " in late interaction",
+                                    "convert a checkpoint whose Dense modules are matrices alone");
         }
     }
     const std::size_t count = chain.size();
@@ -521,19 +550,18 @@ void join_projection(const module_list& modules, checkpoint& weights) {
     put(weights, "linear", all.front(), false);
 }
 
-io::json colbert_settings_of(const module_list& modules) {
-    const io::json& given = modules.settings;
+json colbert_settings_of(const module_list& modules) {
+    const json& given = modules.settings;
     const std::string similarity = text_at(given, "similarity_fn_name", "MaxSim");
     if (similarity != "MaxSim" && similarity != "maxsim") {
-        throw messages::not_yet("similarity_fn_name " + errors::quoted(similarity),
+        throw messages::not_yet("similarity_fn_name " + detail::errors::quoted(similarity),
                                 "only MaxSim is");
     }
     if (!switch_at(given, "do_query_expansion", true)) {
         throw messages::not_yet("do_query_expansion = false (queries that are not filled up)",
                                 "convert a checkpoint with it");
     }
-    io::json settings = {
-        {"query_maxlen", 32}, {"doc_maxlen", 180}, {"attend_to_mask_tokens", false}};
+    json settings = {{"query_maxlen", 32}, {"doc_maxlen", 180}, {"attend_to_mask_tokens", false}};
     for (const auto& [key, own] : {std::pair("query_length", "query_maxlen"),
                                    {"document_length", "doc_maxlen"},
                                    {"attend_to_expansion_tokens", "attend_to_mask_tokens"},

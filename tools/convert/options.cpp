@@ -16,7 +16,7 @@ namespace {
 
 enum class flag_kind { count, boolean, number, cls_cross, pooling, truncation };
 
-/// A configuration key that may be given as a flag of the same name, with dashes.
+/// A configuration key with a flag of the same name, with dashes.
 struct config_flag {
     const char* key;
     const char* flags;
@@ -104,7 +104,7 @@ CLI::Validator checker(flag_kind kind) {
             "NUMBER"};
 }
 
-io::json flag_value(flag_kind kind, const std::string& text) {
+json flag_value(flag_kind kind, const std::string& text) {
     switch (kind) {
     case flag_kind::count:
         return *to_count(text);

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include <mice/io/json.hpp>
+#include "common/json.hpp"
 
 namespace mice::tools {
 
 /// How the weights of the written file are stored.
 enum class weight_format { as_given, f32, f16, int8 };
 
-/// Everything the command line says.
+/// Everything that the command line says.
 struct convert_options {
     std::filesystem::path directory; ///< the checkpoint
     std::filesystem::path output;    ///< the model file
@@ -24,10 +24,10 @@ struct convert_options {
     std::vector<std::string> keep_f16;     ///< with int8: parts of names of tensors that stay f16
     std::string derive;                    ///< "l4+3"; empty: the checkpoint is a MICE model
     std::optional<std::size_t> from_layer; ///< backbone layer of the first interaction layer
-    io::json config_flags = io::json::object(); ///< configuration keys given as flags
-    std::vector<std::string> drop_tensors;      ///< names that the model does not need
-    bool override_config = false;               ///< flags win over the checkpoint's configuration
-    std::size_t self_test = 0;                  ///< stored reference pairs
+    json config_flags = json::object();    ///< configuration keys given as flags
+    std::vector<std::string> drop_tensors; ///< names of tensors to leave out
+    bool override_config = false;          ///< flags win over the checkpoint's configuration
+    std::size_t self_test = 0;             ///< stored reference pairs
     std::string name, license, source;
     bool quiet = false;
 };

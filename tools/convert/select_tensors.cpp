@@ -10,6 +10,7 @@
 
 #include "common/nearest_name.hpp"
 #include "common/tensor_values.hpp"
+#include "families.hpp"
 #include "messages.hpp"
 
 namespace mice::tools {
@@ -54,7 +55,7 @@ std::vector<std::string> names_of(std::span<const tensor_requirement> required) 
 }
 
 /// What may be left out of a checkpoint that holds all that the model needs: a tensor, or all that
-/// begin alike. Never layers, which a wrong count in the configuration makes unknown.
+/// begin alike. Never layers: these are unknown when the configuration has a wrong count.
 std::string droppable(const std::vector<std::string>& unknown) {
     const std::string& first = unknown.front();
     const std::string group = first.substr(0, first.find('.') + 1);
@@ -79,7 +80,8 @@ model_kind kind_of(const checkpoint& weights) {
             }
         }
         throw messages::no_layers(weights.tensors.empty() ? std::string_view()
-                                                          : weights.tensors.begin()->first);
+                                                          : weights.tensors.begin()->first,
+                                  family_titles());
     }
     if (has_prefix(weights, "top_layers.")) {
         return model_kind::mice;
@@ -113,7 +115,8 @@ void check_tensors(const checkpoint& weights, std::span<const tensor_requirement
     const name_differences names = compare_names(weights, required);
     if (!names.unknown.empty()) {
         const std::string& name = names.unknown.front();
-        // A misspelt tensor leaves its right name missing, so that list is the better guess.
+        // If a tensor is misspelt, its right name is missing; so the list of missing names is the
+        // better guess.
         auto nearest = nearest_name(name, names.missing);
         if (!nearest) {
             nearest = nearest_name(name, names_of(required));
@@ -138,9 +141,8 @@ void check_tensors(const checkpoint& weights, std::span<const tensor_requirement
 }
 
 void drop_unused(checkpoint& weights, const model_config& config) {
-    const bool never = config.is_modernbert() ||
-                       (config.kind == model_kind::cross_encoder && config.model_type == "electra");
-    if (!never && !config.pooler && drop_prefix(weights, "pooler.") > 0) {
+    const head_layout head = config.head();
+    if (head.dense_is_optional && !config.pooler && drop_prefix(weights, "pooler.") > 0) {
         weights.notes.emplace_back("dropped the pooler, which pooler = false leaves unused");
     }
     if (config.use_self_attention) {
@@ -148,8 +150,10 @@ void drop_unused(checkpoint& weights, const model_config& config) {
     }
     std::size_t dropped = 0;
     for (std::size_t i = 0; i < config.interaction_layers; ++i) {
-        dropped += drop_prefix(weights, "top_layers." + std::to_string(i) +
-                                            (config.is_modernbert() ? ".attn." : ".attention."));
+        // "top_layers.0.attention." of "top_layers.0" and ".attention.self.query"
+        const std::string_view query = config.family().self.query;
+        dropped += drop_prefix(weights, tensor_names::interaction_layer(i) +
+                                            std::string(query.substr(0, query.find('.', 1) + 1)));
     }
     if (dropped > 0) {
         weights.notes.push_back(

@@ -4,15 +4,14 @@
 #include <span>
 #include <string>
 
-#include <mice/model_tensors.hpp>
+#include <mice/model/tensors.hpp>
 
 #include "checkpoint.hpp"
 
 namespace mice::tools {
 
-/// What kind of model the tensors' names show. Throws for a plain backbone, for names that no model
-/// of ours has, and for a
-/// ColBERT model whose configuration does not say so.
+/// The kind of model that the tensors' names show. Throws for a plain backbone, for names that no
+/// model of ours has, and for a ColBERT model whose configuration does not say so.
 [[nodiscard]] model_kind kind_of(const checkpoint& weights);
 
 /// A cut for --derive that fits a backbone of that many layers, such as "l3+3" for 6.
@@ -29,8 +28,8 @@ void check_tensors(const checkpoint& weights, std::span<const tensor_requirement
 /// switched off), with a note.
 void drop_unused(checkpoint& weights, const model_config& config);
 
-/// Multiplies the columns of the matrices that make keys and values of documents by the weight of
-/// the norm before them, so that one normalised form of a document serves all layers (ModernBERT).
+/// Multiplies the columns of the matrices for keys and values of documents by the weight of the
+/// norm before them, so that one normalised form of a document serves all layers (ModernBERT).
 void fold_norms(checkpoint& weights, const model_config& config);
 
 } // namespace mice::tools

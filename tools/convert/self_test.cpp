@@ -12,8 +12,7 @@ namespace mice::tools {
 namespace {
 
 constexpr std::size_t longest_query = 16;
-constexpr std::size_t longest_document =
-    48; // the reference is slow; this is enough to reach all code
+constexpr std::size_t longest_document = 48; // the reference is slow; this many reach all code
 
 constexpr std::array<std::string_view, 8> queries{
     "how do bees make honey",
@@ -99,7 +98,7 @@ self_test make_self_test(const model_config& config, const io::safetensors::tens
         std::vector<std::int32_t> query;
         std::vector<std::int32_t> document;
         if (words != nullptr) {
-            // Eight and nine have no common factor, so no pair comes twice before the 73rd.
+            // Eight and nine have no common factor, so the first 72 pairs all differ.
             query = words->encode(queries[i % queries.size()], {.max_tokens = query_limit}).ids;
             document =
                 words->encode(documents[i % documents.size()], {.max_tokens = document_limit}).ids;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <mice/io/safetensors.hpp>
-#include <mice/model_config.hpp>
-#include <mice/tokenizer.hpp>
+#include <mice/model/config.hpp>
+#include <mice/text/tokenizer.hpp>
 
 namespace mice::tools {
 
@@ -22,9 +22,9 @@ struct self_test {
     [[nodiscard]] std::vector<io::tensor_to_write> tensors() const;
 };
 
-/// Makes `pairs` inputs, from built-in English texts where there is a tokenizer and from seeded ids
-/// where there is none (`words` null), and scores them in double precision from the weights as
-/// stored. The same arguments give the same result everywhere but for the last bits of the scores.
+/// Creates `pairs` inputs, from built-in English texts, or from seeded ids without a tokenizer
+/// (`words` null), and scores them in double precision from the weights as stored. The same
+/// arguments give the same result everywhere, but for the last bits of the scores.
 [[nodiscard]] self_test make_self_test(const model_config& config,
                                        const io::safetensors::tensor_map& stored,
                                        const tokenizer* words, std::size_t pairs);

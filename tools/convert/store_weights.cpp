@@ -68,7 +68,7 @@ std::string_view group_of(std::string_view name) {
                : "adapter and head";
 }
 
-/// Sums over one group, from which its rounding_error follows.
+/// Sums over one group, which give its rounding_error.
 struct error_sums {
     double squared_errors = 0, squared_weights = 0, largest = 0;
 
@@ -91,7 +91,7 @@ struct error_sums {
     }
 };
 
-/// A tensor's bytes in the making.
+/// A tensor's bytes while they are written.
 template <class Value> class typed_bytes {
   public:
     explicit typed_bytes(std::size_t size) : bytes_(size * sizeof(Value)) {}
@@ -220,7 +220,7 @@ class weight_store {
         sums_[std::string(group_of(name))].add(before, after);
     }
 
-    storage_options options_; ///< with the format that was chosen
+    storage_options options_; ///< in the chosen format
     stored_weights result_;
     std::map<std::string, error_sums> sums_;
 };

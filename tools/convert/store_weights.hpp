@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <mice/io/safetensors.hpp>
-#include <mice/model_tensors.hpp>
+#include <mice/model/tensors.hpp>
 
 #include "checkpoint.hpp"
 #include "options.hpp"
@@ -36,14 +36,13 @@ struct stored_weights {
 /// "f32", "f16" or "int8".
 [[nodiscard]] std::string_view format_name(weight_format format);
 
-/// What is asked of the stored weights.
+/// How the weights should be stored.
 struct storage_options {
     weight_format format = weight_format::f32;
     std::vector<std::string> keep_f16; ///< with int8: matrices with one of these in their name
 };
 
-/// The format that was asked for; as_given becomes f16 where all matrices and tables are F16, else
-/// f32.
+/// The wanted format; as_given becomes f16 where all matrices and tables are F16, else f32.
 [[nodiscard]] weight_format chosen_format(const checkpoint& weights,
                                           std::span<const tensor_requirement> required,
                                           weight_format asked);

@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include <mice/config_json.hpp>
+#include <mice/model/config_json.hpp>
 
 #include "common/terminal.hpp"
 

@@ -21,8 +21,8 @@
 #include "mice/commands.hpp"
 #include "mice/losses.hpp"
 
-// What a model attends to across groups of tokens and layers (MICE paper, section 3): computed by
-// the reference in double precision, one pair at a time.
+// Shows what a model attends to, across groups of tokens and layers (MICE paper, section 3). The
+// reference computes it in double precision, one pair at a time.
 namespace mice::cli {
 namespace {
 
@@ -77,7 +77,7 @@ class attention_sums {
         : ranker_(ranker), options_(options), reference_(ranker.config(), ranker.file().tensors()) {
     }
 
-    /// `place` is empty for a pair of the command line.
+    /// `place` is empty for the pair on the command line.
     void add(const text_pair& pair, const std::string& place) {
         const auto ids = [&](const std::string& text, std::size_t limit, text_losses& losses) {
             const encoding made = ranker_.text_tokenizer().encode(
@@ -209,7 +209,7 @@ std::string json_text(const attention_sums& sums) {
         {"groups", group_names}, {"pairs", sums.pairs()}, {"blocks", std::move(blocks)}});
 }
 
-/// White for nothing, dark blue for all.
+/// White for 0, dark blue for 1.
 std::string colour(double share) {
     const double kept = 1 - std::sqrt(std::clamp(share, 0.0, 1.0));
     const auto mix = [kept](int dark) { return static_cast<int>(dark + kept * (255 - dark)); };
@@ -278,7 +278,7 @@ void add_pairs(attention_sums& sums, const attention_options& options,
     std::string line;
     while (input.next(line)) {
         std::size_t replaced = 0;
-        const io::json object =
+        const tools::json object =
             tools::parse_object_line(line, input.place(), options.scoring.text_policy(), replaced);
         notes.replaced(input.place(), replaced);
         text_pair pair;

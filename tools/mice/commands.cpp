@@ -64,7 +64,7 @@ exit_code report(const tools::reading_notes& notes) {
 
 namespace {
 
-/// The kernels that compute, and those that could.
+/// The kernels in use, and those that could be.
 std::string simd_text() {
     std::string text = std::string("SIMD: ") + kernels::active().name;
 #if MICE_USE_DISPATCH
@@ -97,7 +97,8 @@ std::string simd_text() {
 std::string version_text() {
     const auto model = default_model_path();
     return std::string("mice ") + MICE_VERSION_STRING + "\n" + simd_text() +
-           "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +
+           "precision: automatic is " + std::string(name_of(resolved(precision::automatic))) +
+           " here\n" + "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +
            "sentencepiece: " + (MICE_USE_SENTENCEPIECE ? "yes" : "no, not built with it") + "\n" +
            "default model: " + (model ? model->string() : "none found") + "\n";
 }

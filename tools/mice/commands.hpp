@@ -25,10 +25,10 @@ enum class exit_code : int {
     interrupted = 130 ///< stopped by Ctrl-C or a request to end; what was committed stays
 };
 
-/// What the command line asked for; set by parsing, run afterwards.
+/// The action of the chosen command: set by parsing, run afterwards.
 using command = std::function<exit_code()>;
 
-/// A mistake on the command line that only shows once all options are read.
+/// A mistake on the command line that shows only when all options are read.
 class usage_error : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -38,6 +38,7 @@ class usage_error : public std::runtime_error {
 void add_rerank_command(CLI::App& app, command& chosen);
 void add_score_command(CLI::App& app, command& chosen);
 void add_tokenize_command(CLI::App& app, command& chosen);
+void add_passages_command(CLI::App& app, command& chosen);
 void add_eval_command(CLI::App& app, command& chosen);
 void add_compare_command(CLI::App& app, command& chosen);
 void add_attention_command(CLI::App& app, command& chosen);
@@ -46,7 +47,7 @@ void add_search_command(CLI::App& app, command& chosen);
 void add_inspect_command(CLI::App& app, command& chosen);
 void add_selftest_command(CLI::App& app, command& chosen);
 
-/// A file name that is empty is a script's mistake and never means the default.
+/// An empty file name is a script's mistake and never means the default.
 [[nodiscard]] CLI::Validator not_empty();
 
 /// --model alone, for commands that score nothing.
@@ -56,7 +57,7 @@ void add_model_option(CLI::App& app, std::string& model);
 struct scoring_options {
     std::string model;
     std::size_t threads = 0;
-    precision computed = precision::f32;
+    precision computed = precision::automatic;
     bool parse_special = false;
     bool strict_utf8 = false;
 
@@ -64,7 +65,7 @@ struct scoring_options {
     /// All but --model.
     void add_without_model_to(CLI::App& app);
     [[nodiscard]] tools::bad_text text_policy() const;
-    /// For the library's calls: threads and the treatment of text.
+    /// The options of the library's calls: threads and the treatment of text.
     [[nodiscard]] rank_options for_library() const;
     /// Loads the model that --model names, or the default one.
     [[nodiscard]] reranker load() const;

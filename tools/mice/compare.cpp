@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <mice/kernels/active.hpp>
+#include <mice/model/config_json.hpp>
 
 #include "common/atomic_file.hpp"
 #include "common/interrupt.hpp"
@@ -45,7 +46,7 @@ struct compare_options {
     }
 };
 
-/// What cannot end well is better noticed before hours of work than after them.
+/// Checks before hours of work what could only fail after them.
 void check(const compare_options& options) {
     options.candidates.check(options.folders.size());
     for (const std::string& folder : options.folders) {
@@ -54,15 +55,15 @@ void check(const compare_options& options) {
             const std::filesystem::path file = std::filesystem::path(folder) / name;
             std::error_code problem;
             if (!std::filesystem::exists(file, problem)) {
-                throw errors::cannot_open(file.string(),
-                                          problem ? problem.message() : "there is no such file");
+                throw detail::errors::cannot_open(file.string(), problem ? problem.message()
+                                                                         : "there is no such file");
             }
         }
     }
     std::set<std::filesystem::path> targets;
     for (const std::string& file : options.files()) {
         if (!targets.insert(std::filesystem::path(file).lexically_normal()).second) {
-            throw usage_error("two results cannot be saved in " + errors::quoted(file));
+            throw usage_error("two results cannot be saved in " + detail::errors::quoted(file));
         }
         (void)tools::atomic_file(file); // may it be written?
     }
@@ -77,10 +78,12 @@ comparison described(const std::vector<compared_model>& models, std::size_t base
                               each.ranker.stores_documents()});
     }
     all.baseline = baseline;
-    all.threads = threads_for({options.scoring.threads, nullptr}, 1024);
+    all.threads = parallel::threads_for({options.scoring.threads, nullptr}, 1024);
     all.simd = kernels::active().name;
     all.candidates = options.candidates.text();
-    all.codec = text_of(store::kept_codec(options.stored.for_library().codec));
+    index_codec kept = options.stored.for_library().codec;
+    kept.name = kept_codec_name(kept.name);
+    all.codec = text_of(kept);
     return all;
 }
 
@@ -105,6 +108,7 @@ exit_code compare(const compare_options& options, cancellation& stop) {
     how.timed_queries = options.timed_queries;
     check_storable(models, how.stored);
 
+    options.stored.note_alias();
     comparison all = described(models, how.baseline, options);
     const std::size_t columns = tools::output_columns();
     tools::output out;
@@ -137,7 +141,7 @@ exit_code compare(const compare_options& options, cancellation& stop) {
     return incomplete ? exit_code::incomplete : exit_code::ok;
 }
 
-/// Ctrl-C ends the running call, so that the temporary indexes go.
+/// Ctrl-C ends the running call, so that the temporary indexes are removed.
 exit_code run_compare(const compare_options& options) {
     cancellation stop;
     const tools::interrupt_guard guard(stop);

@@ -26,7 +26,7 @@ double seconds_since(steady_clock::time_point start) {
     return std::chrono::duration<double>(steady_clock::now() - start).count();
 }
 
-/// The queries that are timed, with the texts of their candidates.
+/// The timed queries, with the texts of their candidates.
 struct timed_sample {
     struct query {
         std::string_view text;
@@ -36,7 +36,7 @@ struct timed_sample {
     std::vector<query> queries;
 };
 
-/// Queries from everywhere in the collection, so that a sorted file does no harm.
+/// Queries spread over the collection, so that a sorted file does no harm.
 timed_sample sample_of(const judged_lists& judged, std::size_t wanted) {
     std::vector<const candidate_list*> lists;
     for (const candidate_list& each : judged.lists) {
@@ -69,7 +69,7 @@ timed_sample sample_of(const judged_lists& judged, std::size_t wanted) {
     return sample;
 }
 
-/// One model's documents of the sample in an index of their own, which goes when this object does.
+/// One model's documents of the sample, in an index of their own that is removed with this object.
 class stored_sample {
   public:
     stored_sample(const compared_model& model, const timed_sample& sample,
@@ -125,13 +125,13 @@ struct timed_way {
                       .complete;
         milliseconds.push_back(1000 * seconds_since(start));
         if (!complete) {
-            throw errors::stopped("timing");
+            throw detail::errors::stopped("timing");
         }
     }
 };
 
-/// All ways take turns, query by query, so that a machine that slows down does so for all of them;
-/// who comes first changes, too.
+/// All ways take turns, query by query, so that a machine that slows down does so for all. The
+/// first one changes, too.
 void time_in_turn(std::vector<timed_way>& ways, const timed_sample& sample,
                   const rank_options& options) {
     tools::progress_bar bar("timing", (sample.queries.size() + 1) * ways.size());
@@ -153,8 +153,8 @@ void measure_costs(std::span<const compared_model> models, const judged_lists& j
                    const measuring_options& options, collection_result& into) {
     const timed_sample sample = sample_of(judged, options.timed_queries);
     if (sample.queries.empty()) {
-        throw errors::bad_argument("no query of " + errors::quoted(judged.name) +
-                                   " has candidates to rank");
+        throw detail::errors::bad_argument("no query of " + detail::errors::quoted(judged.name) +
+                                           " has candidates to rank");
     }
     std::size_t candidates = 0;
     for (const timed_sample::query& each : sample.queries) {
@@ -185,14 +185,14 @@ void measure_costs(std::span<const compared_model> models, const judged_lists& j
     }
 }
 
-/// The scores of all pairs; every error names the model.
+/// The scores of all pairs. Every error names the model.
 scored_lists scores_of(const compared_model& model, const judged_lists& judged,
                        const rank_options& options) {
     try {
         scored_lists scored = score_lists(model.ranker, judged.lists, judged.data.corpus, options,
-                                          judged.name + ": " + model.name);
+                                          std::nullopt, judged.name + ": " + model.name);
         if (!scored.complete) {
-            throw errors::stopped("scoring");
+            throw detail::errors::stopped("scoring");
         }
         return scored;
     } catch (const error& problem) {

@@ -13,7 +13,7 @@
 // The measurements of `mice compare`.
 namespace mice::cli {
 
-/// How models are measured.
+/// Settings of the measurements.
 struct measuring_options {
     rank_options library; ///< threads, the treatment of text, cancellation
     index_options stored; ///< of the temporary indexes
@@ -21,8 +21,8 @@ struct measuring_options {
     std::size_t timed_queries = 20; ///< at most, of each collection
 };
 
-/// Throws mice::error, naming the model, where a model's documents cannot be stored in this way:
-/// better now than after hours of scoring.
+/// Throws mice::error, naming the model, where its documents cannot be stored in this way: better
+/// now than after hours of scoring.
 void check_storable(std::span<const compared_model> models, const index_options& stored);
 
 /// Measures all models on a collection: quality on all of its queries, latency and storage on a

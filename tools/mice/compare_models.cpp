@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A model of the command line, taken apart.
+/// The parts of a model given on the command line.
 struct model_choice {
     fs::path file;
     std::optional<precision> computed;
@@ -37,13 +37,14 @@ model_choice taken_apart(const std::string& given) {
     const std::string wanted = given.substr(at + 1);
     const std::optional<precision> computed = precision_named(wanted);
     if (!computed && is_there(file)) {
-        throw usage_error(errors::quoted(wanted) + " after " + errors::quoted(file) +
+        throw usage_error(detail::errors::quoted(wanted) + " after " +
+                          detail::errors::quoted(file) +
                           " is no precision; say f32, bf16, int8 or automatic");
     }
     return computed ? model_choice{file, computed} : model_choice{given, std::nullopt};
 }
 
-/// What a table calls a model: its file's name, and its precision where that was chosen for it.
+/// The name of a model in tables: its file's name, and its precision if it was given one.
 std::string short_name(const model_choice& choice) {
     constexpr std::string_view ending = ".safetensors";
     std::string name = choice.file.filename().string();
@@ -68,7 +69,7 @@ std::string unique_name(const std::string& name, std::span<const compared_model>
 } // namespace
 
 error compared_model::failure(const error& cause) const {
-    return {cause.code(), errors::quoted(given) + ": " + cause.what()};
+    return {cause.code(), detail::errors::quoted(given) + ": " + cause.what()};
 }
 
 std::vector<compared_model> load_models(std::span<const std::string> given, precision usual,
@@ -77,7 +78,8 @@ std::vector<compared_model> load_models(std::span<const std::string> given, prec
     for (const std::string& each : given) {
         choices.push_back(taken_apart(each));
         if (!is_there(choices.back().file)) {
-            throw errors::cannot_open(choices.back().file.string(), "there is no such model file");
+            throw detail::errors::cannot_open(choices.back().file.string(),
+                                              "there is no such model file");
         }
     }
     std::vector<compared_model> models;
@@ -108,9 +110,9 @@ std::size_t baseline_of(std::span<const compared_model> models, const std::strin
     }
     std::string names;
     for (const compared_model& each : models) {
-        names += (names.empty() ? "" : ", ") + errors::quoted(each.name);
+        names += (names.empty() ? "" : ", ") + detail::errors::quoted(each.name);
     }
-    throw usage_error("the baseline " + errors::quoted(wanted) +
+    throw usage_error("the baseline " + detail::errors::quoted(wanted) +
                       " is none of the models; there are " + names);
 }
 

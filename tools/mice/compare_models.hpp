@@ -17,7 +17,7 @@ namespace mice::cli {
 struct compared_model {
     std::string given; ///< as on the command line
     std::filesystem::path file;
-    std::string name; ///< in tables; no two are the same
+    std::string name; ///< in tables; unique
     precision computed = precision::f32;
     std::uint64_t file_bytes = 0;
     reranker ranker;
@@ -26,13 +26,12 @@ struct compared_model {
     [[nodiscard]] error failure(const error& cause) const;
 };
 
-/// Loads models given as FILE or FILE@PRECISION, `usual` where none is said. Throws mice::error,
-/// naming the model, also where one has no tokenizer.
+/// Loads models given as FILE or FILE@PRECISION; `usual` is the precision of the first form. Throws
+/// mice::error, naming the model, also where one has no tokenizer.
 [[nodiscard]] std::vector<compared_model>
 load_models(std::span<const std::string> given, precision usual, const parallel_options& loading);
 
-/// The place of the model that was given, or is called, so; 0 for an empty text. Throws
-/// usage_error.
+/// The place of the model with that argument or name; 0 for an empty text. Throws usage_error.
 [[nodiscard]] std::size_t baseline_of(std::span<const compared_model> models,
                                       const std::string& wanted);
 

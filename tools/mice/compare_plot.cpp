@@ -28,7 +28,7 @@ constexpr double label_size = 11;
 constexpr double label_height = 14;
 constexpr std::size_t label_columns = 36;
 
-/// One model in one way.
+/// One point: a model, with or without stored documents.
 struct plotted {
     std::size_t model;
     bool stored;
@@ -37,7 +37,7 @@ struct plotted {
     svg_point at{};
 };
 
-/// A value axis: which values it spans, and from which to which pixel.
+/// A value axis: the values that it spans, and their pixels.
 struct axis {
     double low = 0, high = 1;
     double first = 0, last = 0; ///< pixels of `low` and `high`
@@ -50,7 +50,7 @@ struct axis {
     }
 };
 
-/// About four round values between the ends.
+/// Roughly four round values between the ends.
 std::vector<double> even_ticks(double low, double high) {
     const double rough = (high - low) / 4;
     const double power = std::pow(10, std::floor(std::log10(rough)));
@@ -82,7 +82,7 @@ std::string tick_text(double value) {
     return text;
 }
 
-/// Finds a free place for each label in turn: beside its point, else further up or down.
+/// Finds a free place for one label after the other: beside its point, else further up or down.
 class label_places {
   public:
     label_places(svg_box area, std::span<const plotted> points) : area_(area) {
@@ -98,12 +98,13 @@ class label_places {
         taken_.push_back({left, from.y - 1, std::max(from.x, to.x) - left, 2});
     }
 
-    /// The label's box. plot_height leaves so many free lines that one is found.
+    /// The label's box. plot_height leaves enough free lines for one to be found.
     svg_box place(svg_point at, double width) {
         const double middle = at.y - label_height / 2;
         const auto lines = static_cast<int>(area_.height / label_height) + 1;
         for (int line = 0; line <= 2 * lines; ++line) {
-            const double down = (line % 2 == 0 ? 1 : -1) * ((line + 1) / 2) * label_height;
+            const int steps = (line % 2 == 0 ? 1 : -1) * ((line + 1) / 2);
+            const double down = steps * label_height;
             for (const double left : {at.x + radius + 4, at.x - radius - 4 - width}) {
                 const svg_box box{left, middle + down, width, label_height};
                 if (fits(box)) {
@@ -264,7 +265,7 @@ class plot {
         const double middle = box.y + label_height / 2;
         const bool to_the_right = box.x > of.at.x;
         const double near = to_the_right ? box.x : box.x + box.width;
-        if (std::abs(middle - of.at.y) > 1) { // far enough to ask whose label it is
+        if (std::abs(middle - of.at.y) > 1) { // so far that one would ask whose label it is
             picture_.line(of.at, {near, middle}, {.stroke = colour(of), .width = 0.6});
         }
         picture_.text({near, box.y + label_height - 3}, label,

@@ -20,7 +20,7 @@ using tools::text_table;
 
 constexpr const char* nothing = "-";
 
-/// A table under a line that says what it shows.
+/// A table with a heading.
 struct titled_table {
     std::string title;
     text_table table;
@@ -178,7 +178,7 @@ std::string heading(const collection_result& each) {
            std::to_string(each.documents) + " documents";
 }
 
-/// Without the columns that hold nothing, such as the intervals of a mean.
+/// Drops empty columns, such as the intervals of a mean.
 titled_table filled(titled_table made) {
     text_table& table = made.table;
     for (std::size_t i = table.columns.size(); i-- > 1;) {
@@ -201,7 +201,7 @@ std::vector<titled_table> tables_of(const collection_result& each, const compari
             storage_table(each, all), filled(ratio_table(each, all))};
 }
 
-/// Candidates that a model did not read to their end, one line a model; nothing where all were.
+/// One line for every model that did not read all candidates to their end.
 std::vector<std::string> cut_notes(const collection_result& each, const comparison& all) {
     std::vector<std::string> notes;
     for (std::size_t i = 0; i < each.models.size(); ++i) {

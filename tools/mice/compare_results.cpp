@@ -7,12 +7,12 @@
 namespace mice::cli {
 namespace {
 
-/// Nothing for a division that has no result.
+/// The quotient; nothing for a division without a result.
 std::optional<double> ratio(double of, double to) {
     return to > 0 ? std::optional<double>(of / to) : std::nullopt;
 }
 
-/// The value below which a share of the sorted values lies, between two of them in proportion.
+/// A quantile of the sorted values, interpolated between two of them.
 double quantile(std::span<const double> sorted, double share) {
     const double place = share * static_cast<double>(sorted.size() - 1);
     const auto below = static_cast<std::size_t>(place);

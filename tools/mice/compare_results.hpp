@@ -11,7 +11,7 @@
 
 #include "mice/evaluation.hpp"
 
-// What `mice compare` measures, and the figures that follow from it.
+// The measurements of `mice compare`, and the figures that follow from them.
 namespace mice::cli {
 
 /// Milliseconds of a query, over the timed queries.
@@ -21,7 +21,7 @@ struct latency {
     double fastest = 0, slowest = 0;
 };
 
-/// What it takes to keep documents, measured on the candidates of the timed queries.
+/// The cost of storing documents, measured on the candidates of the timed queries.
 struct storage_cost {
     std::size_t documents = 0;
     std::size_t tokens = 0;
@@ -71,7 +71,7 @@ struct model_description {
     bool stores_documents = true;
 };
 
-/// What was measured, and how.
+/// All measurements, and how they were taken.
 struct comparison {
     std::vector<model_description> models;
     std::size_t baseline = 0;
@@ -88,12 +88,12 @@ struct comparison {
     }
 };
 
-/// How a model stands beside the baseline; nothing where one of the two figures is not there.
+/// A model beside the baseline; nothing where one of the two figures is missing.
 struct ratios {
     std::optional<double> ndcg;       ///< its nDCG over the baseline's
     std::optional<double> not_stored; ///< how many times as fast, documents not stored
-    /// How many times as fast, documents stored. A baseline that stores none is taken as it is:
-    /// nothing faster can be had from it.
+    /// How many times as fast, documents stored. A baseline that stores none is compared with its
+    /// one way.
     std::optional<double> stored;
     std::optional<double> bytes; ///< its stored bytes a document over the baseline's
 };

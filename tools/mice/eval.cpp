@@ -10,17 +10,23 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/model.hpp>
+
 #include "common/output.hpp"
 #include "mice/commands.hpp"
+#include "mice/eval_highlights.hpp"
 #include "mice/evaluation.hpp"
+#include "mice/long_texts.hpp"
 
 namespace mice::cli {
 namespace {
 
 struct eval_options {
     scoring_options scoring;
+    long_texts texts;
     std::vector<std::string> folders;
     candidate_options candidates;
+    std::string highlights;
     std::string trec_out;
     std::string tag = "mice";
     bool json = false;
@@ -28,12 +34,14 @@ struct eval_options {
 
 struct evaluation {
     std::string collection;
-    std::string first_stage; ///< "bm25" or the run's file name
-    std::string qrels;       ///< the file of the judgements
+    std::string first_stage;    ///< "bm25" or the run's file name
+    std::string qrels;          ///< the file of the judgements
+    std::string_view precision; ///< that was computed in
     std::size_t queries = 0;
     std::size_t documents = 0;
     std::size_t pairs = 0;
     std::size_t tokens_cut_documents = 0; ///< candidates that the model did not read to their end
+    std::size_t passages = 0;             ///< that the candidates were cut into
     double seconds = 0;
     quality before, after;
     paired_difference difference;
@@ -64,8 +72,9 @@ evaluation evaluate(const reranker& ranker, const eval_options& options, std::si
     result.qrels = judged.data.qrels.generic_string();
     result.incomplete_input = judged.incomplete;
     const auto start = std::chrono::steady_clock::now();
-    const scored_lists scored = score_lists(ranker, judged.lists, judged.data.corpus,
-                                            options.scoring.for_library(), result.collection);
+    const scored_lists scored =
+        score_lists(ranker, judged.lists, judged.data.corpus, options.scoring.for_library(),
+                    options.texts.for_library(), result.collection);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (!options.trec_out.empty()) {
@@ -76,10 +85,12 @@ evaluation evaluate(const reranker& ranker, const eval_options& options, std::si
     result.before = summary(before);
     result.after = summary(after);
     result.difference = difference_of(before, after);
+    result.precision = name_of(ranker.shared_model()->computed_in());
     result.queries = judged.lists.size();
     result.documents = judged.data.corpus.size();
     result.pairs = scored.pairs;
     result.tokens_cut_documents = scored.documents_cut();
+    result.passages = scored.passages;
     report_losses(judged.lists, scored);
     return result;
 }
@@ -89,6 +100,7 @@ evaluation mean_of(std::span<const evaluation> all) {
     evaluation result;
     result.collection = "mean";
     result.first_stage = all.front().first_stage;
+    result.precision = all.front().precision;
     const auto share = 1.0 / static_cast<double>(all.size());
     for (const evaluation& each : all) {
         result.queries += each.queries;
@@ -111,6 +123,7 @@ std::string json_text(const evaluation& each, bool is_mean) {
                                {"documents", each.documents},
                                {"pairs", each.pairs},
                                {"seconds", rounded(each.seconds)},
+                               {"precision", each.precision},
                                {"bm25", to_json(each.before)},
                                {"reranked", to_json(each.after)},
                                {"difference", {{"ndcg@10", rounded(each.difference.ndcg)}}}};
@@ -118,6 +131,7 @@ std::string json_text(const evaluation& each, bool is_mean) {
         object["first_stage"] = each.first_stage;
         object["judgements"] = each.qrels;
         object["documents_cut"] = each.tokens_cut_documents;
+        object["passages"] = each.passages;
         object["bm25"]["ndcg@10_interval"] = to_json(each.before.ndcg_interval);
         object["reranked"]["ndcg@10_interval"] = to_json(each.after.ndcg_interval);
         object["difference"]["ndcg@10_interval"] = to_json(each.difference.interval);
@@ -162,6 +176,12 @@ constexpr const char* table_head =
     "collection           queries  order       nDCG@10  95% interval      MRR@10  recall@100\n";
 
 void check(const eval_options& options) {
+    if (!options.highlights.empty() && (!options.folders.empty() || !options.trec_out.empty())) {
+        throw usage_error("--highlights measures its own file: give no FOLDERS and no --trec-out");
+    }
+    if (options.highlights.empty() && options.folders.empty()) {
+        throw usage_error("FOLDERS are missing");
+    }
     options.candidates.check(options.folders.size());
     if (options.folders.size() > 1 && !options.trec_out.empty()) {
         throw usage_error("--trec-out holds one collection: give one FOLDER");
@@ -170,6 +190,9 @@ void check(const eval_options& options) {
 
 exit_code run_eval(const eval_options& options) {
     check(options);
+    if (!options.highlights.empty()) {
+        return evaluate_highlights(options.scoring, options.highlights, options.json);
+    }
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     tools::output out;
@@ -200,13 +223,18 @@ void add_eval_command(CLI::App& app, command& chosen) {
         app.add_subcommand("eval", "Measure ranking quality on judged collections");
     eval->add_option("FOLDERS", options->folders,
                      "Folders with corpus.jsonl, queries.jsonl and qrels.tsv (or BEIR's qrels/)")
-        ->required()
         ->type_name("");
+    eval->add_option("--highlights", options->highlights,
+                     "Instead: measure which sentence is highlighted, on JSON Lines {\"query\", "
+                     "\"passage\", \"answers\": [[begin, end], ...]} in bytes of the passage")
+        ->type_name("FILE")
+        ->check(not_empty());
     options->candidates.add_to(*eval);
     eval->add_option("--trec-out", options->trec_out, "Save the re-ranked lists as a TREC run")
         ->type_name("FILE");
     eval->add_option("--tag", options->tag, "Last column of --trec-out")->capture_default_str();
     eval->add_flag("--json", options->json, "Print one JSON object a collection");
+    options->texts.add_to(*eval);
     options->scoring.add_to(*eval);
     eval->callback([options, &chosen] { chosen = [options] { return run_eval(*options); }; });
 }

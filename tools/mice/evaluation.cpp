@@ -46,7 +46,7 @@ collection read_collection(const std::string& folder, const std::string& split,
     result.queries = tools::read_queries(path / "queries.jsonl", policy, notes);
     result.corpus = tools::read_corpus(path / "corpus.jsonl", policy, notes);
     if (result.corpus.size() == 0) {
-        throw error(errc::format, "the collection " + errors::quoted(folder) +
+        throw error(errc::format, "the collection " + detail::errors::quoted(folder) +
                                       " is empty: its corpus.jsonl holds no document");
     }
     return result;
@@ -59,7 +59,7 @@ bool has_relevant(const tools::judgements& judged, const std::string& query) {
                        [](const auto& judgement) { return judgement.second > 0; });
 }
 
-/// A judged query that has no text cannot be evaluated, and says so.
+/// Notes judged queries without text: they cannot be evaluated.
 void note_queries_without_text(const collection& data, tools::reading_notes& notes) {
     std::vector<std::string_view> known;
     for (const tools::query_record& query : data.queries) {
@@ -69,13 +69,13 @@ void note_queries_without_text(const collection& data, tools::reading_notes& not
     for (const auto& [query, grades] : data.judged) {
         if (has_relevant(data.judged, query) &&
             !std::binary_search(known.begin(), known.end(), std::string_view(query))) {
-            notes.skipped("the judged query " + errors::quoted(query) +
+            notes.skipped("the judged query " + detail::errors::quoted(query) +
                           " is not in queries.jsonl; it was left out");
         }
     }
 }
 
-/// Relevant documents that no order can contain, which lowers the figures of every order.
+/// Notes relevant documents that the corpus lacks: they lower the figures of every order.
 void note_missing_documents(const collection& data, tools::reading_notes& notes) {
     std::size_t missing = 0;
     std::string first;
@@ -92,7 +92,7 @@ void note_missing_documents(const collection& data, tools::reading_notes& notes)
     }
     if (missing > 0) {
         notes.remark(std::to_string(missing) + " documents that are judged relevant are not in " +
-                     "corpus.jsonl, such as " + errors::quoted(first) +
+                     "corpus.jsonl, such as " + detail::errors::quoted(first) +
                      "; they count as not found, as in trec_eval");
     }
 }
@@ -226,7 +226,7 @@ fs::path judgements_file(const std::string& folder, const std::string& split) {
             return each;
         }
     }
-    throw errors::cannot_open(
+    throw detail::errors::cannot_open(
         (fs::path(folder) / wanted.front()).string(),
         split.empty() ? "there is no such file, and no test.tsv, dev.tsv or train.tsv in qrels/"
                       : "there is no such file; name another --split");
@@ -243,16 +243,16 @@ judged_lists read_judged(const std::string& folder, const candidate_options& opt
     note_missing_documents(result.data, notes);
     if (options.split.empty() && result.data.qrels.has_parent_path() &&
         result.data.qrels.stem() != "test") {
-        tools::print_message("mice: note: " + errors::quoted(folder) +
+        tools::print_message("mice: note: " + detail::errors::quoted(folder) +
                              " has no test judgements; taking " +
                              result.data.qrels.generic_string());
     }
     result.lists = candidates(result.data, options, run, notes);
     result.incomplete = report(notes) != exit_code::ok;
     if (result.lists.empty()) {
-        throw errors::bad_argument(errors::quoted(folder) +
-                                   " has no query with text and a relevant document" +
-                                   (run ? " in the run; check that the ids are the same" : ""));
+        throw detail::errors::bad_argument(
+            detail::errors::quoted(folder) + " has no query with text and a relevant document" +
+            (run ? " in the run; check that the ids are the same" : ""));
     }
     return result;
 }

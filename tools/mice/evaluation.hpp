@@ -11,7 +11,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <mice/store/words.hpp>
+#include <mice/index/words/words.hpp>
 
 #include "common/metrics.hpp"
 #include "common/records.hpp"
@@ -37,7 +37,8 @@ struct candidate_options {
 
     /// --run, --k1, --b, --depth and --split.
     void add_to(CLI::App& app);
-    /// Throws usage_error where the runs do not fit so many folders, mice::error for bad numbers.
+    /// Throws usage_error where there are too many or too few runs for the folders, mice::error for
+    /// bad numbers.
     void check(std::size_t folders) const;
     /// The run of a folder, by its place among the folders; nothing: BM25.
     [[nodiscard]] std::optional<std::filesystem::path> run_of(std::size_t place,
@@ -46,7 +47,7 @@ struct candidate_options {
     [[nodiscard]] std::string text() const;
 };
 
-/// A collection with the queries that count and their candidates in first-stage order.
+/// A collection: the queries that count, and their candidates in first-stage order.
 struct judged_lists {
     std::string name;        ///< of the collection
     std::string first_stage; ///< "bm25" or the run's file name
@@ -66,7 +67,7 @@ struct judged_lists {
 [[nodiscard]] judged_lists read_judged(const std::string& folder, const candidate_options& options,
                                        std::size_t place, tools::bad_text policy);
 
-/// Figures of each query, in the order of the queries.
+/// The figures of every query, in the order of the queries.
 struct figures {
     std::vector<double> ndcg, reciprocal_rank, recall;
 };
@@ -79,7 +80,7 @@ struct quality {
     double recall = 0; ///< at 100
 };
 
-/// The nDCG of two orders of the same candidates, query by query.
+/// Compares the nDCG of two orders of the same candidates, query by query.
 struct paired_difference {
     double ndcg = 0; ///< positive: the second is better
     tools::interval interval;

@@ -38,7 +38,7 @@ std::string lower(std::string_view text) {
     return result;
 }
 
-/// What the file's first bytes say for certain.
+/// What the file's first bytes prove.
 struct signature {
     std::size_t offset;
     std::string_view bytes;
@@ -127,7 +127,8 @@ std::string kind_of_text(std::string_view start) {
         return "it is JSON text, such as a checkpoint's config.json; name a model file: " +
                std::string(convert_advice);
     }
-    return "it is text that begins with " + errors::quoted(tools::printable(text.substr(0, 60)));
+    return "it is text that begins with " +
+           detail::errors::quoted(tools::printable(text.substr(0, 60)));
 }
 
 std::string kind_of_file(const fs::path& path) {
@@ -135,7 +136,7 @@ std::string kind_of_file(const fs::path& path) {
     if (start.empty()) {
         return "it is empty; copy or download it again";
     }
-    // The length of a safetensors header may begin as any of the others do.
+    // The length of a safetensors header may begin like any of the others.
     if (start.size() > 8 && start[8] == '{' && std::string_view(start).substr(5, 3) == "\0\0\0"sv) {
         return {};
     }
@@ -157,7 +158,7 @@ std::string kind_of_file(const fs::path& path) {
     return is_text(start) ? kind_of_text(start) : std::string();
 }
 
-/// Names in a folder, at most so many that a huge one costs little.
+/// Some names in a folder: few enough that a huge folder costs little.
 std::set<std::string> names_in(const fs::path& folder) {
     constexpr std::size_t most = 10'000;
     std::set<std::string> names;
@@ -178,7 +179,7 @@ std::string kind_of_folder(const fs::path& folder) {
         return found == names.end() ? std::string() : *found;
     };
     const std::string command =
-        "mice-convert " + errors::quoted(folder.string()) + " -o model.safetensors";
+        "mice-convert " + detail::errors::quoted(folder.string()) + " -o model.safetensors";
     if (const auto found = names.lower_bound("manifest-");
         found != names.end() && found->starts_with("manifest-")) {
         return "it is a folder with an index of mice; --model names a model file";
@@ -192,7 +193,7 @@ std::string kind_of_folder(const fs::path& folder) {
              {".bin", ".pt", ".pth", ".onnx", ".gguf", ".h5", ".msgpack"}) {
             if (const std::string file = ending(other); !file.empty()) {
                 return "it is the folder of a checkpoint whose weights are in " +
-                       errors::quoted(file) +
+                       detail::errors::quoted(file) +
                        "; mice-convert reads model.safetensors: save it in that form first "
                        "(save_pretrained(..., safe_serialization=True)), then run " +
                        command;
@@ -208,7 +209,7 @@ std::string kind_of_folder(const fs::path& folder) {
     }
     if (!weights.empty()) {
         return "it is a folder; name the model file in it, such as " +
-               errors::quoted((folder / weights).string());
+               detail::errors::quoted((folder / weights).string());
     }
     return names.empty() ? "it is an empty folder; name a model file"
                          : "it is a folder without a model or checkpoint; name a model file";

@@ -53,7 +53,7 @@ bool holds_segments(const std::string& folder) {
 
 void index_target::check_there() const {
     if (!index::exists(folder) && !holds_segments(folder)) {
-        throw error(errc::io, "there is no index in " + errors::quoted(folder) +
+        throw error(errc::io, "there is no index in " + detail::errors::quoted(folder) +
                                   "; make one with 'mice index create', or name another folder");
     }
 }
@@ -66,9 +66,7 @@ index index_target::open(const reranker& ranker, const index_access& access) con
 }
 
 void creation_options::add_codec_to(CLI::App& app) {
-    app.add_option("--codec", codec,
-                   "How states are stored: f32, int16, int8, int4, pqN (N bytes a token, such "
-                   "as pq62), kv-int16 or kv-int8")
+    app.add_option("--codec", codec, "How states are stored: one of " + index_codec_names())
         ->capture_default_str()
         ->type_name("NAME")
         ->check(not_empty());
@@ -86,6 +84,15 @@ void creation_options::add_to(CLI::App& app) {
     app.add_flag(
         "--no-words", no_words,
         "Keep no words: the index is smaller, and 'mice search' needs --all or candidates");
+}
+
+void creation_options::note_alias() const {
+    const std::string kept = kept_codec_name(codec);
+    if (kept != codec) {
+        tools::print_message("mice: note: --codec " + codec + " is kept as " + kept +
+                             ": there is no codec of 16-bit floats; 16-bit integers behind a "
+                             "rotation take about the same bytes and are nearer to the states");
+    }
 }
 
 index_options creation_options::for_library() const {
@@ -115,14 +122,26 @@ std::string name_of(dropped_tokens drop) {
 }
 
 std::string text_of(const index_codec& codec) {
-    return codec.name + (codec.pool > 1 ? ", pooled by " + std::to_string(codec.pool) : "") +
+    const std::string alias = codec_alias(codec.name);
+    return codec.name + (alias.empty() ? "" : " (also named " + alias + ")") +
+           (codec.pool > 1 ? ", pooled by " + std::to_string(codec.pool) : "") +
            (codec.drop != dropped_tokens::none ? ", without " + name_of(codec.drop) : "");
+}
+
+tools::ordered_json names_of(precision_set precisions) {
+    tools::ordered_json names = tools::ordered_json::array();
+    for (const precision each : every_precision) {
+        if (precisions.contains(each)) {
+            names.push_back(name_of(each));
+        }
+    }
+    return names;
 }
 
 void note_older_words(const index_stats& stats, const std::string& folder) {
     if (stats.older_words()) {
         tools::print_message(
-            "mice: note: the words of the index in " + errors::quoted(folder) +
+            "mice: note: the words of the index in " + detail::errors::quoted(folder) +
             " are of the older form 1, and queries are cut as they were: a part of a run of kana, "
             "hangul, Thai or another script without spaces, and what a ligature, a full-width "
             "letter or a word with a soft hyphen stands for, is not among its candidates; to have "
@@ -132,7 +151,8 @@ void note_older_words(const index_stats& stats, const std::string& folder) {
 
 void note_if_empty(const index& of) {
     if (of.size() == 0) {
-        tools::print_message("mice: note: the index in " + errors::quoted(of.folder().string()) +
+        tools::print_message("mice: note: the index in " +
+                             detail::errors::quoted(of.folder().string()) +
                              " is empty; 'mice index add' puts documents into it");
     }
 }

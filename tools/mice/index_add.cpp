@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <mice/model.hpp>
+
 #include "common/choice_option.hpp"
 #include "common/collections.hpp"
 #include "common/file_names.hpp"
@@ -21,6 +23,7 @@
 #include "common/progress.hpp"
 #include "common/terminal.hpp"
 #include "mice/index_commands.hpp"
+#include "mice/long_texts.hpp"
 #include "mice/losses.hpp"
 
 namespace mice::cli {
@@ -30,6 +33,7 @@ using steady_clock = std::chrono::steady_clock;
 
 struct add_options {
     scoring_options scoring;
+    long_texts texts;
     std::string folder;
     creation_options creation;
     std::vector<std::string> files;
@@ -44,7 +48,7 @@ struct add_options {
     bool json = false;
 };
 
-/// The files and folders whose documents are files themselves, and so have paths as ids.
+/// The given files and folders whose documents are files, with paths as ids.
 std::vector<std::string> texts_of(const std::vector<std::string>& files,
                                   tools::collection_format format) {
     std::vector<std::string> texts;
@@ -57,7 +61,7 @@ std::vector<std::string> texts_of(const std::vector<std::string>& files,
     return texts;
 }
 
-/// A disk that is not mounted looks like a folder from which everything was removed.
+/// A disk that is not mounted looks like an empty folder.
 void refuse_empty_folders(const tools::known_files& known, const std::vector<std::string>& texts) {
     const std::vector<std::filesystem::path> below(texts.begin(), texts.end());
     const auto holds_something = [](const std::filesystem::path& each) {
@@ -70,14 +74,14 @@ void refuse_empty_folders(const tools::known_files& known, const std::vector<std
     }
     if (const std::size_t gone = known.gone_below(below).size(); gone > 0) {
         throw error(errc::invalid_argument,
-                    errors::quoted(texts.front()) + " is an empty folder, and " +
+                    detail::errors::quoted(texts.front()) + " is an empty folder, and " +
                         std::to_string(gone) +
                         " documents of the index came from it: is its disk mounted? Nothing was "
                         "removed; if they are to go, give their ids to 'mice index remove'");
     }
 }
 
-/// Puts documents into an index and commits now and then, so that little is lost by a stop.
+/// Puts documents into an index, and commits now and then so that a stop loses little.
 class document_adder {
   public:
     document_adder(index& into, const add_options& options, std::vector<std::string> texts,
@@ -89,6 +93,14 @@ class document_adder {
         }
         if (options.sync) {
             refuse_empty_folders(known_, texts_);
+        }
+        const precision_set held = into.stats().precisions;
+        const precision computed = into.ranker().shared_model()->computed_in();
+        if (!held.empty() && !held.contains(computed)) {
+            difference_ = "the documents of the index were encoded in " + held.text() +
+                          " and those added now are in " + std::string(name_of(computed)) +
+                          ": their scores differ in the third digit; --precision says in which "
+                          "to go on";
         }
     }
 
@@ -112,8 +124,8 @@ class document_adder {
         return false;
     }
 
-    /// Removes the documents whose files below the given ones are gone. Which files they were is
-    /// not forgotten: after a crash or a repair the index may hold them again.
+    /// Removes the documents whose files below the given ones are gone. Their files stay
+    /// remembered: after a crash or a repair the index may hold them again.
     void sync() {
         const std::vector<std::filesystem::path> below(texts_.begin(), texts_.end());
         std::size_t kept = 0;
@@ -134,7 +146,7 @@ class document_adder {
     }
 
     void commit() {
-        known_.save(); // or a crash behind the commit would leave files whose ids are not known
+        known_.save(); // otherwise a crash behind the commit would leave files with unknown ids
         const index_commit done = index_.commit();
         for (const std::string& id : from_files_) {
             if (const auto held = index_.get(id)) {
@@ -144,6 +156,7 @@ class document_adder {
         from_files_.clear();
         known_.save();
         committed_ = done;
+        encoded_ += done.encoded;
         documents_cut_ += done.documents_cut;
         tokens_cut_ += done.tokens_cut;
         since_commit_ = 0;
@@ -160,7 +173,7 @@ class document_adder {
     [[noreturn]] void keep_what_came_before(const error& problem) {
         try {
             commit();
-        } catch (const error&) { // the index itself has failed, and the reason is known
+        } catch (const error&) { // the index itself has failed and has said why
             throw problem;
         }
         bar_.finish();
@@ -188,6 +201,9 @@ class document_adder {
                std::to_string(unchanged_) + " unchanged, " + std::to_string(left_out_) +
                " left out" +
                (options_.sync ? ", " + std::to_string(removed_) + " removed" : std::string()) +
+               (encoded_ != added_ + replaced_
+                    ? "; " + std::to_string(encoded_) + " passages encoded"
+                    : std::string()) +
                "; " + std::to_string(committed_.documents) + " documents in the index\n";
     }
     [[nodiscard]] std::string json(bool interrupted) const {
@@ -196,6 +212,7 @@ class document_adder {
                                  {"unchanged", unchanged_},
                                  {"left_out", left_out_},
                                  {"removed", removed_},
+                                 {"encoded", encoded_},
                                  {"documents_cut", documents_cut_},
                                  {"tokens_cut", tokens_cut_},
                                  {"documents", committed_.documents},
@@ -222,7 +239,7 @@ class document_adder {
                      });
     }
 
-    /// Whether the index holds a document of that id which no known file brought.
+    /// Whether the index holds a document of that id that came from no known file.
     bool is_of_another(const std::string& id) const {
         if (!known_.existed()) {
             return false; // nothing is known of any document
@@ -231,7 +248,7 @@ class document_adder {
         return held && held->content_hash != known_.hash_of(id);
     }
 
-    /// The first document of an id stays: a later one of the same run is left out.
+    /// The first document of an id stays; later ones of the same run are left out.
     void put(const tools::collection_document& document) {
         const bool is_new =
             !known_.existed() && !document.file.empty() && known_.known_id(document.file).empty();
@@ -244,7 +261,9 @@ class document_adder {
         const std::string& metadata =
             options_.keep_text && document.metadata.empty() ? document.text : document.metadata;
         try {
-            const put_result done = index_.put(id, document.text, metadata);
+            const put_result done = options_.texts.first_passage
+                                        ? index_.put(id, document.text, metadata)
+                                        : index_.put_text(id, document.text, metadata);
             count(done);
             seen_.insert(id);
             if (document.file.empty()) {
@@ -266,6 +285,10 @@ class document_adder {
            : result == put_result::replaced ? replaced_
                                             : unchanged_);
         since_commit_ += result == put_result::unchanged ? 0 : 1;
+        if (result != put_result::unchanged && !difference_.empty()) {
+            bar_.finish();
+            tools::print_message("mice: note: " + std::exchange(difference_, {}));
+        }
     }
 
     /// Leaves the record out, or commits what came before it and stops.
@@ -307,6 +330,7 @@ class document_adder {
     tools::progress_bar bar_{"adding"};
     std::uint64_t since_commit_ = 0;
     std::uint64_t documents_cut_ = 0, tokens_cut_ = 0;
+    std::uint64_t encoded_ = 0; ///< passages
     std::uint64_t added_ = 0, replaced_ = 0, unchanged_ = 0, left_out_ = 0, removed_ = 0;
     tools::id_set seen_; ///< in this run
     std::vector<std::string> texts_;
@@ -316,13 +340,15 @@ class document_adder {
     tools::known_files known_;
     index_commit committed_;
     std::string postponed_;
+    std::string difference_; ///< what to say of precisions when something is added; then empty
     steady_clock::time_point last_commit_ = steady_clock::now();
 };
 
-/// Before anything is read: a folder that holds no index, and none whose manifests were lost.
+/// Checked before anything is read: whether the folder holds no index, and not one that lost its
+/// manifests.
 void check_index(const std::string& folder) {
     if (!index::exists(folder) && !holds_segments(folder)) {
-        throw error(errc::io, "there is no index in " + errors::quoted(folder) +
+        throw error(errc::io, "there is no index in " + detail::errors::quoted(folder) +
                                   "; make one with 'mice index create', or add --create");
     }
 }
@@ -332,6 +358,9 @@ index open_for_adding(const add_options& options, const reranker& ranker) {
     if (!options.create) {
         check_index(options.folder);
     }
+    if (options.create) {
+        options.creation.note_alias();
+    }
     index into = options.create ? index::open_or_create(options.folder, ranker,
                                                         options.creation.for_library(), access)
                                 : index::open(options.folder, ranker, access);
@@ -339,17 +368,18 @@ index open_for_adding(const add_options& options, const reranker& ranker) {
     return into;
 }
 
-/// A file that is not there is better noticed before hours of work than after them.
+/// Finds missing files before hours of work, not after them.
 void check_files(const std::vector<std::string>& files) {
     for (const std::string& file : files) {
         std::error_code problem;
         if (file != "-" && !std::filesystem::exists(file, problem)) {
-            throw errors::cannot_open(file, problem ? problem.message() : "there is no such file");
+            throw detail::errors::cannot_open(file, problem ? problem.message()
+                                                            : "there is no such file");
         }
     }
 }
 
-/// What --sync would remove. Opens the index for nothing but the counting.
+/// What --sync would remove. Opens the index only to count.
 exit_code show_gone(const add_options& options, const std::vector<std::string>& texts) {
     const tools::known_files known(options.folder);
     if (!known.trouble().empty()) {
@@ -489,6 +519,7 @@ void add_index_add(CLI::App& app, command& chosen) {
         ->check(tools::finite_number(tools::zero::allowed))
         ->type_name("SECONDS");
     add->add_flag("--json", options->json, "Print the counts as a JSON object");
+    options->texts.add_to(*add);
     options->scoring.add_to(*add);
     add->callback([options, &chosen] { chosen = [options] { return run_add(*options); }; });
 }

@@ -7,13 +7,14 @@
 
 #include <mice/index.hpp>
 
+#include "common/json_output.hpp"
 #include "common/progress.hpp"
 #include "mice/commands.hpp"
 
 // The subcommands of `mice index`.
 namespace mice::cli {
 
-/// The index that a command works on, and the model that it is bound to.
+/// The index that a command works on, and its model.
 struct index_target {
     std::string folder;
     std::string model;
@@ -21,14 +22,15 @@ struct index_target {
     /// INDEX and --model.
     void add_to(CLI::App& app);
     [[nodiscard]] reranker load() const;
-    /// Throws errc::io where there is no index, readable or not; the message says how to make one.
+    /// Throws errc::io where there is no index, readable or not; the message says how to create
+    /// one.
     void check_there() const;
-    /// Opens the index, and notes what is to be known of it. Where there is none the message says
-    /// how to make one.
+    /// Opens the index, and notes what the user should know about it. Where there is none, the
+    /// message says how to create one.
     [[nodiscard]] index open(const reranker& ranker, const index_access& access = {}) const;
 };
 
-/// What an index is made with.
+/// The options of a new index.
 struct creation_options {
     std::string codec = "int8";
     std::size_t pool = 1;
@@ -38,29 +40,33 @@ struct creation_options {
     void add_to(CLI::App& app);
     /// --codec, --pool and --drop alone.
     void add_codec_to(CLI::App& app);
+    /// Says so where the codec is kept under another name than it was asked for.
+    void note_alias() const;
     [[nodiscard]] index_options for_library() const;
 };
 
-/// How an index treats the texts that are put into it, as the library's calls do.
+/// How an index treats the texts that are put into it.
 [[nodiscard]] index_access access_of(const rank_options& options);
 /// "none", "punctuation" or "stop-words".
 [[nodiscard]] std::string name_of(dropped_tokens drop);
-/// A codec as people read it: "int8, pooled by 2, without stop-words".
+/// A codec in words: "int16 (also named f16), pooled by 2, without stop-words".
 [[nodiscard]] std::string text_of(const index_codec& codec);
-/// Says where the words of an index are of an older form, and what to do; nothing else.
+/// The precisions that documents were encoded in, as a JSON list; those not known are not in it.
+[[nodiscard]] tools::ordered_json names_of(precision_set precisions);
+/// Notes where an index has words of an older form, and what to do.
 void note_older_words(const index_stats& stats, const std::string& folder);
-/// Shows the bytes of a long call in `bar`, in MiB. The bar must outlive what is returned.
+/// A callback that shows the bytes of a long call in `bar`, in MiB. The bar must outlive it.
 [[nodiscard]] index_progress progress_of(tools::progress_bar& bar);
 
-/// Whether a folder holds segments: without a manifest they are an index all the same,
-/// of which the library says what is missing.
+/// Whether a folder holds segments. Without a manifest they are still an index, and the library
+/// says what is missing.
 [[nodiscard]] bool holds_segments(const std::string& folder);
 
-/// Says so where an index holds no document: what follows is empty for that reason.
+/// Notes where an index holds no document: that is why the results are empty.
 void note_if_empty(const index& of);
-/// Says where an index is not at its last commit, or something is in the way of later ones.
+/// Notes where an index is not at its last commit, or something is in the way of later ones.
 void note_recovered(const index& opened);
-/// A warning where a commit had to leave something for later.
+/// Warns where a commit had to leave something for later.
 void report_postponed(const std::string& reason);
 
 // Each adds one subcommand of `mice index`.

@@ -23,7 +23,7 @@ struct read_options {
     std::string file;
 };
 
-/// Opens for reading, and says so where there is nothing to read.
+/// Opens for reading, and notes where there is nothing to read.
 index open_to_read(const index_target& target, const reranker& ranker) {
     index opened = target.open(ranker);
     note_if_empty(opened);
@@ -63,6 +63,7 @@ exit_code run_list(const read_options& options) {
 tools::ordered_json to_json(const index_stats& stats) {
     return {{"generation", stats.generation},
             {"documents", stats.documents},
+            {"passages", stats.passages},
             {"deleted", stats.deleted},
             {"tokens", stats.tokens},
             {"rows", stats.rows},
@@ -79,8 +80,12 @@ tools::ordered_json to_json(const index_stats& stats) {
             {"files_on_disk", stats.disk_files},
             {"bytes_per_token", stats.bytes_per_token()},
             {"codec", stats.codec.name},
+            {"codec_alias", stats.codec_alias},
+            {"codec_waits", stats.codec_waits},
             {"pool", stats.codec.pool},
             {"drop", name_of(stats.codec.drop)},
+            {"precisions", names_of(stats.precisions)},
+            {"precisions_recorded", !stats.precisions.lacks_some()},
             {"words", stats.words == index_words::keep},
             {"words_form", stats.words_form},
             {"model", stats.model},
@@ -99,6 +104,7 @@ std::string stats_text(const index_stats& stats) {
         line(name, std::to_string(value));
     };
     number("documents", stats.documents);
+    number("passages", stats.passages);
     number("deleted", stats.deleted);
     number("tokens", stats.tokens);
     number("states", stats.rows);
@@ -116,7 +122,9 @@ std::string stats_text(const index_stats& stats) {
     number("files", stats.files);
     number("files on disk", stats.disk_files);
     number("generation", stats.generation);
-    line("codec", text_of(stats.codec));
+    line("codec",
+         text_of(stats.codec) + (stats.codec_waits ? "; learns from the first documents" : ""));
+    line("encoded in", stats.precisions.text());
     line("words", stats.older_words()                ? "kept, of the older form 1"
                   : stats.words == index_words::keep ? "kept"
                                                      : "none");
@@ -137,7 +145,7 @@ exit_code run_stats(const read_options& options) {
 
 // ---- verify ----
 
-/// The index, or the reason why it cannot be opened; an index that does not open is verified, too.
+/// The index, or why it cannot be opened: such an index is verified, too.
 std::optional<index> open_if_whole(const index_target& target, const reranker& ranker,
                                    std::optional<error>& reason) {
     try {
@@ -161,7 +169,7 @@ exit_code run_verify(const read_options& options) {
         all ? all->verify(progress) : index::verify_folder(options.target.folder, progress);
     bar.finish();
     if (findings.empty() && reason) {
-        throw *reason; // nothing is damaged any more, or in another way
+        throw *reason; // the damage is gone, or is another now
     }
     const index_stats stats = all ? all->stats() : index_stats();
     tools::output out;
@@ -187,7 +195,7 @@ exit_code run_verify(const read_options& options) {
     if (findings.empty()) {
         return exit_code::ok;
     }
-    tools::print_message("mice: the index in " + errors::quoted(options.target.folder) +
+    tools::print_message("mice: the index in " + detail::errors::quoted(options.target.folder) +
                          " is damaged (" + std::to_string(findings.size()) +
                          " findings); restore the named files from a copy, add the documents to a "
                          "new index, or see what 'mice index repair' can do");
@@ -230,7 +238,7 @@ std::string export_line(const index& from, const stored_document& document, bool
     if (with_states) {
         const std::optional<stored_states> states = from.states(document.id);
         if (!states || states->rows == 0) {
-            throw error(errc::format, "the document " + errors::quoted(document.id) +
+            throw error(errc::format, "the document " + detail::errors::quoted(document.id) +
                                           " is listed and has no states; run 'mice index verify'");
         }
         line.resize(line.size() - 2); // "}" and the line's end

@@ -48,7 +48,7 @@ std::string commit_text(std::uint64_t generation, const std::string& documents) 
 }
 
 /// What is damaged, what is lost, and where the files go.
-std::string text_of(const index_repair& repair, bool done) {
+std::string repair_text(const index_repair& repair, bool done) {
     if (repair.damage.empty()) {
         return "nothing to repair: " +
                commit_text(repair.generation, std::to_string(repair.documents)) +
@@ -85,7 +85,7 @@ exit_code run_repair(const repair_options& options) {
     const index_repair repair = options.yes ? index::repair(options.target.folder, ranker)
                                             : index::plan_repair(options.target.folder, ranker);
     tools::output out;
-    out.write(options.json ? tools::json_line(to_json(repair)) : text_of(repair, options.yes));
+    out.write(options.json ? tools::json_line(to_json(repair)) : repair_text(repair, options.yes));
     out.flush();
     if (options.yes || options.dry_run || repair.damage.empty()) {
         return exit_code::ok;

@@ -35,6 +35,7 @@ exit_code run_create(const create_options& options) {
     const index_stats stats = made.stats();
     tools::output out;
     note_older_words(stats, options.target.folder);
+    options.creation.note_alias();
     out.write("made an empty index in " + options.target.folder + ": codec " +
               text_of(stats.codec) + "; model " + stats.model + "\n");
     out.flush();
@@ -50,20 +51,20 @@ struct remove_options {
     bool json = false;
 };
 
-/// Counts what is removed; ids that are not there are noted.
+/// Removes and counts; notes ids that are not there.
 class document_remover {
   public:
     document_remover(index& from, tools::reading_notes& notes) : index_(from), notes_(notes) {}
 
-    /// An id that is not there starts no writer: nothing is written for it.
+    /// An id that is not there starts no writer.
     void remove(const std::string& id) {
         if (!seen_.insert(id)) {
-            notes_.skipped("the document id " + errors::quoted(id) +
+            notes_.skipped("the document id " + detail::errors::quoted(id) +
                            " was given before; it was left out");
         } else if (index_.contains(id) && index_.erase(id)) {
             ++removed_;
         } else {
-            notes_.skipped("the index holds no document " + errors::quoted(id));
+            notes_.skipped("the index holds no document " + detail::errors::quoted(id));
         }
     }
     [[nodiscard]] std::uint64_t removed() const { return removed_; }
@@ -150,11 +151,32 @@ struct merge_options {
     bool json = false;
 };
 
+/// Says that parts were encoded in different precisions, and which.
+void note_mixed(const index_merge& done, const std::vector<std::filesystem::path>& parts) {
+    if (!done.precisions.mixed()) {
+        return;
+    }
+    constexpr std::size_t most_listed = 10;
+    std::string text = "the documents of this index were encoded in different precisions (" +
+                       done.precisions.text() +
+                       "), and scores of one differ in the third digit "
+                       "from those of another; of the parts";
+    for (std::size_t i = 0; i < parts.size() && i < most_listed; ++i) {
+        text += (i == 0 ? " " : ", ") + detail::errors::quoted(parts[i].string()) + " is " +
+                done.parts[i].text();
+    }
+    text += parts.size() > most_listed
+                ? " and " + std::to_string(parts.size() - most_listed) + " more are not listed"
+                : "";
+    tools::print_message("mice: note: " + text +
+                         "; 'index add --precision NAME' encodes all parts alike");
+}
+
 exit_code run_merge(const merge_options& options) {
     for (const std::string& part : options.parts) {
         if (!index::exists(part)) {
-            throw error(errc::io,
-                        "there is no index in " + errors::quoted(part) + "; nothing was merged");
+            throw error(errc::io, "there is no index in " + detail::errors::quoted(part) +
+                                      "; nothing was merged");
         }
     }
     const reranker ranker = options.target.load();
@@ -170,17 +192,20 @@ exit_code run_merge(const merge_options& options) {
                   ? tools::json_line({{"added", done.added},
                                       {"replaced", done.replaced},
                                       {"skipped", done.skipped},
+                                      {"precisions", names_of(done.precisions)},
+                                      {"precisions_recorded", !done.precisions.lacks_some()},
                                       {"documents", into.size()},
                                       {"generation", done.generation}})
                   : std::to_string(done.added) + " added, " + std::to_string(done.replaced) +
                         " replaced, " + std::to_string(done.skipped) + " skipped; " +
                         std::to_string(into.size()) + " documents in the index\n");
     out.flush();
+    note_mixed(done, parts);
     for (const std::filesystem::path& part : parts) {
         std::error_code ignored;
         if (std::filesystem::exists(part / tools::known_files::name, ignored)) {
             tools::print_message("mice: note: which files the documents of " +
-                                 errors::quoted(part.string()) +
+                                 detail::errors::quoted(part.string()) +
                                  " came from is not merged: 'index add --sync' does not remove "
                                  "them, and adding those files again may give them other ids");
         }

@@ -10,9 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include <mice/config_json.hpp>
-#include <mice/io/json.hpp>
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/model/config_json.hpp>
 
+#include "common/json.hpp"
 #include "common/output.hpp"
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
@@ -40,7 +42,7 @@ bool holds_weights(std::string_view name) {
            !name.ends_with(".scale");
 }
 
-/// The name with its layer number, if it has one, replaced by "N".
+/// The name with its layer number, if any, replaced by "N".
 std::string family_of(const std::string& name) {
     for (std::size_t dot = name.find('.'); dot != std::string::npos;
          dot = name.find('.', dot + 1)) {
@@ -55,13 +57,15 @@ std::string family_of(const std::string& name) {
     return name;
 }
 
-/// Tensors that differ in nothing but their layer are one group.
+/// Tensors that differ only in their layer are one group.
 std::vector<tensor_group> group_tensors(const io::safetensors& file) {
     std::map<std::string, tensor_group> groups;
     for (const auto& [name, view] : file.tensors()) {
         const std::string family = family_of(name);
         const std::string type(io::name_of(view.type));
-        tensor_group& group = groups[family + " " + type + view.shape.text()];
+        std::string key = family;
+        key.append(" ").append(type).append(view.shape.text());
+        tensor_group& group = groups[key];
         group.name = family;
         group.type = type;
         group.shape = view.shape.text();
@@ -70,6 +74,7 @@ std::vector<tensor_group> group_tensors(const io::safetensors& file) {
         group.bytes += view.bytes.size();
     }
     std::vector<tensor_group> result;
+    result.reserve(groups.size());
     for (auto& entry : groups) {
         result.push_back(std::move(entry.second));
     }
@@ -89,7 +94,7 @@ std::size_t selftest_pairs(const io::safetensors& file) {
     return scores == nullptr ? 0 : scores->elements();
 }
 
-/// Metadata for people: everything but the two long JSON texts.
+/// Metadata for people: all but the two long JSON texts.
 std::map<std::string, std::string> provenance(const io::safetensors& file) {
     std::map<std::string, std::string> result;
     for (const auto& [key, value] : file.metadata()) {
@@ -118,6 +123,7 @@ std::string json_text(const std::filesystem::path& path, const reranker& ranker)
         {"kind", std::string(name_of(ranker.config().kind))},
         {"file_bytes", std::filesystem::file_size(path)},
         {"memory_bytes", ranker.memory_bytes()},
+        {"computed_in", std::string(name_of(ranker.shared_model()->computed_in()))},
         {"parameters", total_parameters(groups)},
         {"tokenizer", ranker.has_tokenizer()},
         {"selftest_pairs", selftest_pairs(ranker.file())},
@@ -142,6 +148,8 @@ std::string plain_text(const std::filesystem::path& path, const reranker& ranker
     text += line("kind", std::string(title_of(ranker.config().kind)));
     text += line("file size", std::to_string(std::filesystem::file_size(path)) + " bytes");
     text += line("memory for the weights", std::to_string(ranker.memory_bytes()) + " bytes");
+    text += line("computed in", std::string(name_of(ranker.shared_model()->computed_in())) +
+                                    " by default on this processor");
     text += line("parameters", std::to_string(total_parameters(groups)));
     text += line("tokenizer",
                  ranker.has_tokenizer()
@@ -149,9 +157,9 @@ std::string plain_text(const std::filesystem::path& path, const reranker& ranker
                      : "none: scores token ids only");
     text += line("self-test", std::to_string(selftest_pairs(ranker.file())) + " pairs");
     text += "configuration\n";
-    const io::json config = io::parse_json(config_to_json(ranker.config()), "mice.config");
+    const tools::json config = tools::parse_json(config_to_json(ranker.config()), "mice.config");
     for (const auto& [key, value] : config.items()) {
-        text += line(key, value.is_string() ? value.get<std::string>() : io::to_text(value));
+        text += line(key, value.is_string() ? value.get<std::string>() : tools::to_text(value));
     }
     text += "provenance\n";
     for (const auto& [key, value] : provenance(ranker.file())) {

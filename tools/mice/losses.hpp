@@ -7,7 +7,7 @@
 
 #include <mice/reranker.hpp>
 
-// What a model did not read of the texts that it was given, in notes on standard error.
+// Notes on standard error about texts that the model did not read to their end.
 namespace mice::cli {
 
 /// Counts texts that were cut at the model's limit.
@@ -16,12 +16,11 @@ class text_losses {
     /// `what` in the plural, such as "queries".
     explicit text_losses(std::string what) : what_(std::move(what)) {}
 
-    /// A text at `place` ("pairs.jsonl:17"; empty where it has none) of which so many tokens were
-    /// cut.
+    /// Adds a text at `place` ("pairs.jsonl:17"; empty: none) of which so many tokens were cut.
     void cut(std::string_view place, std::size_t tokens);
-    /// Texts that somebody else has counted, and their tokens.
+    /// Adds texts that were counted elsewhere, and their tokens.
     void cut_in_all(std::size_t texts, std::size_t tokens);
-    /// Says what was cut, and `advice` behind it; nothing where nothing was.
+    /// Notes what was cut, with `advice`; silent where nothing was.
     void report(std::string_view advice = {}) const;
 
   private:
@@ -31,9 +30,9 @@ class text_losses {
     std::size_t tokens_ = 0;
 };
 
-/// Says that a query given on the command line is empty, where it is.
+/// Notes an empty query on the command line.
 void report_empty_query(std::string_view query);
-/// Says that a query given on the command line was cut or held invalid UTF-8.
+/// Notes a query on the command line that was cut or held invalid UTF-8.
 void report_query(std::size_t tokens_cut, std::size_t replaced);
 
 } // namespace mice::cli

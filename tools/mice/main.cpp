@@ -49,6 +49,7 @@ exit_code run(int argc, char** argv) {
     mice::cli::add_rerank_command(app, chosen);
     mice::cli::add_score_command(app, chosen);
     mice::cli::add_tokenize_command(app, chosen);
+    mice::cli::add_passages_command(app, chosen);
     mice::cli::add_eval_command(app, chosen);
     mice::cli::add_compare_command(app, chosen);
     mice::cli::add_attention_command(app, chosen);
@@ -87,12 +88,12 @@ exit_code run(int argc, char** argv) {
     return result;
 }
 
-/// Nothing leaves main but an exit code.
+/// Turns exceptions into exit codes.
 exit_code run_guarded(int argc, char** argv) {
     try {
         return run(argc, argv);
     } catch (const mice::tools::output_closed&) {
-        return exit_code::failure; // whoever closed the pipe has seen enough
+        return exit_code::failure; // the reader closed the pipe and has seen enough
     } catch (const std::bad_alloc&) {
         return fail(exit_code::failure, "not enough memory; use fewer threads or smaller input");
     } catch (const std::exception& problem) {

@@ -41,6 +41,7 @@ fs::path own_file() {
 #if defined(__linux__)
     if (missing) { // no /proc in this container: the kernel also passes the path that it started
         if (const auto started = getauxval(AT_EXECFN); started != 0) {
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives addresses as numbers
             program = fs::absolute(reinterpret_cast<const char*>(started), missing);
         }
     }
@@ -77,15 +78,16 @@ fs::path model_path(const std::string& named) {
     }
     const std::optional<fs::path> found = default_model_path();
     if (!found) {
-        throw errors::cannot_open(default_model_name,
-                                  "the default model is not installed beside "
-                                  "this program; name a model with --model FILE "
-                                  "or in the variable MICE_MODEL");
+        throw detail::errors::cannot_open(default_model_name,
+                                          "the default model is not installed beside "
+                                          "this program; name a model with --model FILE "
+                                          "or in the variable MICE_MODEL");
     }
     if (!is_file(*found)) {
         const std::string kind = kind_of_other(*found);
-        throw errors::cannot_open(found->string(), "the variable MICE_MODEL names it, but " +
-                                                       (kind.empty() ? "it is not a file" : kind));
+        throw detail::errors::cannot_open(found->string(),
+                                          "the variable MICE_MODEL names it, but " +
+                                              (kind.empty() ? "it is not a file" : kind));
     }
     return *found;
 }
@@ -97,13 +99,13 @@ reranker load_model(const fs::path& path, precision computed, const parallel_opt
         if (problem.code() == errc::io || problem.code() == errc::format) {
             if (const std::string kind = kind_of_other(path); !kind.empty()) {
                 throw error(problem.code(),
-                            errors::quoted(path.string()) + " is no model file: " + kind);
+                            detail::errors::quoted(path.string()) + " is no model file: " + kind);
             }
         }
         if (problem.code() == errc::io) {
-            throw; // names the file already
+            throw; // the message names the file already
         }
-        throw error(problem.code(), errors::quoted(path.string()) + ": " + problem.what());
+        throw error(problem.code(), detail::errors::quoted(path.string()) + ": " + problem.what());
     }
 }
 

@@ -20,10 +20,10 @@ inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safeten
 /// is no file of that name.
 [[nodiscard]] std::filesystem::path model_path(const std::string& named);
 
-/// Loads a model file on the threads of `loading`; every error names it, and what lies there where
+/// Loads a model file on the threads of `loading`. Every error names it, and says what it is where
 /// it is something else, such as a checkpoint's folder.
 [[nodiscard]] reranker load_model(const std::filesystem::path& path,
-                                  precision computed = precision::f32,
+                                  precision computed = precision::automatic,
                                   const parallel_options& loading = {});
 
 } // namespace mice::cli

@@ -5,11 +5,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
+
+#include <mice/scoring/highlighter.hpp>
 
 #include "common/choice_option.hpp"
 #include "common/collections.hpp"
@@ -18,7 +21,9 @@
 #include "common/progress.hpp"
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
+#include "mice/highlighting.hpp"
 #include "mice/list_scorer.hpp"
+#include "mice/long_texts.hpp"
 #include "mice/losses.hpp"
 #include "mice/results.hpp"
 #include "mice/run_candidates.hpp"
@@ -31,6 +36,8 @@ enum class output_style { table, json, trec };
 
 struct rerank_options {
     scoring_options scoring;
+    long_texts texts;
+    highlight_flags highlight;
     std::string query;
     std::vector<std::string> files;
     tools::passage_format format = tools::passage_format::detect;
@@ -50,7 +57,7 @@ struct rerank_options {
     [[nodiscard]] shown_score shown() const {
         return sigmoid ? shown_score::sigmoid : shown_score::logit;
     }
-    /// Always with logits, which decide the order.
+    /// Always with logits: they decide the order.
     [[nodiscard]] rank_options for_library() const {
         rank_options options = scoring.for_library();
         options.deadline = limit.deadline();
@@ -81,17 +88,67 @@ exit_code report_timeout(std::size_t scored, std::size_t candidates, const std::
     return exit_code::timed_out;
 }
 
+/// Finds what answers the query in the rows of a list that have a score.
+void highlight_rows(const reranker& ranker, result_list& list, const rerank_options& options) {
+    if (!options.highlight.asked) {
+        return;
+    }
+    rank_options library = options.for_library();
+    library.highlights = options.highlight.for_library();
+    const query encoded = ranker.encode_query(list.query, library);
+    for (result_row& row : list.rows) {
+        if (row.scored) {
+            row.lit.emplace(lit_text{row.passage->joined(), {}});
+        }
+    }
+    std::vector<highlights> found =
+        detail::highlight_hits(list.rows.size(), library, list.complete, [&](std::size_t i) {
+            const result_row& row = list.rows[i];
+            return row.lit
+                       ? ranker.highlight(encoded,
+                                          row.best ? row.best->in(row.lit->text) : row.lit->text,
+                                          library)
+                       : highlights();
+        });
+    std::string note; // of any row, told once
+    for (std::size_t i = 0; i < list.rows.size(); ++i) {
+        result_row& row = list.rows[i];
+        if (!row.lit) {
+            continue;
+        }
+        lit_text& lit = *row.lit;
+        lit.found = std::move(found[i]);
+        const std::string_view part = row.best ? row.best->in(lit.text) : lit.text;
+        detail::shift(lit.found, static_cast<std::size_t>(part.data() - lit.text.data()),
+                      row.best ? static_cast<std::size_t>(row.best->line) - 1 : 0);
+        // a title without a full stop is no part of the sentence behind it
+        const std::size_t body = row.passage->text_in(lit.text);
+        for (highlight& each : lit.found.sentences) {
+            if (each.begin < body && body < each.end) {
+                each.line += detail::line_ends(lit.text, each.begin, body);
+                each.begin = body;
+                std::erase_if(each.words,
+                              [body](const highlighted_word& w) { return w.begin < body; });
+            }
+        }
+        note = lit.found.note.empty() ? note : lit.found.note;
+    }
+    if (!note.empty()) {
+        tools::print_message("mice: note: highlights: " + note);
+    }
+}
+
 // ---- one query, passages from files ----
 
-/// A file that is not there may be a word of a query that stands without quotes.
+/// A file that does not exist may be a word of a query without quotes.
 void check_files(const rerank_options& options) {
     std::string words = options.query;
     for (const std::string& file : options.files) {
         std::error_code problem;
         if (options.format != tools::passage_format::text &&
             std::filesystem::is_directory(file, problem)) {
-            throw errors::cannot_open(file,
-                                      "it is a directory; --format text ranks the files in it");
+            throw detail::errors::cannot_open(
+                file, "it is a directory; --format text ranks the files in it");
         }
         if (file == "-" || std::filesystem::exists(file, problem)) {
             continue;
@@ -99,14 +156,15 @@ void check_files(const rerank_options& options) {
         std::string reason = problem ? problem.message() : "there is no such file";
         if (options.query.find(' ') == std::string::npos &&
             file.find_first_of("./\\") == std::string::npos) {
+            words.append(" ").append(file).append(" ...");
             reason += "; a query of several words stands in quotes: mice rerank " +
-                      errors::quoted(words + " " + file + " ...");
+                      detail::errors::quoted(words);
         }
-        throw errors::cannot_open(file, reason);
+        throw detail::errors::cannot_open(file, reason);
     }
 }
 
-/// Scores passages: all at once, or, while a slow input is waited for, those that are there.
+/// Scores passages: all at once, or, while waiting for a slow input, those that are there.
 class passage_ranker {
   public:
     passage_ranker(const reranker& ranker, const tools::passage_list& passages,
@@ -114,7 +172,7 @@ class passage_ranker {
         : ranker_(ranker), passages_(passages), options_(options), library_(options.for_library()) {
     }
 
-    /// Scores a few passages that have no score yet; false where there are none, or no time.
+    /// Scores a few passages that have no score yet; false where there are none left, or no time.
     bool score_some() {
         using clock = std::chrono::steady_clock;
         if (next_ == passages_.size() || !in_time()) {
@@ -123,7 +181,7 @@ class passage_ranker {
         const clock::time_point begin = clock::now();
         const std::size_t count = std::min(step_, passages_.size() - next_);
         score(count, library_);
-        // steps of a twentieth of the time: the input is looked at between them
+        // steps of a twentieth of the time; the input is checked between them
         const bool quick = (clock::now() - begin) * 20 < *library_.deadline - begin;
         step_ = quick ? 2 * count : std::max<std::size_t>(1, count / 2);
         return true;
@@ -133,13 +191,17 @@ class passage_ranker {
     [[nodiscard]] result_list finish() {
         tools::progress_bar bar("ranking", passages_.size());
         rank_options library = library_;
-        library.progress = [this, &bar](std::size_t done, std::size_t) {
-            bar.update(scored_before_ + done);
+        library.progress = [this, &bar](std::size_t done, std::size_t all) {
+            const std::size_t left = passages_.size() - scored_before_;
+            bar.update(scored_before_ + (all == left ? done : left * done / std::max(all, done)));
         };
         if (next_ == 0 && in_time() && library.deadline && passages_.size() > 0) {
-            rank_options unhurried = library_; // one passage at least has a score
-            unhurried.deadline.reset();
-            score(1, unhurried);
+            // a call that begins in time gives one passage a score at least
+            query_ = ranker_.encode_query(options_.query, library_);
+            rank_options begun = library_;
+            begun.deadline = std::max(*begun.deadline, std::chrono::steady_clock::now() +
+                                                           std::chrono::milliseconds(20));
+            score(1, begun);
         }
         score(passages_.size() - next_, library);
         bar.finish();
@@ -148,11 +210,16 @@ class passage_ranker {
         list_.query_replaced = query_ ? query_->replaced() : 0;
         list_.shown = options_.shown();
         for (std::size_t i = 0; i < passages_.size(); ++i) {
-            list_.rows.push_back({&passages_[i], passages_[i].place, hits_[i].score,
-                                  hits_[i].scored, hits_[i].tokens_seen, hits_[i].tokens_cut});
+            const text_hit& each = hits_[i];
+            list_.rows.push_back({&passages_[i], passages_[i].place, each.score, each.scored,
+                                  each.tokens_seen, each.tokens_cut});
+            if (options_.texts.for_library()) {
+                list_.rows.back().best = best_passage(each.best, each.passages);
+            }
+            whole_ = whole_ && each.whole;
         }
         finish_list(list_, options_.top_k);
-        list_.complete = list_.scored == list_.candidates;
+        list_.complete = list_.scored == list_.candidates && whole_;
         return std::move(list_);
     }
 
@@ -172,9 +239,17 @@ class passage_ranker {
         }
         const std::vector<std::string_view> views(texts.begin(), texts.end());
         hits_.resize(next_ + count);
-        const std::vector<ranking> ranked = ranker_.rank_batch({&*query_, 1}, views, options);
-        for (const hit& each : ranked[0]) {
-            hits_[next_ + each.index] = each;
+        if (const auto of_texts = options_.texts.for_library()) {
+            for (const text_hit& each :
+                 rank_texts(ranker_, *query_, std::span(views), options, *of_texts)) {
+                hits_[next_ + each.index] = each;
+            }
+        } else {
+            const std::vector<ranking> ranked = ranker_.rank_batch({&*query_, 1}, views, options);
+            for (const hit& each : ranked[0]) {
+                static_cast<hit&>(hits_[next_ + each.index]) = each;
+                hits_[next_ + each.index].whole = true;
+            }
         }
         next_ += count;
         scored_before_ = next_;
@@ -185,14 +260,15 @@ class passage_ranker {
     const rerank_options& options_;
     rank_options library_;
     std::optional<query> query_;
-    std::vector<hit> hits_; // of the passages up to next_
+    std::vector<text_hit> hits_; // of the passages up to next_
+    bool whole_ = true;          // whether all of every text was read
     std::size_t next_ = 0;
     std::size_t step_ = 1;
     std::size_t scored_before_ = 0; // by earlier calls
     result_list list_;
 };
 
-/// Files that are passages themselves, and folders of such files.
+/// Files that are one passage each, and folders of such files.
 void read_texts(const std::vector<std::string>& files, const rerank_options& options,
                 tools::passage_list& passages, tools::reading_notes& notes) {
     const tools::file_names names(files);
@@ -240,13 +316,13 @@ void read_inputs(const rerank_options& options, tools::passage_list& passages,
     }
     for (const std::string& file : files) {
         tools::line_reader input(file);
-        // The number of a line is an id of its own in one file only.
+        // Line numbers are unique only within one file.
         tools::read_passages(input, options.format, options.scoring.text_policy(), passages, notes,
                              files.size() > 1 ? file + ":" : "");
     }
 }
 
-/// The passages' places in a list of losses: none, as the table and the JSON mark each.
+/// No places in the list of losses: the table and the JSON mark the passages.
 void report_cut_passages(const result_list& list) {
     text_losses losses("passages");
     for (const result_row& row : list.rows) {
@@ -258,7 +334,7 @@ void report_cut_passages(const result_list& list) {
 exit_code rerank_passages(const rerank_options& options) {
     check_files(options);
     const reranker ranker = options.scoring.load();
-    (void)ranker.text_tokenizer(); // fails here, before anything is read, where there is none
+    (void)ranker.text_tokenizer(); // fails here, before anything is read, if there is no tokenizer
     tools::reading_notes notes;
     tools::passage_list passages;
     passage_ranker ranking(ranker, passages, options);
@@ -276,6 +352,7 @@ exit_code rerank_passages(const rerank_options& options) {
     report_empty_query(options.query);
     result_list list = ranking.finish();
     list.complete = list.complete && stopped.empty();
+    highlight_rows(ranker, list, options);
     report_query(list.query_tokens_cut, list.query_replaced);
     sigmoid_check check(ranker.config().kind, list.shown);
     check.look_at(list);
@@ -293,7 +370,7 @@ exit_code rerank_passages(const rerank_options& options) {
 
 // ---- a TREC run ----
 
-/// One query's list of a run, as it is printed.
+/// One query's list of a run, ready to be printed.
 result_list list_of(const candidate_list& candidates, std::size_t place, const scored_lists& scored,
                     const tools::passage_list& corpus, const rerank_options& options) {
     result_list list;
@@ -307,6 +384,9 @@ result_list list_of(const candidate_list& candidates, std::size_t place, const s
         const float score = scored.scores[place][i];
         list.rows.push_back({&corpus[document], candidates.places[i], score, score == score,
                              scored.tokens_seen[document], scored.tokens_cut[document]});
+        if (!scored.best.empty()) {
+            list.rows.back().best = scored.best[place][i];
+        }
     }
     finish_list(list, options.top_k);
     list.complete = list.scored == list.candidates;
@@ -323,14 +403,15 @@ exit_code rerank_run(const rerank_options& options) {
     const auto queries = tools::read_queries(options.queries, policy, notes);
     const std::vector<candidate_list> lists =
         run_candidates(tools::read_run(options.run, notes), queries, corpus, options.depth, notes);
-    const scored_lists scored =
-        score_lists(ranker, lists, corpus, options.for_library(), "ranking");
+    const scored_lists scored = score_lists(ranker, lists, corpus, options.for_library(),
+                                            options.texts.for_library(), "ranking");
 
     tools::output out;
     std::size_t pairs = 0;
     sigmoid_check check(ranker.config().kind, options.shown());
     for (std::size_t q = 0; q < lists.size(); ++q) {
-        const result_list list = list_of(lists[q], q, scored, corpus, options);
+        result_list list = list_of(lists[q], q, scored, corpus, options);
+        highlight_rows(ranker, list, options);
         pairs += list.candidates;
         check.look_at(list);
         if (q > 0 && options.style() == output_style::table) {
@@ -346,6 +427,7 @@ exit_code rerank_run(const rerank_options& options) {
 }
 
 exit_code rerank(const rerank_options& options, bool has_query) {
+    options.highlight.check(options.trec, options.json);
     if (!options.run.empty()) {
         if (has_query || !options.files.empty()) {
             throw usage_error("--run takes its queries from --queries: give no QUERY and no FILES");
@@ -428,6 +510,8 @@ void add_rerank_command(CLI::App& app, command& chosen) {
         ->type_name("FORMAT");
     add_run_options(*rerank_app, *options);
     add_output_options(*rerank_app, *options);
+    options->texts.add_to(*rerank_app);
+    options->highlight.add_to(*rerank_app);
     options->scoring.add_to(*rerank_app);
     rerank_app->callback([options, query, &chosen] {
         const bool has_query = query->count() > 0;

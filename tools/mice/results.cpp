@@ -6,8 +6,11 @@
 #include <cstdio>
 #include <utility>
 
+#include <mice/scoring/text_map.hpp>
+
 #include "common/output.hpp"
 #include "common/terminal.hpp"
+#include "mice/highlighting.hpp"
 
 namespace mice::cli {
 namespace {
@@ -16,7 +19,8 @@ constexpr std::size_t longest_id = 24;
 
 std::string padded(std::string text, std::size_t columns) {
     const std::size_t width = tools::display_width(text);
-    return text + std::string(columns > width ? columns - width : 0, ' ');
+    text.append(columns > width ? columns - width : 0, ' ');
+    return text;
 }
 
 std::string right_aligned(const std::string& text, std::size_t columns) {
@@ -29,7 +33,7 @@ std::string with_digits(double value, int digits) {
     return text;
 }
 
-/// The column of scores. Sigmoids get as many digits as tell different ones apart.
+/// The column of scores. Sigmoids get enough digits to tell different ones apart.
 std::vector<std::string> short_scores(const result_list& list) {
     constexpr int usual_digits = 4;
     constexpr int most_digits = 17;
@@ -57,7 +61,7 @@ std::vector<std::string> short_scores(const result_list& list) {
     return texts;
 }
 
-/// What the reader should know about a row, or nothing.
+/// A remark about a row, or nothing.
 std::string remark(const result_row& row) {
     std::string text;
     const auto add = [&text](const std::string& part) {
@@ -65,6 +69,9 @@ std::string remark(const result_row& row) {
     };
     if (!row.scored) {
         add("not scored");
+    }
+    if (row.best && row.best->of > 1) {
+        add(row.best->remark());
     }
     if (row.tokens_cut > 0) {
         add("last " + std::to_string(row.tokens_cut) + " tokens cut");
@@ -75,15 +82,77 @@ std::string remark(const result_row& row) {
     return text.empty() ? "" : " [" + text + "]";
 }
 
-/// The id and title of a passage, and as much of its text as the table may show.
-std::string snippet(const tools::passage& passage) {
-    const std::string joined = passage.joined();
+/// Of what was ranked, as much as the table can show: the title and the text, or the best passage.
+std::string snippet(const result_row& row) {
+    const std::string whole = row.as_is ? row.passage->text : row.passage->joined();
+    const std::string_view joined = row.best ? row.best->in(whole) : whole;
     constexpr std::size_t enough = 4000; // bytes; no terminal line is longer
     std::size_t end = std::min(joined.size(), enough);
     while (end < joined.size() && end > 0 && (joined[end] & 0xC0) == 0x80) {
         --end;
     }
-    return tools::printable(std::string_view(joined).substr(0, end));
+    return tools::printable(joined.substr(0, end));
+}
+
+/// Places in a passage's title and text as they are joined, as places in its own title or text.
+class joined_places {
+  public:
+    joined_places(const tools::passage& passage, std::string_view joined)
+        : joined_(joined), text_(passage.text), titled_(!passage.title.empty()),
+          body_(passage.text_in(joined)), lead_(white_space_before(text_)) {}
+
+    /// "begin", "end", "line", and "in" where there is a title. What begins in the title and goes
+    /// on in the text is in the text.
+    void add_to(tools::ordered_json& object, std::size_t begin, std::size_t end) const {
+        const bool in_title = end <= body_ && titled_;
+        const std::size_t from = in_title ? begin : moved(begin);
+        object["begin"] = from;
+        object["end"] = in_title ? end : moved(end);
+        object["line"] = 1 + detail::line_ends(in_title ? joined_ : text_, 0, from);
+        if (titled_) {
+            object["in"] = in_title ? "title" : "text";
+        }
+    }
+
+  private:
+    static std::size_t white_space_before(std::string_view text) {
+        const std::string_view body = tools::trimmed(text);
+        return body.empty() ? text.size() : static_cast<std::size_t>(body.data() - text.data());
+    }
+    [[nodiscard]] std::size_t moved(std::size_t place) const {
+        return std::max(place, body_) - body_ + lead_;
+    }
+
+    std::string_view joined_, text_;
+    bool titled_;
+    std::size_t body_; // where the text begins behind the title
+    std::size_t lead_; // white space in front of it that is not read
+};
+
+tools::ordered_json highlights_json(const tools::passage& passage, const lit_text& lit) {
+    const joined_places places(passage, lit.text);
+    tools::ordered_json all = to_json(lit.text, lit.found);
+    for (std::size_t i = 0; i < lit.found.sentences.size(); ++i) {
+        const highlight& each = lit.found.sentences[i];
+        places.add_to(all[i], each.begin, each.end);
+        for (std::size_t w = 0; w < each.words.size(); ++w) {
+            tools::ordered_json place;
+            places.add_to(place, each.words[w].begin, each.words[w].end);
+            all[i]["words"][w]["begin"] = place["begin"];
+            all[i]["words"][w]["end"] = place["end"];
+        }
+    }
+    return all;
+}
+
+/// Where the best passage is, and what it says.
+tools::ordered_json passage_json(const result_row& row) {
+    tools::ordered_json object = row.best->to_json();
+    const std::string joined = row.passage->joined();
+    const std::string_view part = row.best->in(joined);
+    const auto begin = static_cast<std::size_t>(part.data() - joined.data());
+    joined_places(*row.passage, joined).add_to(object, begin, begin + part.size());
+    return object;
 }
 
 } // namespace
@@ -169,6 +238,7 @@ void write_table(tools::output& out, const result_list& list) {
         id_width = std::max(id_width, tools::display_width(tools::printable(row.passage->id)));
     }
     id_width = std::min(id_width, longest_id);
+    const bool bold = tools::is_terminal(tools::stream::standard_output);
     const std::vector<std::string> scores = short_scores(list);
     std::size_t score_width = 8;
     for (const std::string& score : scores) {
@@ -178,7 +248,7 @@ void write_table(tools::output& out, const result_list& list) {
               "  passage\n");
     for (std::size_t i = 0; i < list.rows.size(); ++i) {
         const result_row& row = list.rows[i];
-        const std::string start =
+        std::string start =
             right_aligned(row.scored ? std::to_string(i + 1) : "-", 4) + " " +
             right_aligned(scores[i], score_width) + "  " +
             padded(tools::fit(tools::printable(row.passage->id), id_width), id_width) + "  ";
@@ -186,7 +256,15 @@ void write_table(tools::output& out, const result_list& list) {
         const std::size_t used = tools::display_width(start) + end.size();
         constexpr std::size_t least = 20; // a snippet shorter than this says nothing
         const std::size_t room = columns > used + least ? columns - used : least;
-        out.write(start + tools::fit(snippet(*row.passage), room) + end + "\n");
+        start.append(tools::fit(snippet(row), room)).append(end).append("\n");
+        if (row.lit && !row.lit->found.sentences.empty()) {
+            const std::size_t line = row.lit->found.sentences.front().line;
+            start.append(5 + score_width + 2, ' ')
+                .append("line " + std::to_string(line) + ": ")
+                .append(shown_line(row.lit->text, row.lit->found, snippet_characters, bold))
+                .append("\n");
+        }
+        out.write(start);
     }
     if (!list.complete) {
         out.write("PARTIAL: the time ran out after " + std::to_string(list.scored) + " of " +
@@ -212,10 +290,16 @@ void write_json(tools::output& out, const result_list& list) {
         hit["tokens_seen"] = row.tokens_seen;
         hit["tokens_cut"] = row.tokens_cut;
         hit["replaced"] = row.passage->replaced;
+        if (row.best && row.scored) {
+            hit["passage"] = passage_json(row);
+        }
         if (!row.passage->title.empty()) {
             hit["title"] = row.passage->title;
         }
         hit["text"] = row.passage->text;
+        if (row.lit) {
+            hit["highlights"] = highlights_json(*row.passage, *row.lit);
+        }
         hits.push_back(std::move(hit));
     }
     tools::ordered_json object;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,20 +12,30 @@
 
 #include "common/output.hpp"
 #include "common/records.hpp"
+#include "mice/long_texts.hpp"
 
 namespace mice::cli {
+
+/// A text, and what answers the query in it.
+struct lit_text {
+    std::string text;
+    highlights found;
+};
 
 /// One ranked passage.
 struct result_row {
     const tools::passage* passage = nullptr;
-    std::size_t index = 0; ///< in the candidates as they were given
-    float logit = 0;       ///< what decides the order, whatever is shown
+    std::size_t index = 0; ///< place among the candidates as given
+    float logit = 0;       ///< decides the order, whatever is shown
     bool scored = false;   ///< false: the time ran out before
     std::size_t tokens_seen = 0;
     std::size_t tokens_cut = 0;
+    std::optional<lit_text> lit{}; ///< of what was ranked, where it is asked for
+    bool as_is = false; ///< the passage's text is what was ranked, not title and text joined
+    std::optional<best_passage> best{}; ///< none: only the text's beginning was read
 };
 
-/// What is printed as a score.
+/// The form in which scores are printed.
 enum class shown_score { logit, sigmoid };
 
 /// One query's ranking: scored rows first, best first.
@@ -44,17 +55,17 @@ struct result_list {
 [[nodiscard]] double sigmoid(float logit);
 /// A score as it is printed for programs: the fewest digits that read back as the same number.
 [[nodiscard]] std::string score_text(float logit, shown_score shown);
-/// "score", and with sigmoids "logit", which decides the order: members for a JSON object.
+/// Members for a JSON object: "score", and with sigmoids "logit", which decides the order.
 void add_score(tools::ordered_json& object, float logit, shown_score shown);
 
-/// Finds out whether sigmoids hide the order of the scores that they were made of.
+/// Finds out whether sigmoids hide the order of their logits.
 class sigmoid_check {
   public:
     sigmoid_check(model_kind kind, shown_score shown) : kind_(kind), shown_(shown) {}
     /// Looks at the scores of one query.
     void look_at(std::vector<float> logits);
     void look_at(const result_list& list);
-    /// Says so on standard error where it is the case.
+    /// Notes it if they do.
     void report() const;
 
   private:

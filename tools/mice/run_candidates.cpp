@@ -21,7 +21,7 @@ std::vector<candidate_list> run_candidates(std::span<const tools::run_list> run,
     for (const tools::run_list& entry : run) {
         const auto text = texts.find(entry.query_id);
         if (text == texts.end()) {
-            notes.skipped("the run's query " + errors::quoted(entry.query_id) +
+            notes.skipped("the run's query " + detail::errors::quoted(entry.query_id) +
                           " is not among the queries; it was left out");
             continue;
         }
@@ -33,8 +33,9 @@ std::vector<candidate_list> run_candidates(std::span<const tools::run_list> run,
                 list.documents.push_back(*place);
                 list.places.push_back(i);
             } else {
-                notes.skipped("query " + errors::quoted(entry.query_id) + ": the run's document " +
-                              errors::quoted(entry.document_ids[i]) +
+                notes.skipped("query " + detail::errors::quoted(entry.query_id) +
+                              ": the run's document " +
+                              detail::errors::quoted(entry.document_ids[i]) +
                               " is not in the corpus; it was left out");
             }
         }

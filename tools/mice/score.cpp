@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <mice/io/json.hpp>
-#include <mice/parallel.hpp>
+#include <mice/parallel/parallel_for.hpp>
 
+#include "common/json.hpp"
 #include "common/json_records.hpp"
 #include "common/output.hpp"
 #include "mice/commands.hpp"
@@ -27,7 +27,7 @@ struct score_options {
     bool sigmoid = false;
 };
 
-/// What one side of a pair is given as: text, ids, or both, which then must agree.
+/// One side of a pair: text, ids, or both, which then must agree.
 struct side {
     std::optional<std::string> text;
     std::vector<std::int32_t> ids;
@@ -51,18 +51,18 @@ error bad_line(std::string_view place, std::string_view what) {
     return {errc::format, std::string(place) + ": " + std::string(what)};
 }
 
-std::vector<std::int32_t> read_ids(const io::json& value, std::string_view place,
+std::vector<std::int32_t> read_ids(const tools::json& value, std::string_view place,
                                    const std::string& key) {
     if (!value.is_array()) {
         throw bad_line(place, "\"" + key + "\" must be a list of token ids");
     }
     std::vector<std::int32_t> ids;
-    for (const io::json& id : value) {
+    for (const tools::json& id : value) {
         constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
         if (!id.is_number_integer() || id.get<std::int64_t>() < 0 ||
             id.get<std::int64_t>() > largest) {
             throw bad_line(place, "\"" + key + "\" must hold whole numbers from 0 up, got " +
-                                      io::to_text(id).substr(0, 40));
+                                      tools::to_text(id).substr(0, 40));
         }
         ids.push_back(id.get<std::int32_t>());
     }
@@ -70,7 +70,7 @@ std::vector<std::int32_t> read_ids(const io::json& value, std::string_view place
 }
 
 /// Reads `key` (text), `key`_ids, or both.
-side read_side(const io::json& object, const std::string& key, std::string_view place) {
+side read_side(const tools::json& object, const std::string& key, std::string_view place) {
     const auto text = object.find(key);
     const auto ids = object.find(key + "_ids");
     if (text == object.end() && ids == object.end()) {
@@ -111,7 +111,7 @@ class pair_scorer {
         }
     }
 
-    /// Writes one line for each pair, in order.
+    /// Writes one line a pair, in order.
     void write(std::span<const pair_line> pairs, tools::output& out) {
         for (std::size_t first = 0; first < pairs.size();) {
             std::size_t end = first + 1;
@@ -123,7 +123,7 @@ class pair_scorer {
         }
     }
 
-    /// Notes what was cut, and scores of which a sigmoid is of no use.
+    /// Notes what was cut, and scores for which a sigmoid is useless.
     void report() const {
         queries_cut_.report();
         documents_cut_.report();
@@ -134,23 +134,24 @@ class pair_scorer {
     /// Ids are taken as they are: only the model's positions limit them. Where the text stands
     /// beside them, it must give the same ids: a line that says two things is not scored.
     void check_ids(const side& each, const std::string& key, std::size_t text_limit) const {
-        const std::size_t markers = ranker_.config().marker_tokens(); // which the model puts in
+        const std::size_t markers = ranker_.config().marker_tokens(); // the model puts it in itself
         const std::size_t limit = ranker_.config().max_position_embeddings - markers;
         if (each.is_text) {
             return;
         }
         if (each.ids.empty()) {
-            throw errors::bad_argument("a list of token ids is empty; it needs at least the "
-                                       "special tokens");
+            throw detail::errors::bad_argument(
+                "a list of token ids is empty; it needs at least the "
+                "special tokens");
         }
         if (each.ids.size() > limit) {
-            throw errors::bad_argument(std::to_string(each.ids.size()) +
-                                       " token ids, the model reads at most " +
-                                       std::to_string(limit) + "; shorten the list");
+            throw detail::errors::bad_argument(std::to_string(each.ids.size()) +
+                                               " token ids, the model reads at most " +
+                                               std::to_string(limit) + "; shorten the list");
         }
         for (const std::int32_t id : each.ids) {
             if (static_cast<std::size_t>(id) >= ranker_.config().vocab_size) {
-                throw errors::id_out_of_range(id, ranker_.config().vocab_size);
+                throw detail::errors::id_out_of_range(id, ranker_.config().vocab_size);
             }
         }
         if (each.text && ranker_.has_tokenizer() &&
@@ -159,8 +160,8 @@ class pair_scorer {
                                          .specials = options_.specials,
                                          .on_invalid = options_.on_invalid})
                     .ids != each.ids) {
-            throw errors::bad_argument("\"" + key + "\" and \"" + key +
-                                       "_ids\" differ; leave one of them out");
+            throw detail::errors::bad_argument("\"" + key + "\" and \"" + key +
+                                               "_ids\" differ; leave one of them out");
         }
     }
 
@@ -195,7 +196,7 @@ class pair_scorer {
 
     std::vector<document> encode(std::span<const pair_line> pairs) const {
         std::vector<std::optional<document>> encoded(pairs.size());
-        parallel_for(pairs.size(), {options_.threads, nullptr}, [&](std::size_t i) {
+        parallel::parallel_for(pairs.size(), {options_.threads, nullptr}, [&](std::size_t i) {
             const side& each = pairs[i].document;
             encoded[i] =
                 each.is_text ? ranker_.encode(*each.text, options_) : ranker_.encode_ids(each.ids);
@@ -238,7 +239,7 @@ exit_code run_score(const score_options& options) {
         while (input.next(line)) {
             bytes += line.size();
             std::size_t replaced = 0;
-            const io::json object = tools::parse_object_line(
+            const tools::json object = tools::parse_object_line(
                 line, input.place(), options.scoring.text_policy(), replaced);
             notes.replaced(input.place(), replaced);
             pair_line pair{read_side(object, "query", input.place()),
@@ -246,13 +247,13 @@ exit_code run_score(const score_options& options) {
             scorer.check(pair, input.place());
             group.push_back(std::move(pair));
             line.clear();
-            // A program that waits for one answer before it writes the next line gets it.
+            // A program that waits for an answer before it writes the next line gets it.
             if (group.size() == group_lines || bytes >= group_bytes || !input.ready()) {
                 finish_group();
             }
         }
     } catch (const error&) {
-        finish_group(); // the lines before the bad one are good
+        finish_group(); // the lines before the bad one are answered
         scorer.report();
         (void)report(notes);
         throw;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -12,13 +13,17 @@
 #include <vector>
 
 #include <mice/index.hpp>
+#include <mice/index/state.hpp>
+#include <mice/index/words/bm25.hpp>
 
 #include "common/id_lines.hpp"
 #include "common/id_set.hpp"
 #include "common/output.hpp"
 #include "common/progress.hpp"
 #include "mice/commands.hpp"
+#include "mice/highlighting.hpp"
 #include "mice/index_commands.hpp"
+#include "mice/long_texts.hpp"
 #include "mice/losses.hpp"
 #include "mice/results.hpp"
 #include "mice/time_limit.hpp"
@@ -39,6 +44,7 @@ struct search_options {
     std::size_t depth = 100;
     bm25_options bm25;
     std::optional<std::size_t> top_k;
+    highlight_flags highlight;
     time_limit limit;
     bool sigmoid = false;
     bool json = false;
@@ -48,28 +54,31 @@ struct search_options {
 
     [[nodiscard]] bool batch() const { return !queries.empty(); }
     [[nodiscard]] bool as_run() const { return trec || (batch() && !json); }
-    /// People and programs want the best few, the evaluation of a run all.
+    /// People and programs want the best few; the evaluation of a run needs all.
     [[nodiscard]] std::size_t kept() const { return top_k.value_or(as_run() ? 0 : shown_hits); }
     [[nodiscard]] shown_score shown() const {
         return sigmoid ? shown_score::sigmoid : shown_score::logit;
     }
-    /// Always with logits, which decide the order.
+    /// Always with logits: they decide the order.
     [[nodiscard]] rank_options for_library() const {
         rank_options options = scoring.for_library();
         options.top_k = kept();
         options.deadline = limit.deadline();
+        if (highlight.asked) {
+            options.highlights = highlight.for_library();
+        }
         return options;
     }
 };
 
-/// One query's answer, with what is shown of its documents.
+/// One query's answer, and what to show of its documents.
 struct answer {
     tools::query_record query;
     std::size_t candidates = 0;
     index_ranking ranked;
 };
 
-/// Where the documents of each query come from.
+/// Where the documents of a query come from.
 class candidate_source {
   public:
     candidate_source(const index& from, const search_options& options, tools::reading_notes& notes)
@@ -102,7 +111,8 @@ class candidate_source {
         if (!options_.run.empty()) {
             const auto list = runs_.find(query.id);
             if (list == runs_.end()) {
-                notes_.skipped("the run has no list for the query " + errors::quoted(query.id));
+                notes_.skipped("the run has no list for the query " +
+                               detail::errors::quoted(query.id));
                 return {};
             }
             std::vector<std::string> first = list->second;
@@ -126,6 +136,18 @@ class candidate_source {
 
 // ---- output ----
 
+/// Whether the metadata of a document is its text: its hash says so.
+bool keeps_text(const stored_document& document) {
+    const auto hash = [&document](std::string_view kind) {
+        return io::hex_digits(
+            detail::content_hash(kind, io::text_bytes(document.metadata), document.metadata));
+    };
+    constexpr std::array<std::string_view, 4> kinds{"plain text", "text with special tokens",
+                                                    "long text", "long text with special tokens"};
+    return std::any_of(kinds.begin(), kinds.end(),
+                       [&](std::string_view kind) { return document.content_hash == hash(kind); });
+}
+
 result_list table_of(const index& from, const answer& found, std::vector<tools::passage>& shown,
                      shown_score score) {
     result_list list;
@@ -134,13 +156,22 @@ result_list table_of(const index& from, const answer& found, std::vector<tools::
     list.complete = found.ranked.complete;
     list.candidates = found.candidates;
     list.scored = found.candidates - found.ranked.unscored;
+    std::vector<bool> texts; // whether what is shown is the text itself
     for (const index_hit& hit : found.ranked) {
         const std::optional<stored_document> document = from.get(hit.id);
         shown.push_back({hit.id, "", document ? document->metadata : "", hit.replaced});
+        texts.push_back(hit.passages == 1 || (document && keeps_text(*document)));
     }
     for (std::size_t i = 0; i < shown.size(); ++i) {
         const index_hit& hit = found.ranked[i];
         list.rows.push_back({&shown[i], i, hit.score, true, hit.tokens_seen, hit.tokens_cut});
+        list.rows.back().as_is = true;
+        if (texts[i]) {
+            list.rows.back().best = best_passage(hit);
+        }
+        if (!found.ranked.highlights.empty()) {
+            list.rows.back().lit = {shown[i].text, found.ranked.highlights[i]};
+        }
     }
     return list;
 }
@@ -155,7 +186,13 @@ std::string json_of(const index& from, const answer& found, bool with_id, shown_
         object["tokens_seen"] = hit.tokens_seen;
         object["tokens_cut"] = hit.tokens_cut;
         object["replaced"] = hit.replaced;
+        if (hit.passages > 1) {
+            object["passage"] = best_passage(hit).to_json();
+        }
         object["metadata"] = document ? document->metadata : "";
+        if (!found.ranked.highlights.empty() && document) {
+            object["highlights"] = to_json(document->metadata, found.ranked.highlights[i]);
+        }
         hits.push_back(std::move(object));
     }
     tools::ordered_json object;
@@ -192,7 +229,7 @@ void write(tools::output& out, const index& from, const answer& found,
 
 // ---- searching ----
 
-/// Ranks each query's candidates, or all documents for all queries at once.
+/// Ranks the candidates of every query, or all documents for all queries at once.
 class searcher {
   public:
     searcher(const index& from, const search_options& options, tools::reading_notes& notes)
@@ -217,7 +254,9 @@ class searcher {
 
     [[nodiscard]] std::size_t unscored() const { return unscored_; }
     [[nodiscard]] std::size_t queries_left_out() const { return left_out_; }
-    /// Notes what was cut, and scores of which a sigmoid is of no use.
+    /// Whether the time ran out before all was scored and highlighted.
+    [[nodiscard]] bool stopped() const { return stopped_ || left_out_ > 0; }
+    /// Notes what was cut, and scores for which a sigmoid is useless.
     void report() const {
         if (options_.batch()) {
             queries_cut_.report();
@@ -226,15 +265,38 @@ class searcher {
             documents_cut_.report();
         }
         check_.report();
+        if (!highlight_note_.empty()) {
+            tools::print_message("mice: note: highlights: " + highlight_note_);
+        }
     }
 
   private:
+    /// The options of ranking; highlights need the texts that the index keeps.
+    [[nodiscard]] rank_options for_library() const {
+        rank_options options = options_.for_library();
+        if (options.highlights) {
+            options.highlights->text_of =
+                [this](std::string_view id,
+                       std::string_view metadata) -> std::optional<std::string> {
+                const std::optional<stored_document> found = index_.get(id);
+                if (!found || !keeps_text(*found)) {
+                    notes_.skipped("no highlight of document " + detail::errors::quoted(id) +
+                                   ", whose text the index does not keep: it was added without "
+                                   "--keep-text, or has metadata of its own");
+                    return std::nullopt;
+                }
+                return std::string(metadata);
+            };
+        }
+        return options;
+    }
+
     [[nodiscard]] bool past_deadline() const {
         const auto deadline = options_.limit.deadline();
         return deadline && std::chrono::steady_clock::now() >= *deadline;
     }
 
-    /// A query that no time is left for, with the candidates that are known to be its own.
+    /// The answer of a query for which no time is left, with the candidates known so far.
     answer not_ranked(const tools::query_record& query, std::size_t candidates) {
         ++left_out_;
         answer found{query, candidates, {}};
@@ -253,7 +315,7 @@ class searcher {
                 continue;
             }
             const std::vector<query> encoded = encode_some(queries.subspan(done));
-            rank_options options = options_.for_library();
+            rank_options options = for_library();
             options.progress = [&](std::size_t documents, std::size_t) {
                 bar.update(index_.size() * done + documents * encoded.size());
             };
@@ -267,7 +329,7 @@ class searcher {
         bar.finish();
     }
 
-    /// The next queries: all, or with a timeout as many as leave time to rank for them.
+    /// The next queries: all, or with a timeout only as many as leave time to rank for them.
     std::vector<query> encode_some(std::span<const tools::query_record> queries) const {
         using clock = std::chrono::steady_clock;
         const rank_options options = options_.for_library();
@@ -283,10 +345,9 @@ class searcher {
     }
 
     answer rank_candidates(const tools::query_record& query, const std::vector<std::string>& ids) {
-        answer found{query, 0,
-                     index_.rank(query.text, ids, options_.for_library(), unknown_ids::report)};
+        answer found{query, 0, index_.rank(query.text, ids, for_library(), unknown_ids::report)};
         for (const std::string& id : found.ranked.unknown) {
-            notes_.skipped("the index holds no document " + errors::quoted(id));
+            notes_.skipped("the index holds no document " + detail::errors::quoted(id));
         }
         found.candidates = ids.size() - found.ranked.unknown.size();
         if (ids.empty() && options_.ids.empty() && !options_.batch() && index_.size() > 0) {
@@ -298,10 +359,16 @@ class searcher {
 
     answer finish(answer found) {
         unscored_ += found.ranked.unscored;
+        stopped_ = stopped_ || !found.ranked.complete;
         if (options_.batch()) {
-            queries_cut_.cut(errors::quoted(found.query.id), found.ranked.query_tokens_cut);
+            queries_cut_.cut(detail::errors::quoted(found.query.id), found.ranked.query_tokens_cut);
         } else {
             report_query(found.ranked.query_tokens_cut, found.ranked.query_replaced);
+        }
+        for (const highlights& each : found.ranked.highlights) {
+            if (each.method != highlight_method::none && !each.note.empty()) {
+                highlight_note_ = each.note;
+            }
         }
         std::vector<float> logits;
         for (const index_hit& hit : found.ranked) {
@@ -322,6 +389,8 @@ class searcher {
     std::unordered_set<std::string> cut_ids_; // a document may be found by many queries
     sigmoid_check check_;
     std::size_t unscored_ = 0;
+    std::string highlight_note_; ///< of any hit
+    bool stopped_ = false;
     std::size_t left_out_ = 0;
 };
 
@@ -368,11 +437,12 @@ exit_code search_in(const index& from, const search_options& options) {
     out.flush();
     search.report();
     const exit_code result = report(notes);
-    return search.unscored() > 0 || search.queries_left_out() > 0 ? report_timeout(search) : result;
+    return search.stopped() ? report_timeout(search) : result;
 }
 
 exit_code run_search(const search_options& options, bool has_query) {
     check(options, has_query);
+    options.highlight.check(options.as_run(), options.json);
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer();
     const index from = options.target.open(ranker);
@@ -380,9 +450,10 @@ exit_code run_search(const search_options& options, bool has_query) {
     note_if_empty(from);
     if (stats.words == index_words::none && !options.all && options.ids.empty() &&
         options.run.empty()) {
-        throw errors::bad_argument("the index in " + errors::quoted(options.target.folder) +
-                                   " keeps no words; rank all documents with --all, or give "
-                                   "candidates with --ids or --run");
+        throw detail::errors::bad_argument(
+            "the index in " + detail::errors::quoted(options.target.folder) +
+            " keeps no words; rank all documents with --all, or give "
+            "candidates with --ids or --run");
     }
     if (!options.all && options.ids.empty() && options.run.empty()) {
         note_older_words(stats, options.target.folder);
@@ -451,6 +522,7 @@ void add_search_command(CLI::App& app, command& chosen) {
         ->check(not_empty());
     add_candidate_options(*search, *options);
     add_output_options(*search, *options);
+    options->highlight.add_to(*search);
     options->scoring.add_to(*search);
     search->callback([options, query, &chosen] {
         chosen = [options, has_query = query->count() > 0] {

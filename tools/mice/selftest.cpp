@@ -15,6 +15,10 @@
 #include "mice/commands.hpp"
 #include "mice/model_path.hpp"
 
+#include <mice/io/safetensors.hpp>
+#include <mice/model.hpp>
+#include <mice/model/fingerprint.hpp>
+
 namespace mice::cli {
 namespace {
 
@@ -25,7 +29,7 @@ struct selftest_options {
     bool json = false;
 };
 
-/// Lists of ids of different lengths, as the file stores them: all ids, and where each list begins.
+/// Lists of ids as the file stores them: all ids, and where each list begins.
 class id_lists {
   public:
     id_lists(const io::safetensors& file, const std::string& side)
@@ -34,8 +38,9 @@ class id_lists {
         const bool ends_right = !offsets_.empty() && offsets_.front() == 0 &&
                                 static_cast<std::size_t>(offsets_.back()) == ids_.size();
         if (!ends_right || !std::is_sorted(offsets_.begin(), offsets_.end())) {
-            throw errors::bad_tensor("selftest." + side + "_offsets",
-                                     "rising offsets from 0 to the number of ids", "others");
+            throw detail::errors::bad_tensor("selftest." + side + "_offsets",
+                                             "rising offsets from 0 to the number of ids",
+                                             "others");
         }
     }
 
@@ -50,11 +55,12 @@ class id_lists {
                                               const std::string& name) {
         const io::tensor_view* const view = file.find(name);
         if (view == nullptr) {
-            throw errors::missing_tensor(name);
+            throw detail::errors::missing_tensor(name);
         }
         if (view->type != io::dtype::i32 || view->shape.rank() != 1) {
-            throw errors::bad_tensor(name, "I32 with one dimension",
-                                     std::string(io::name_of(view->type)) + view->shape.text());
+            throw detail::errors::bad_tensor(name, "I32 with one dimension",
+                                             std::string(io::name_of(view->type)) +
+                                                 view->shape.text());
         }
         std::vector<std::int32_t> values(view->elements());
         for (std::size_t i = 0; i < values.size(); ++i) {
@@ -70,18 +76,19 @@ class id_lists {
 std::vector<float> stored_scores(const io::safetensors& file) {
     const io::tensor_view* const view = file.find("selftest.scores");
     if (view == nullptr || view->elements() == 0) {
-        throw errors::bad_argument("this model file holds no reference scores; convert it again "
-                                   "with mice-convert --self-test 8");
+        throw detail::errors::bad_argument(
+            "this model file holds no reference scores; convert it again "
+            "with mice-convert --self-test 8");
     }
     if (view->type != io::dtype::f32 || view->shape.rank() != 1) {
-        throw errors::bad_tensor("selftest.scores", "F32 with one dimension",
-                                 std::string(io::name_of(view->type)) + view->shape.text());
+        throw detail::errors::bad_tensor("selftest.scores", "F32 with one dimension",
+                                         std::string(io::name_of(view->type)) + view->shape.text());
     }
     std::vector<float> scores(view->elements());
     for (std::size_t i = 0; i < scores.size(); ++i) {
         scores[i] = view->at<float>(i);
         if (!std::isfinite(scores[i])) {
-            throw errors::bad_tensor("selftest.scores", "numbers", "NaN or infinity");
+            throw detail::errors::bad_tensor("selftest.scores", "numbers", "NaN or infinity");
         }
     }
     return scores;
@@ -99,11 +106,11 @@ deviation replay(const reranker& ranker, const rank_options& options) {
     const id_lists queries(ranker.file(), "query");
     const id_lists documents(ranker.file(), "document");
     if (queries.size() != expected.size() || documents.size() != expected.size()) {
-        throw errors::bad_tensor("selftest.scores",
-                                 "one score for each of " + std::to_string(queries.size()) +
-                                     " queries and " + std::to_string(documents.size()) +
-                                     " documents",
-                                 std::to_string(expected.size()));
+        throw detail::errors::bad_tensor("selftest.scores",
+                                         "one score for each of " + std::to_string(queries.size()) +
+                                             " queries and " + std::to_string(documents.size()) +
+                                             " documents",
+                                         std::to_string(expected.size()));
     }
     deviation result;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -133,7 +140,8 @@ tools::ordered_json finite_or_null(double value) {
 }
 
 exit_code run_selftest(const selftest_options& options) {
-    const reranker ranker = load_model(model_path(options.file));
+    // the reference's own precision: others are allowed to deviate by more
+    const reranker ranker = load_model(model_path(options.file), precision::f32);
     ranker.shared_model()->check_fingerprint();
     const bool computed = is_computed_fingerprint(ranker.fingerprint());
     rank_options library;

@@ -14,7 +14,7 @@
 
 namespace mice::cli {
 
-/// --timeout: counted from the making of this object, when the program starts.
+/// --timeout: counted from the construction of this object, when the program starts.
 struct time_limit {
     double seconds = 0; ///< 0: none
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
@@ -26,7 +26,7 @@ struct time_limit {
             ->type_name("SECONDS");
     }
 
-    /// When to stop; nothing without a limit, and for one that no clock reaches.
+    /// When to stop; nothing without a limit, or with one that no clock reaches.
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const {
         using clock = std::chrono::steady_clock;
         constexpr double century = 100 * 365.25 * 86400; // far from what the clock can count
@@ -38,7 +38,7 @@ struct time_limit {
     }
 };
 
-/// Says that the time ran out before there was anything to rank.
+/// Notes that the time ran out before there was anything to rank.
 [[nodiscard]] inline exit_code report_unread(const tools::reading_stopped& stopped) {
     tools::print_message("mice: stopped by --timeout: " + std::string(stopped.what()) +
                          "; nothing was ranked; allow more time");

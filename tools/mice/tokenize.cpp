@@ -7,10 +7,10 @@
 #include <string>
 #include <utility>
 
-#include <mice/io/json.hpp>
-#include <mice/tokenizer.hpp>
+#include <mice/text/tokenizer.hpp>
 
 #include "common/choice_option.hpp"
+#include "common/json.hpp"
 #include "common/json_records.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
@@ -36,9 +36,10 @@ struct tokenize_options {
     bool parse_special = false;
     bool strict_utf8 = false;
     bool tokens = false;
+    bool offsets = false;
 };
 
-/// A tokenizer and how many tokens the model behind it reads; no limit without a model.
+/// A tokenizer, and how many tokens its model reads; no limit without a model.
 struct source {
     std::optional<reranker> model; ///< owns the tokenizer where there is a model
     std::shared_ptr<const tokenizer> from_file;
@@ -65,7 +66,7 @@ source open_source(const tokenize_options& options) {
 
 std::string text_of(const std::string& line, const tools::json_reader& input,
                     const tokenize_options& options, std::size_t& replaced) {
-    const io::json object = tools::parse_object_line(
+    const tools::json object = tools::parse_object_line(
         line, input.place(),
         options.strict_utf8 ? tools::bad_text::refuse : tools::bad_text::replace, replaced);
     const auto text = object.find("text");
@@ -75,18 +76,25 @@ std::string text_of(const std::string& line, const tools::json_reader& input,
     return text->get<std::string>();
 }
 
-std::string json_text(const encoding& encoded, const tokenizer& words, bool with_tokens,
-                      std::size_t replaced) {
+std::string json_text(const encoding& encoded, const tokenizer& words,
+                      const tokenize_options& options, std::size_t replaced) {
     tools::ordered_json object{{"ids", encoded.ids}, {"cut", encoded.cut}};
     if (replaced > 0) {
         object["replaced"] = replaced;
     }
-    if (with_tokens) {
+    if (options.tokens) {
         tools::ordered_json tokens = tools::ordered_json::array();
         for (const std::int32_t id : encoded.ids) {
             tokens.push_back(std::string(words.token(id)));
         }
         object["tokens"] = std::move(tokens);
+    }
+    if (options.offsets) {
+        tools::ordered_json offsets = tools::ordered_json::array();
+        for (const byte_range& range : encoded.offsets) {
+            offsets.push_back(tools::ordered_json::array({range.begin, range.end}));
+        }
+        object["offsets"] = std::move(offsets);
     }
     return tools::json_line(object);
 }
@@ -100,6 +108,7 @@ exit_code run_tokenize(const tokenize_options& options) {
     encoding_options.specials =
         options.parse_special ? special_tokens::parse : special_tokens::plain;
     encoding_options.add_markers = options.no_special ? markers::omit : markers::add;
+    encoding_options.offsets = options.offsets;
 
     tools::line_reader lines(options.input);
     tools::json_reader input(lines);
@@ -113,7 +122,7 @@ exit_code run_tokenize(const tokenize_options& options) {
         notes.replaced(input.place(), replaced);
         const encoding encoded = words.encode(text, encoding_options);
         texts_cut.cut(input.place(), encoded.cut);
-        out.write(json_text(encoded, words, options.tokens, replaced));
+        out.write(json_text(encoded, words, options, replaced));
         line.clear();
         if (!input.ready()) {
             out.flush();
@@ -165,6 +174,8 @@ void add_tokenize_command(CLI::App& app, command& chosen) {
     tokenize->add_flag("--strict-utf8", options->strict_utf8,
                        "Refuse invalid UTF-8 instead of replacing it");
     tokenize->add_flag("--tokens", options->tokens, "Print the tokens beside their ids");
+    tokenize->add_flag("--offsets", options->offsets,
+                       "Print the bytes of the text that each token came from, [begin, end)");
     tokenize->callback(
         [options, &chosen] { chosen = [options] { return run_tokenize(*options); }; });
 }

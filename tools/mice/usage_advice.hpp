@@ -7,11 +7,11 @@
 
 namespace mice::cli {
 
-/// What may have been meant by words of the command line that no command expects: a name that is
-/// nearly the same, or a query that needs quotes. Begins with "; "; empty where nothing is known.
+/// Advice on words of the command line that no command expects: a name that is nearly the same, or
+/// quotes around a query. Begins with "; "; empty where there is none.
 [[nodiscard]] std::string usage_advice(const CLI::App& app);
 
-/// The innermost command that was named; `app` itself where none was.
+/// The innermost command named; `app` itself where there is none.
 [[nodiscard]] const CLI::App& named_command(const CLI::App& app);
 
 } // namespace mice::cli

@@ -13,6 +13,8 @@ the input. docs/scale-out.md says more.
 import argparse
 import hashlib
 import itertools
+import json
+import json
 import os
 import shutil
 import subprocess
@@ -29,7 +31,7 @@ MERGED_AT_ONCE = 200  # parts on one command line
 
 
 class WorkerFailed(Exception):
-    """The encoding ended for no fault of the input: another worker may succeed."""
+    """The encoding failed, but not because of the input: another worker may succeed."""
 
 
 class BadShard(Exception):
@@ -78,7 +80,7 @@ def encode_shard(shard, template, model, mice, add_options):
 
 
 def shards(path, documents):
-    """Pieces of so many lines, each with the number of its first line."""
+    """Yields pieces of so many lines, with the number of their first line."""
     with open(path, "rb") as file:
         first = file.read(3)
         file.seek(3 if first == b"\xef\xbb\xbf" else 0)
@@ -89,9 +91,9 @@ def shards(path, documents):
             yield number, 1 + number * documents, b"".join(lines)
 
 
-def part_name(number, shard):
-    """Names the shard's place and content: a changed input is encoded again."""
-    return f"part-{number:06}-{hashlib.sha256(shard).hexdigest()[:16]}"
+def part_name(number, shard, precision):
+    """Names the shard's place, content and precision: a changed input is encoded again."""
+    return f"part-{number:06}-{hashlib.sha256(shard).hexdigest()[:16]}-{precision}"
 
 
 def keep_part(folder, name, files):
@@ -102,7 +104,7 @@ def keep_part(folder, name, files):
 
 
 class Encoder:
-    """Hands shards to Ray, a few more than there are workers, and keeps what comes back."""
+    """Gives shards to Ray, a few more than there are workers, and keeps the results."""
 
     def __init__(self, options, work, template, model):
         self.options, self.work = options, work
@@ -111,7 +113,7 @@ class Encoder:
         retried = ray.remote(num_cpus=options.threads, max_retries=options.attempts - 1,
                              retry_exceptions=[WorkerFailed])
         self.task = retried(encode_shard)
-        self.add_options = ["--threads", options.threads]
+        self.add_options = ["--threads", options.threads, "--precision", options.precision]
         self.add_options += [f"--{flag}" for flag in ("skip-bad", "keep-text")
                              if getattr(options, flag.replace("-", "_"))]
         self.waiting = {}
@@ -156,28 +158,52 @@ def make_template(options, work):
     like = options.like or (index if index.is_dir() and any(index.iterdir()) else None)
     if like:
         choice = ["--like", like]
-    elif options.codec.startswith("pq"):
-        raise SystemExit(f"index_on_ray: the codec {options.codec} learns from the collection, and all parts must know "
-                         "the same: add a sample to an index with 'mice index add', and name that with --like")
     else:
         choice = ["--codec", options.codec, "--pool", options.pool, "--drop", options.drop]
         choice += ["--no-words"] if options.no_words else []
     run_mice(options.mice, "index", "create", template, "--model", options.model, *choice)
+    told = subprocess.run([options.mice, "index", "stats", template, "--model", options.model, "--json"],
+                          capture_output=True, text=True, check=True).stdout
+    if json.loads(told)["codec_waits"]:
+        raise SystemExit("index_on_ray: its codec learns from the collection, and all parts must know the same: add a "
+                         "sample to an index with 'mice index add', and name that with --like")
     return read_folder(template)
 
 
-def default_model(mice):
+def version_line(mice, start):
+    """The rest of the line of `mice --version` that begins like this, or nothing."""
     said = subprocess.run([mice, "--version"], capture_output=True, text=True, check=True).stdout
-    found = [line.split(": ", 1)[1] for line in said.splitlines() if line.startswith("default model: ")]
-    if not found or not Path(found[0]).is_file():
+    found = [line.removeprefix(start) for line in said.splitlines() if line.startswith(start)]
+    return found[0] if found else ""
+
+
+def default_model(mice):
+    found = version_line(mice, "default model: ")
+    if not Path(found).is_file():
         raise SystemExit("index_on_ray: mice has no default model here; name one with --model")
-    return found[0]
+    return found
+
+
+def one_precision(options):
+    """What all workers compute in, whatever processors they have: what INDEX was encoded in where that
+    is one precision, else what automatic stands for on this machine."""
+    index = Path(options.index)
+    if index.is_dir() and any(index.iterdir()):
+        said = subprocess.run([options.mice, "index", "stats", index, "--json", "--model", options.model],
+                              capture_output=True, text=True)
+        held = json.loads(said.stdout) if said.returncode == 0 else {}
+        if len(held.get("precisions", [])) == 1 and held["precisions_recorded"]:
+            return held["precisions"][0]
+    return version_line(options.mice, "precision: automatic is ").removesuffix(" here") or "f32"
 
 
 def merge(options, work, names):
     for first in range(0, len(names), MERGED_AT_ONCE):
         some = [work / name for name in names[first:first + MERGED_AT_ONCE]]
-        run_mice(options.mice, "index", "merge", options.index, *some, "--model", options.model)
+        said, _ = run_mice(options.mice, "index", "merge", options.index, *some, "--model", options.model)
+        for line in said.splitlines():
+            if "different precisions" in line:  # the others are about files of the shards
+                print(line, file=sys.stderr)
         print(f"{min(first + MERGED_AT_ONCE, len(names))} of {len(names)} parts merged", file=sys.stderr)
 
 
@@ -192,6 +218,8 @@ def arguments():
     parser.add_argument("--attempts", type=int, default=4, help="tries of a shard whose worker is lost (default: 4)")
     parser.add_argument("--mice", default="mice", help="the mice program, the same on every machine")
     parser.add_argument("--model", help="model file; it is shipped to the workers (default: that of mice)")
+    parser.add_argument("--precision", choices=("f32", "bf16", "int8"),
+                        help="of all workers (default: that of INDEX, else what is fastest on this machine)")
     parser.add_argument("--codec", default="int8", help="of a new index, as are the next three (default: int8)")
     parser.add_argument("--pool", type=int, default=1)
     parser.add_argument("--drop", default="none")
@@ -205,6 +233,7 @@ def arguments():
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     options.model = options.model or default_model(options.mice)
+    options.precision = options.precision or one_precision(options)
     return options
 
 
@@ -221,7 +250,7 @@ def main():
         encoder = Encoder(options, work, template, Path(options.model).read_bytes())
         names = []
         for number, first_line, shard in shards(options.input, options.shard_documents):
-            names.append(part_name(number, shard))
+            names.append(part_name(number, shard, options.precision))
             if not (work / names[-1]).is_dir():
                 encoder.submit(names[-1], first_line, shard)
         while encoder.waiting:

@@ -64,7 +64,7 @@ def shrink(large, small):
 
 
 def write_backbone(small, backbone, out):
-    """In the layout of the larger one."""
+    """Writes the backbone in the layout of the larger one."""
     tensors = {name.replace("bottom_layers.", "encoder.layer."): value.detach().float().contiguous()
                for name, value in small.state_dict().items() if name.startswith(("embeddings.", "bottom_layers."))}
     save_file(tensors, os.path.join(out, "model.safetensors"), metadata={"format": "pt"})
@@ -77,7 +77,7 @@ def write_backbone(small, backbone, out):
 
 
 def length_batches(lengths, tokens, rng):
-    """Batches of texts of like length with about so many tokens, for ever."""
+    """Endless batches of texts of similar length, with about so many tokens."""
     while True:
         order = rng.permutation(len(lengths))
         cut = []

@@ -41,7 +41,7 @@ def score_list(model, queries, number, texts, cache, numbers):
 
 
 def score_pairs(cross_encoder, queries, number, texts, numbers):
-    """The same by a cross-encoder"""
+    """The same for a cross-encoder"""
     with torch.no_grad():
         return cross_encoder.scores(queries, np.array([[number]]), texts, numbers[None], torch.bfloat16,
                                     max(1, len(numbers) // 16)).flatten().numpy()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both trainers do to a model."""
+"""What both trainers have in common."""
 import torch
 
 TYPICAL_WEIGHT = 0.04  # root mean square of a BERT's matrices: the learning rates are meant for these
@@ -12,7 +12,7 @@ def rate_scale(parameter):
 
 
 def logit_shift(scores, relevant):
-    """What to add to scores [n] so that their sigmoids sum up to the number of relevant ones"""
+    """The number to add to scores [n] so that their sigmoids sum up to the number of relevant ones"""
     scores = scores.double().cpu()
     low, high = -100.0 - scores.max(), 100.0 - scores.min()
     for _ in range(60):

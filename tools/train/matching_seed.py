@@ -44,7 +44,7 @@ def principal_directions(states):
 
 class Seeder:
     def __init__(self, config, query_tokens, document_tokens, document_means, sharpness, seed):
-        """Samples of states of single tokens, and of means over documents, float [n, d] each."""
+        """Samples of the states of single tokens, and of means over documents: float [n, d]."""
         if config.cross_attn_first or config.cls_cross_attention != "full":
             raise ValueError("the matching seed needs the vanilla order and full [CLS] attention")
         self.config, self.sharpness = config, sharpness
@@ -159,7 +159,7 @@ class Seeder:
                 layer.output["dense"].bias -= written * self.s[:, 0].to(x.device)
 
     def passing(self, layer):
-        """A layer that changes nothing yet."""
+        """A layer that changes nothing at first."""
         self.plain_norms(layer)
         for output in (layer.attention.output, layer.crossattention.output, layer.output):
             self.put(output["dense"], torch.zeros_like(output["dense"].weight))

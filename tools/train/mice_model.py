@@ -213,7 +213,7 @@ class Mice(nn.Module):
         return cls.derive(config, backbone, 0, 0)
 
     def bottom_parameters(self):
-        """What makes the states of documents and queries."""
+        """The parameters that the states of documents and queries depend on."""
         return [*self.embeddings.parameters(), *self.bottom_layers.parameters()]
 
     def top_parameters(self):
@@ -273,7 +273,7 @@ class Mice(nn.Module):
         return F.linear(F.linear(mean, heads["v_proj"].weight.to(x.dtype)), heads["out_proj"].weight.to(x.dtype))
 
     def save(self, folder):
-        """Writes model.safetensors and config.json, each replaced as a whole."""
+        """Writes model.safetensors and config.json; replaces each file as a whole."""
         os.makedirs(folder, exist_ok=True)
         self.config.write(os.path.join(folder, "config.json"))
         write_tensors(folder, self.state_dict())

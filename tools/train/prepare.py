@@ -86,7 +86,7 @@ def teacher_scores(similarity, bm25, weight):
 
 
 class Lists:
-    """Grows one list after the other; passages are numbered over all collections."""
+    """Collects lists one after the other; passages are numbered across all collections."""
 
     def __init__(self, length):
         self.length = length
@@ -143,7 +143,7 @@ def make_lists(options):
 
 
 def weak_query(text, rarity, rng):
-    """A query made of a passage, or None if the passage is too short."""
+    """A query from a passage, or None if the passage is too short."""
     sentences = [each for each in re.split(r"(?<=[.!?])\s+", text) if 5 <= len(each.split()) <= 40]
     kind = rng.random()
     if kind < 0.4 and sentences:
@@ -160,7 +160,7 @@ def weak_query(text, rarity, rng):
 
 
 def pooled_states(path, texts, width):
-    """Embeddings from the states that train.py cached of all the backbone's layers."""
+    """Embeddings from the states of all the backbone's layers that train.py cached."""
     cache = StateCache(path, texts, width)
     cache.open("c")
     means = torch.stack([cache[number].float().mean(0) for number in range(len(texts))])
@@ -237,7 +237,7 @@ def make_texts(options):
 
 
 def make_tokens(options):
-    """The texts in other tokens; numbers of texts stay."""
+    """The same texts in other tokens, with the same numbers."""
     with np.load(options.texts, allow_pickle=False) as stored:
         texts = dict(stored)
     old, new = (BiEncoder(folder, 1).tokenizer for folder in (options.backbone, options.tokenizer))
@@ -249,7 +249,7 @@ def make_tokens(options):
 
 
 def plain(text):
-    """What two spellings of a query share"""
+    """The form that two spellings of a query share"""
     return " ".join(WORD.findall(text.lower()))
 
 

@@ -28,7 +28,7 @@ def records(path):
 
 
 def joined(title, text):
-    """A passage as the models read it: the title first, unless the text starts with it."""
+    """A passage as models read it: title, then text, unless the text starts with the title."""
     title, text = (title or "").strip(), (text or "").strip()
     return text if not title or text.startswith(title) else f"{title} {text}".strip()
 
@@ -130,7 +130,7 @@ class BM25:
         self.weights = weights
 
     def rarity(self, word):
-        """The weight of a word; 0 for one that no passage has"""
+        """The weight of a word; 0 if no passage has it"""
         return float(self.idf[self.vocabulary[word]]) if word in self.vocabulary else 0.0
 
     def scores(self, text):
@@ -144,7 +144,7 @@ class BM25:
 
 
 def best(scores, count):
-    """Places of the `count` highest scores, best first; ties keep their order."""
+    """The places of the `count` highest scores, best first; ties keep their order."""
     count = min(count, len(scores))
     places = np.sort(np.argpartition(-scores, count - 1)[:count]) if count < len(scores) else np.arange(count)
     return places[np.argsort(-scores[places], kind="stable")]

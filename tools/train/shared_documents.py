@@ -15,7 +15,7 @@ from mice_model import embed, linear
 
 
 class Permuted(torch.autograd.Function):
-    """Rows in another order; the gradient is put back without additions."""
+    """Rows in another order; the gradient is reordered back without additions."""
 
     @staticmethod
     def forward(context, x, order, back):
@@ -28,7 +28,7 @@ class Permuted(torch.autograd.Function):
 
 
 def hidden(mask, dtype):
-    """What is added to logits: 0 where mask is True, -inf elsewhere"""
+    """A bias for logits: 0 where mask is True, -inf elsewhere"""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
 
 

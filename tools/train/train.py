@@ -157,7 +157,7 @@ class Trainer:
                                               end="\n" if percent == 100 else ""))
 
     def set_joint(self, joint):
-        """Freezes the contextualization layers and caches what they give, or trains them."""
+        """Freezes the contextualization layers and caches their states, or trains them."""
         self.joint = joint
         for parameter in self.model.bottom_parameters():
             parameter.requires_grad_(joint)
@@ -194,7 +194,7 @@ class Trainer:
             self.say(f"what the heads attend to falls short of the best token by {found:.4f}")
 
     def alignment_pairs(self, step):
-        """Queries of like length with a document each, for learn_alignment; every worker draws the same."""
+        """Queries of similar length, with one document each, for learn_alignment; the same in all workers."""
         rng = np.random.default_rng([self.options.seed, step + 1, 19])
         pool = rng.choice(self.learned, min(1024, len(self.learned)), replace=False)
         pool = pool[np.argsort(self.lists.queries.lengths[pool], kind="stable")]

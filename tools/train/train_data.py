@@ -54,7 +54,7 @@ class Texts:
 
     @classmethod
     def of(cls, rows, limit):
-        """Of lists of token ids, cut at the limit."""
+        """Texts from lists of token ids, cut at the limit."""
         rows = [row if len(row) <= limit else row[:limit - 1] + row[-1:] for row in rows]
         return cls(np.concatenate([np.array(row, np.uint16) for row in rows]), np.cumsum([0, *(len(row) for row in rows)]), limit)
 
@@ -136,7 +136,7 @@ class StateCache:
         self.states = torch.from_numpy(flat).view(torch.bfloat16)
 
     def fill(self, model, texts, rank, workers, device, progress):
-        """Encodes this worker's share of the texts and calls progress(percent) now and then."""
+        """Encodes this worker's share of the texts, and sometimes calls progress(percent)."""
         order = np.argsort(texts.lengths, kind="stable")[rank::workers]
         told = -1
         with torch.no_grad():
@@ -169,7 +169,7 @@ class StateCache:
 
 
 def equal_tokens(queries, query_numbers, passages, passage_numbers, rows):
-    """Which token of a query is which of its passage: bool [n, rows, longest passage] (for extra_attn_bias)"""
+    """Which tokens of a query and its passage are equal: bool [n, rows, longest passage] (for extra_attn_bias)"""
     ids, there = passages.padded(passage_numbers)
     query_ids, query_there = queries.padded(query_numbers)
     equal = torch.zeros(len(ids), rows, ids.shape[1], dtype=torch.bool)

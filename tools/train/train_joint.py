@@ -65,7 +65,7 @@ def arguments():
 
 
 class Groups:
-    """Draws groups: a query, documents that are hard to tell apart for it, and other queries about these documents."""
+    """Draws groups: a query, documents that are hard to order for it, and other queries about them."""
 
     def __init__(self, options, relevant, labelled, candidates, passages, query_lengths, held_out):
         self.options, self.candidates, self.passages = options, candidates, passages
@@ -211,7 +211,7 @@ class Trainer:
         return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=options.weight_decay, fused=self.device.type == "cuda")
 
     def steps(self):
-        """Batches without end, drawn ahead by processes that take turns."""
+        """Endless batches, drawn ahead by processes that take turns."""
         context = multiprocessing.get_context("fork")  # they share the candidates and never touch the device
         queues = [context.Queue(maxsize=8) for _ in range(self.options.workers)]
         for number, each in enumerate(queues):
@@ -243,7 +243,7 @@ class Trainer:
         return found.flatten(0, 1).float(), labels.flatten(0, 1), teacher.flatten(0, 1)
 
     def held_out_lists(self):
-        """What scored() gives of the held-out queries, always of the same lists"""
+        """scored() for the held-out queries, always with the same lists"""
         rng, size = np.random.default_rng(13), self.options.groups // 2 or 1
         order = self.held_out[np.argsort(self.lengths[self.held_out], kind="stable")]
         with torch.no_grad():

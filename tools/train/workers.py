@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of one thread each that share every step of a training run."""
+"""Single-threaded processes that share every step of a training run."""
 import os
 import signal
 import subprocess
@@ -35,7 +35,7 @@ def run(program, count, folder):
 
 
 def wait_for(workers, meeting):
-    """Until all have ended; one that fails takes the others along. -> exit status"""
+    """Waits until all have ended; if one fails, ends the others. -> exit status"""
     while any(each.poll() is None for each in workers):
         if any(each.poll() for each in workers):
             for each in workers:
@@ -47,7 +47,7 @@ def wait_for(workers, meeting):
 
 
 def share_gradients(parameters, count):
-    """Every worker's gradients become the mean of all."""
+    """Sets every worker's gradients to the mean of all."""
     if count == 1:
         return
     flat = torch.cat([each.grad.view(-1) for each in parameters if each.grad is not None])

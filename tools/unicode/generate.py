@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes include/mice/text/unicode_data.hpp from the Unicode Character Database.
+"""Writes include/mice/text/unicode/unicode_data.hpp from the Unicode Character Database.
 
     tools/unicode/generate.py [--ucd /usr/share/unicode] [--check] [OUTPUT]
 
@@ -453,6 +453,38 @@ def array(kind, name, items, comment):
             f"{lines(items)}\n}}}};\n")
 
 
+def pieces(escapes, prefix=""):
+    """A string literal of escape sequences, in pieces of at most 100 columns."""
+    out, piece = [], ""
+    for escape in escapes:
+        if len(prefix) + len(piece) + len(escape) + 7 > 100:
+            out.append(piece)
+            piece = ""
+        piece += escape
+    return "\n".join(f'    {prefix}"{piece}"' for piece in out + [piece])
+
+
+# Large tables are string literals: compilers keep a node of their syntax tree for every number.
+
+def byte_table(name, items, comment):
+    literal = pieces(f"\\{item:o}" for item in items)
+    return f"/// {comment}\ninline constexpr std::uint8_t {name}[] =\n{literal};\n"
+
+
+def code_table(name, items, comment):
+    items = list(items)
+    literal = pieces((f"\\x{item:X}" for item in items), "U")
+    return (f"/// {comment}\ninline constexpr std::u32string_view {name}(\n"
+            f"{literal},\n    {len(items)});\n")
+
+
+def sequence_tables(name, entries, comment):
+    """Of entries (code, offset, length)."""
+    return (code_table(f"{name}_codes", (code for code, _, _ in entries), comment)
+            + code_table(f"{name}_places", (offset << 8 | length for _, offset, length in entries),
+                         "Of each: its first element in the pool << 8 | its length."))
+
+
 def header(ucd):
     simple = [(code, lower) for code, lower in sorted(ucd.lowercase.items())
               if isinstance(lower, int)]
@@ -464,7 +496,7 @@ def header(ucd):
              for code in range(first, last + 1)]
     pool, entries = [], []
     for code, parts in ucd.decomposition.items():
-        entries.append(f"{{0x{code:X}, {len(pool)}, {len(parts)}}}")
+        entries.append((code, len(pool), len(parts)))
         pool += parts
     index, blocks = two_stage(bert_flags(ucd))
     split_index, split_blocks = two_stage(split_classes(ucd))
@@ -472,6 +504,7 @@ def header(ucd):
     word_index, word_blocks = two_stage(words.kinds)
     word_flag_lines = "\n".join(f"    {name} = {value}," for name, value in WORD_FLAGS.items())
     sequences, sequence_pool = words.sequences()
+    foldings = list(words.runs())
     flag_lines = "\n".join(f"    {name} = {value}," for name, value in FLAGS.items())
     categories = lines(name.lower() for name in CATEGORIES)
 
@@ -486,6 +519,7 @@ def header(ucd):
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include <mice/config.hpp>
 
@@ -527,62 +561,41 @@ struct combining_run {{
     std::uint8_t combining_class;
 }};
 
-struct decomposition {{
-    std::uint32_t code;
-    std::uint16_t offset;
-    std::uint8_t length;
-}};
-
-struct composition {{
-    std::uint32_t first, second, composite;
-}};
-
 struct lowercase_run {{
     std::uint32_t first, last, stride, target;
 }};
 
-struct folding_run {{
-    std::uint32_t first, last;
-    std::uint8_t stride, step;
-    std::uint32_t target;
-}};
-
 inline constexpr std::uint32_t flag_block = {BLOCK};
 
-{array("std::uint32_t", "category_runs", (f"0x{r:X}" for r in category_runs(ucd)),
-       "first code << 5 | category, one entry where the category changes.")}
+{code_table("category_runs", category_runs(ucd),
+            "first code << 5 | category, one entry where the category changes.")}
 {array("combining_run", "combining_runs",
        (f"{{0x{a:X}, 0x{b:X}, {v}}}" for a, b, v in combining_runs(ucd)),
        "Code points with a canonical combining class other than 0.")}
-{array("decomposition", "decompositions", entries,
-       "Full canonical decompositions (Hangul is computed): a range of decomposition_pool.")}
-{array("std::uint32_t", "decomposition_pool", (f"0x{c:X}" for c in pool),
-       "The code points that decompositions refers to, in canonical order.")}
-{array("composition", "compositions",
-       (f"{{0x{a:X}, 0x{b:X}, 0x{c:X}}}" for a, b, c in ucd.composition),
-       "Primary composites (Hangul is computed), in the order of first, then second.")}
+{sequence_tables("decomposition", entries, "What decomposes canonically; Hangul is computed.")}
+{code_table("decomposition_pool", pool, "Full canonical decompositions, in canonical order.")}
+{code_table("composition_firsts", (first for first, _, _ in ucd.composition),
+            "Primary composites (Hangul is computed), in the order of first, then second.")}
+{code_table("composition_seconds", (second for _, second, _ in ucd.composition),
+            "What follows each.")}
+{code_table("composites", (composite for _, _, composite in ucd.composition), "What each becomes.")}
 {array("lowercase_run", "lowercase_runs", ranges(lowercase_runs(simple)),
        "Every stride-th code of a range maps to target + (code - first). U+0130 is not here.")}
 {array("lowercase_run", "lowercase_runs_after_15_0", ranges(lowercase_runs(later)),
        "What Unicode 16.0 and 17.0 added.")}
-{array("std::uint8_t", "flag_index", map(str, index),
-       "Block of 128 code points -> block of flag_blocks.")}
-{array("std::uint8_t", "flag_blocks", map(str, blocks), "bert_flag bits.")}
-{array("std::uint8_t", "split_index", map(str, split_index),
-       "Block of 128 code points -> block of split_blocks.")}
-{array("std::uint8_t", "split_blocks", map(str, split_blocks), "split_class values.")}
-{array("std::uint8_t", "word_index", map(str, word_index),
-       "Block of 128 code points -> block of word_blocks.")}
-{array("std::uint8_t", "word_blocks", map(str, word_blocks), "A word_kind and word_flag bits.")}
-{array("folding_run", "folding_runs",
-       (f"{{0x{a:X}, 0x{b:X}, {stride}, {step}, 0x{target:X}}}"
-        for a, b, stride, step, target in words.runs()),
-       "Code i * stride of a range stands for target + i * step.")}
-{array("decomposition", "folding_sequences",
-       (f"{{0x{code:X}, {offset}, {length}}}" for code, offset, length in sequences),
-       "What stands for several code points: a range of folding_pool.")}
-{array("std::uint32_t", "folding_pool", (f"0x{c:X}" for c in sequence_pool),
-       "The code points that folding_sequences refers to.")}
+{byte_table("flag_index", index, "Block of 128 code points -> block of flag_blocks.")}
+{byte_table("flag_blocks", blocks, "bert_flag bits.")}
+{byte_table("split_index", split_index, "Block of 128 code points -> block of split_blocks.")}
+{byte_table("split_blocks", split_blocks, "split_class values.")}
+{byte_table("word_index", word_index, "Block of 128 code points -> block of word_blocks.")}
+{byte_table("word_blocks", word_blocks, "A word_kind and word_flag bits.")}
+{code_table("folding_lasts", (run[1] for run in foldings),
+            "Code i * stride of a range stands for target + i * step: the last codes of ranges.")}
+{code_table("folding_firsts", (run[0] for run in foldings), "The first codes.")}
+{code_table("folding_steps", (run[2] << 8 | run[3] for run in foldings), "stride << 8 | step.")}
+{code_table("folding_targets", (run[4] for run in foldings), "What stands for the first codes.")}
+{sequence_tables("sequence", sequences, "What several code points stand for.")}
+{code_table("sequence_pool", sequence_pool, "Those code points.")}
 }} // namespace data
 }} // namespace text
 MICE_NAMESPACE_END
@@ -590,15 +603,15 @@ MICE_NAMESPACE_END
 """
 
 
-def main():
-    root = pathlib.Path(__file__).resolve().parents[2]
-    parser = argparse.ArgumentParser(description="writes the Unicode tables of mice")
+def write_or_check(description, default, table_of):
+    """The command line of a generator: table_of(folder of the UCD) is the text of its file."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--ucd", type=pathlib.Path, default=pathlib.Path("/usr/share/unicode"))
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("output", nargs="?", type=pathlib.Path,
-                        default=root / "include/mice/text/unicode_data.hpp")
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser.add_argument("output", nargs="?", type=pathlib.Path, default=root / default)
     options = parser.parse_args()
-    text = header(Ucd(options.ucd))
+    text = table_of(options.ucd)
     if options.check:
         if options.output.read_text(encoding="utf-8") != text:
             sys.exit(f"{options.output} is not what this generator writes; run it again")
@@ -608,4 +621,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    write_or_check("writes the Unicode tables of mice",
+                   "include/mice/text/unicode/unicode_data.hpp", lambda ucd: header(Ucd(ucd)))

@@ -14,8 +14,8 @@
 MICE_NAMESPACE_BEGIN
 namespace io {
 
-/// A new file that is being written from its beginning to its end. For one thread. A file that is
-/// destroyed before close() stays as far as it was written.
+/// A new file that is being written from its beginning to its end. For one thread. Destroyed before
+/// close(), it stays on disk as far as it was written.
 class output_file {
   public:
     output_file() = default;
@@ -25,8 +25,7 @@ class output_file {
 
     /// Writes the next bytes, all of them. Throws errc::io.
     virtual void append(std::span<const std::byte> bytes) = 0;
-    /// Returns when everything written is on the medium. Throws errc::io; the file is then of no
-    /// use.
+    /// Returns when everything written is on the medium. Throws errc::io; the file is then useless.
     virtual void sync() = 0;
     /// Ends writing. Throws errc::io where the system reports a late failure.
     virtual void close() = 0;
@@ -41,9 +40,9 @@ class file_lock {
     virtual ~file_lock() = default;
 };
 
-/// Everything that an index does with its files goes through this. The tests put failures in its
-/// way; an app may put its own storage behind it that keeps real files, which are read by mapping
-/// them. Members are safe from many threads, and throw errc::io.
+/// Everything that an index does with its files goes through this. Tests make its calls fail. An
+/// app may put storage of its own behind it, as long as it keeps real files: they are read by
+/// mapping them. Members are safe from many threads, and throw errc::io.
 class file_system {
   public:
     file_system() = default;
@@ -51,22 +50,22 @@ class file_system {
     file_system& operator=(const file_system&) = delete;
     virtual ~file_system() = default;
 
-    /// Makes a new file; one of that name must not exist.
+    /// Creates a new file; there must be none of that name.
     [[nodiscard]] virtual std::unique_ptr<output_file>
     create(const std::filesystem::path& file) = 0;
-    /// Gives a file another name inside its folder at once; a file of that name is replaced.
+    /// Renames a file inside its folder in one step; a file of that name is replaced.
     virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
-    /// Removes a file; none of that name is fine. What is no regular file (a folder, a link) is an
-    /// error and stays.
+    /// Removes a file; it is fine if there is none. Anything but a regular file (a folder, a link)
+    /// is an error and stays.
     virtual void remove(const std::filesystem::path& file) = 0;
-    /// Names of everything in a folder, in any order.
+    /// The names of everything in a folder, in any order.
     [[nodiscard]] virtual std::vector<std::string> list(const std::filesystem::path& folder) = 0;
     /// Returns when new, renamed and removed names of a folder are on the medium.
     virtual void sync_folder(const std::filesystem::path& folder) = 0;
-    /// Makes a folder and those above it; one that exists is fine.
+    /// Creates a folder and those above it; it is fine if they exist.
     virtual void make_folder(const std::filesystem::path& folder) = 0;
-    /// Locks a file, which is made where it does not exist; null where another holder has it, in
-    /// this process or another.
+    /// Locks a file and creates it if need be; null where the lock is held, by this process or
+    /// another.
     [[nodiscard]] virtual std::unique_ptr<file_lock> lock(const std::filesystem::path& file) = 0;
     /// Opens a file for reading, as a whole.
     [[nodiscard]] virtual mapped_file map(const std::filesystem::path& file) {

@@ -1,135 +1,154 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp> // the only include of nlohmann in the library
-
-#include <mice/error.hpp>
-#include <mice/float_mode.hpp>
+#include <mice/io/json_events.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace io {
 
-/// A parsed JSON value.
-using json = nlohmann::json;
+struct json_member;
 
-/// What parse_json accepts; a file beyond a limit is refused before more of it is built.
-struct json_limits {
-    std::size_t max_bytes = std::size_t{64} << 20; ///< length of the text, in bytes
-    std::size_t max_depth = 16;                    ///< nested objects and arrays
-    std::size_t max_values = std::size_t{4} << 20; ///< values of any kind, containers included
-};
-
-namespace detail {
-
-/// Builds a json value from parser events and stops at the first broken rule. The library's own
-/// builder keeps the last of two equal keys and knows no limits.
-class json_builder : public nlohmann::json_sax<json> {
+/// A JSON value. Objects keep the order of their members. Moves only: no value is copied unseen.
+/// One thread may change it, any number may read it.
+class json {
   public:
-    json_builder(std::string_view what, const json_limits& limits) : what_(what), limits_(limits) {}
+    using array_type = std::vector<json>;
+    using object_type = std::vector<json_member>;
 
-    bool null() override { return add(nullptr) != nullptr; }
-    bool boolean(bool value) override { return add(value) != nullptr; }
-    bool number_integer(number_integer_t value) override { return add(value) != nullptr; }
-    bool number_unsigned(number_unsigned_t value) override { return add(value) != nullptr; }
-    bool number_float(number_float_t value, const string_t& /*text*/) override {
-        return add(value) != nullptr;
+    json() noexcept = default; ///< null
+    json(std::nullptr_t) noexcept {}
+    /// true, false or a number.
+    template <class Value, class = std::enable_if_t<std::is_arithmetic_v<Value>>>
+    json(Value value) noexcept {
+        if constexpr (std::is_same_v<Value, bool>) {
+            kind_ = kind::boolean;
+            content_.flag = value;
+        } else if constexpr (std::is_floating_point_v<Value>) {
+            kind_ = kind::real;
+            content_.real = value;
+        } else if constexpr (std::is_signed_v<Value>) {
+            kind_ = kind::integer;
+            content_.integer = value;
+        } else {
+            kind_ = kind::unsigned_integer;
+            content_.unsigned_integer = value;
+        }
     }
-    bool string(string_t& value) override { return add(std::move(value)) != nullptr; }
-    bool binary(binary_t& /*value*/) override { return false; } // no such event in JSON text
-    bool start_object(std::size_t /*elements*/) override { return open(json::object()); }
-    bool start_array(std::size_t /*elements*/) override { return open(json::array()); }
-    bool end_object() override { return close(); }
-    bool end_array() override { return close(); }
+    json(std::string text);
+    json(std::string_view text) : json(std::string(text)) {}
+    json(const char* text) : json(std::string(text)) {}
 
-    bool key(string_t& name) override {
-        auto& members = open_.back()->get_ref<json::object_t&>();
-        const auto [place, fresh] = members.try_emplace(std::move(name));
-        if (!fresh)
-            throw errors::bad_json(what_, "the key " + errors::quoted(place->first) +
-                                              " appears twice in one object");
-        slot_ = &place->second;
-        return true;
+    json(json&& other) noexcept
+        : kind_(std::exchange(other.kind_, kind::null)), content_(other.content_) {}
+    json& operator=(json&& other) noexcept {
+        std::swap(kind_, other.kind_);
+        std::swap(content_, other.content_);
+        return *this;
     }
+    json(const json&) = delete;
+    json& operator=(const json&) = delete;
+    ~json();
 
-    bool parse_error(std::size_t position, const std::string& /*token*/,
-                     const json::exception& reason) override {
-        // The parser's message quotes what it read, which can be as long as the file.
-        std::string_view text = reason.what();
-        text.remove_prefix(std::min(text.size(), text.find("] ") + 2));
-        throw errors::bad_json(what_, "at byte " + std::to_string(position) + ": " +
-                                          std::string(text.substr(0, 120)));
+    [[nodiscard]] static json array();  ///< an empty one
+    [[nodiscard]] static json object(); ///< an empty one
+
+    [[nodiscard]] bool is_null() const noexcept { return kind_ == kind::null; }
+    [[nodiscard]] bool is_boolean() const noexcept { return kind_ == kind::boolean; }
+    /// A whole number that was read without a minus sign.
+    [[nodiscard]] bool is_unsigned() const noexcept { return kind_ == kind::unsigned_integer; }
+    [[nodiscard]] bool is_number() const noexcept {
+        return kind_ == kind::integer || kind_ == kind::unsigned_integer || kind_ == kind::real;
     }
+    [[nodiscard]] bool is_string() const noexcept { return kind_ == kind::string; }
+    [[nodiscard]] bool is_array() const noexcept { return kind_ == kind::array; }
+    [[nodiscard]] bool is_object() const noexcept { return kind_ == kind::object; }
+    /// "null", "boolean", "number", "string", "array" or "object".
+    [[nodiscard]] const char* type_name() const noexcept;
 
-    json take() { return std::move(root_); }
+    // What a value is. Each throws errc::format where it is of another type.
+
+    [[nodiscard]] bool boolean() const;
+    [[nodiscard]] std::uint64_t unsigned_integer() const;
+    [[nodiscard]] double number() const; ///< of any number, rounded
+    [[nodiscard]] const std::string& text() const;
+    [[nodiscard]] const array_type& items() const;
+    [[nodiscard]] const object_type& members() const;
+
+    /// The member of that name, or nullptr; nullptr where this is no object.
+    [[nodiscard]] const json* find(std::string_view key) const noexcept;
+
+    /// Appends to an array; throws errc::format where this is none. Returns what was appended.
+    json& push_back(json value);
+    /// Appends a member to an object that has none of that name; as push_back.
+    json& add(std::string key, json value);
+    /// As add, before the first member of a greater name: the order of the keys in model files.
+    json& insert(std::string key, json value);
 
   private:
-    template <typename Value> json* add(Value&& value) {
-        if (++values_ > limits_.max_values)
-            throw errors::bad_json(what_,
-                                   "more than " + std::to_string(limits_.max_values) + " values");
-        json* place = slot_;
-        if (open_.empty())
-            place = &root_;
-        else if (open_.back()->is_array())
-            place = &open_.back()->get_ref<json::array_t&>().emplace_back();
-        *place = json(std::forward<Value>(value));
-        return place;
-    }
+    friend void append_json(std::string& text, const json& value);
 
-    bool open(json container) {
-        if (open_.size() >= limits_.max_depth)
-            throw errors::bad_json(what_, "nested deeper than " +
-                                              std::to_string(limits_.max_depth) + " levels");
-        open_.push_back(add(std::move(container)));
-        return true;
-    }
+    enum class kind : std::uint8_t {
+        null,
+        boolean,
+        integer,
+        unsigned_integer,
+        real,
+        string,
+        array,
+        object
+    };
+    // A pointer where it is large: hostile files have a value for every two of their bytes.
+    union content {
+        bool flag;
+        std::int64_t integer;
+        std::uint64_t unsigned_integer = 0;
+        double real;
+        std::string* text;
+        array_type* items;
+        object_type* members;
+    };
 
-    bool close() {
-        open_.pop_back();
-        return true;
-    }
+    void require(kind expected, const char* name) const;
 
-    std::string_view what_;
-    const json_limits& limits_;
-    json root_;
-    std::vector<json*> open_; // a container's address is stable while it is open: nothing is
-                              // appended to its parent before it is closed
-    json* slot_ = nullptr;    // where the value of the last key goes
-    std::size_t values_ = 0;
+    kind kind_ = kind::null;
+    content content_;
 };
 
-} // namespace detail
+/// A member of an object.
+struct json_member {
+    std::string key;
+    json value;
+};
 
-/// Parses JSON from an untrusted source. `what` names the source in messages ("tokenizer.json").
-/// Throws errc::format for text that is not JSON, has a key twice in one object, or is larger,
-/// deeper or longer than `limits`. Thread-safe.
-[[nodiscard]] inline json parse_json(std::string_view text, std::string_view what,
-                                     const json_limits& limits = {}) {
-    if (text.size() > limits.max_bytes)
-        throw errors::bad_json(what, std::to_string(text.size()) + " bytes, at most " +
-                                         std::to_string(limits.max_bytes) + " are read");
-    // The parser takes a NUL byte for the end: what stands behind it would go unread.
-    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
-        throw errors::bad_json(what, "at byte " + std::to_string(nul) + ": a NUL byte");
-    detail::json_builder builder(what, limits);
-    mice::detail::in_default_float_mode( // of the numbers with a point
-        [&] { return json::sax_parse(text.begin(), text.end(), &builder); });
-    return builder.take();
-}
+/// As read_json, the whole text as a value.
+[[nodiscard]] json parse_json(std::string_view text, std::string_view what,
+                              const json_limits& limits = {});
 
-/// Writes a value as compact JSON in UTF-8. Strings must be valid UTF-8 (invalid bytes become
-/// U+FFFD, so that writing never fails).
+/// Appends a value as compact JSON in UTF-8; invalid UTF-8 becomes U+FFFD, a number that is not
+/// finite null. Numbers with a point have the fewest digits that read back as the same number.
+void append_json(std::string& text, const json& value);
+
+/// A value as append_json writes it.
 [[nodiscard]] inline std::string to_text(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string text;
+    append_json(text, value);
+    return text;
 }
+
+/// Whether the bytes are valid UTF-8.
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
 } // namespace io
 MICE_NAMESPACE_END
+
+#if !MICE_COMPILED
+#include <mice/io/json_impl.hpp>
+#endif

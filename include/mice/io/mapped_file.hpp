@@ -11,7 +11,7 @@
 #include <utility>
 
 #include <mice/error.hpp>
-#include <mice/io/windows_api.hpp>
+#include <mice/system/windows_api.hpp>
 
 #if !defined(_WIN32)
 #include <fcntl.h>
@@ -45,13 +45,13 @@ class mapped_file {
     /// The file's bytes; valid while this object lives.
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
 
-    /// Tells the system that small pieces here and there will be read: of a file that is not in
-    /// memory it then reads them alone, and not megabytes around each.
+    /// Tells the system that small pieces here and there will be read. It then reads these alone
+    /// from the disk, and not megabytes around each.
     void expect_small_reads() const noexcept;
     /// Lets the system begin to read `count` bytes from `offset` on; both lie inside the file.
     void prefetch(std::size_t offset, std::size_t count) const noexcept;
-    /// Tells the system that the bytes read so far will hardly be read again: they stop counting as
-    /// this process's memory, and are fetched once more should they be read after all.
+    /// Tells the system that the bytes read so far will hardly be read again. They stop counting as
+    /// this process's memory, and are fetched again if they are needed after all.
     void release() const noexcept;
 
   private:
@@ -155,7 +155,7 @@ inline void mapped_file::unmap() noexcept {
     }
 }
 
-// Advice that is refused changes no result.
+// Refused advice changes no result.
 inline void mapped_file::expect_small_reads() const noexcept {
     if (data_ != nullptr) {
         (void)::posix_madvise(const_cast<std::byte*>(data_), size_, POSIX_MADV_RANDOM);

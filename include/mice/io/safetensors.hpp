@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <mice/error.hpp>
-#include <mice/io/json.hpp>
 #include <mice/io/tensor.hpp>
 
 // The safetensors format: eight bytes of header length (little-endian), a JSON object
@@ -24,12 +23,12 @@ namespace io {
 /// A header larger than this is refused before it is parsed, as the format's own library does.
 inline constexpr std::size_t max_header_bytes = 100'000'000;
 
-/// Tensors, and texts of metadata, that a file has at most: more than the deepest model needs, few
-/// enough that no header takes long to refuse.
+/// The most tensors, and texts of metadata, that a file may have: more than the deepest model
+/// needs, few enough that every header is refused quickly.
 inline constexpr std::size_t max_header_entries = 65536;
 
 /// The validated table of contents of a safetensors file; tensor views point into the bytes that it
-/// was made from, which must outlive it. Immutable, safe to read from many threads.
+/// was read from, which must outlive it. Immutable, safe to read from many threads.
 class safetensors {
   public:
     safetensors() = default;
@@ -81,4 +80,6 @@ struct tensor_to_write {
 } // namespace io
 MICE_NAMESPACE_END
 
+#if !MICE_COMPILED
 #include <mice/io/safetensors_impl.hpp>
+#endif

@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <mice/io/json.hpp>
 #include <mice/io/safetensors.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -15,152 +28,113 @@ struct header_entry {
     std::array<std::uint64_t, 2> offsets{};
     std::size_t offset_count = 0;
     bool has_shape = false;
-    bool has_offsets = false;
 
     [[nodiscard]] bool complete() const { return type && has_shape && offset_count == 2; }
 };
 
-/// Takes the header's JSON event by event, so that nothing but the format's own structure is ever
-/// built in memory: whatever else a hostile header holds stops the parse at once.
-class header_reader : public nlohmann::json_sax<nlohmann::json> {
+/// Takes the header's JSON event by event and builds nothing but the format's own structure:
+/// whatever else a hostile header holds stops the parse at once.
+class header_reader final : public json_events {
   public:
     std::vector<header_entry> entries;
     safetensors::metadata_map metadata;
-    std::string problem;
 
-    bool null() override { return fail("null is not allowed"); }
-    bool boolean(bool) override { return fail("true and false are not allowed"); }
-    bool number_integer(number_integer_t) override { return fail("negative number"); }
-    bool number_float(number_float_t, const string_t&) override {
-        return fail("fractional number");
-    }
-    bool binary(binary_t&) override { return fail("binary value"); }
+    void null() override { refuse("null is not allowed"); }
+    void boolean(bool /*value*/) override { refuse("true and false are not allowed"); }
+    void integer(std::int64_t /*value*/) override { refuse("negative number"); }
+    void real(double /*value*/) override { refuse("fractional number"); }
 
-    bool number_unsigned(number_unsigned_t value) override {
+    void unsigned_integer(std::uint64_t value) override {
         if (place_ == place::shape) {
             if (value > SIZE_MAX ||
                 !entries.back().shape.push_back(static_cast<std::size_t>(value))) {
-                return fail("tensor " + errors::quoted(entries.back().name) +
-                            " has more than eight dimensions or a dimension that is too large");
+                refuse("tensor " + errors::quoted(entries.back().name) +
+                       " has more than eight dimensions or a dimension that is too large");
             }
-            return true;
-        }
-        if (place_ == place::offsets) {
+        } else if (place_ == place::offsets) {
             header_entry& entry = entries.back();
             if (entry.offset_count == 2) {
-                return fail("data_offsets needs two numbers");
+                refuse("data_offsets needs two numbers");
             }
             entry.offsets[entry.offset_count++] = value;
-            return true;
+        } else {
+            refuse("a number where none belongs");
         }
-        return fail("a number where none belongs");
     }
 
-    bool string(string_t& value) override {
+    void string(std::string_view value) override {
         if (place_ == place::metadata) {
             if (metadata.size() == max_header_entries) {
-                return too_many("texts in __metadata__");
+                too_many("texts in __metadata__");
             }
-            return metadata.emplace(key_, std::move(value)).second ||
-                   fail("__metadata__ names " + errors::quoted(key_) + " twice");
-        }
-        if (place_ == place::tensor && key_ == "dtype") {
+            metadata.emplace(key_, value);
+        } else if (place_ == place::tensor && key_ == "dtype") {
             header_entry& entry = entries.back();
-            if (entry.type) {
-                return fail("dtype given twice");
-            }
             entry.type = dtype_from(value);
-            return entry.type.has_value() ||
-                   fail("tensor " + errors::quoted(entry.name) + " has the unknown dtype " +
-                        errors::quoted(value));
+            if (!entry.type) {
+                refuse("tensor " + errors::quoted(entry.name) + " has the unknown dtype " +
+                       errors::quoted(value));
+            }
+        } else {
+            refuse("a text where none belongs");
         }
-        return fail("a text where none belongs");
     }
 
-    bool start_object(std::size_t) override {
+    void begin_object() override {
         if (place_ == place::outside) {
             place_ = place::top;
-            return true;
-        }
-        if (place_ != place::top) {
-            return fail("an object where none belongs");
-        }
-        if (key_ == "__metadata__") {
-            if (seen_metadata_) {
-                return fail("__metadata__ given twice");
-            }
-            seen_metadata_ = true;
+        } else if (place_ != place::top) {
+            refuse("an object where none belongs");
+        } else if (key_ == "__metadata__") {
             place_ = place::metadata;
-            return true;
+        } else {
+            if (entries.size() == max_header_entries) {
+                too_many("tensors");
+            }
+            entries.emplace_back().name = key_;
+            place_ = place::tensor;
         }
-        if (entries.size() == max_header_entries) {
-            return too_many("tensors");
-        }
-        entries.emplace_back().name = key_;
-        place_ = place::tensor;
-        return true;
     }
 
-    bool key(string_t& value) override {
-        key_ = std::move(value);
+    void key(std::string_view name) override {
+        key_ = name;
         if (place_ == place::tensor && key_ != "dtype" && key_ != "shape" &&
             key_ != "data_offsets") {
-            return fail("tensor " + errors::quoted(entries.back().name) +
-                        " has the unknown field " + errors::quoted(key_));
+            refuse("tensor " + errors::quoted(entries.back().name) + " has the unknown field " +
+                   errors::quoted(key_));
         }
-        return true;
     }
 
-    bool end_object() override {
+    void end_object() override {
         // refused here, before a header of empty entries grows into something much larger
         if (place_ == place::tensor && !entries.back().complete()) {
-            return fail("tensor " + errors::quoted(entries.back().name) +
-                        " lacks its dtype, shape or data_offsets");
+            refuse("tensor " + errors::quoted(entries.back().name) +
+                   " lacks its dtype, shape or data_offsets");
         }
         place_ = place_ == place::top ? place::outside : place::top;
-        return true;
     }
 
-    bool start_array(std::size_t) override {
+    void begin_array() override {
         if (place_ != place::tensor || key_ == "dtype") {
-            return fail("an array where none belongs");
+            refuse("an array where none belongs");
         }
-        bool& seen = key_ == "shape" ? entries.back().has_shape : entries.back().has_offsets;
-        if (seen) {
-            return fail(key_ + " given twice");
-        }
-        seen = true;
+        entries.back().has_shape |= key_ == "shape";
         place_ = key_ == "shape" ? place::shape : place::offsets;
-        return true;
     }
 
-    bool end_array() override {
-        place_ = place::tensor;
-        return true;
-    }
-
-    bool parse_error(std::size_t position, const std::string&,
-                     const nlohmann::json::exception&) override {
-        return fail("header is not valid JSON at byte " + std::to_string(position));
-    }
+    void end_array() override { place_ = place::tensor; }
 
   private:
     enum class place { outside, top, metadata, tensor, shape, offsets };
 
-    bool fail(std::string what) {
-        if (problem.empty()) {
-            problem = std::move(what);
-        }
-        return false;
-    }
+    [[noreturn]] static void refuse(const std::string& what) { throw errors::bad_file(what); }
 
-    bool too_many(const std::string& what) {
-        return fail("more than " + std::to_string(max_header_entries) + " " + what);
+    [[noreturn]] static void too_many(const std::string& what) {
+        refuse("more than " + std::to_string(max_header_entries) + " " + what);
     }
 
     place place_ = place::outside;
     std::string key_;
-    bool seen_metadata_ = false;
 };
 
 /// The view of one complete entry, checked against the size of the file's data.
@@ -183,11 +157,17 @@ inline tensor_view checked_view(const header_entry& entry, std::span<const std::
 }
 
 /// Tensors must lie end to end: a gap could hide bytes, an overlap could alias two tensors.
-inline void check_layout(std::vector<header_entry>& entries, std::size_t data_size) {
-    std::sort(entries.begin(), entries.end(),
-              [](const header_entry& a, const header_entry& b) { return a.offsets < b.offsets; });
-    std::uint64_t position = 0;
+inline void check_layout(const std::vector<header_entry>& entries, std::size_t data_size) {
+    std::vector<const header_entry*> sorted;
+    sorted.reserve(entries.size());
     for (const header_entry& entry : entries) {
+        sorted.push_back(&entry);
+    }
+    std::sort(sorted.begin(), sorted.end(),
+              [](const header_entry* a, const header_entry* b) { return a->offsets < b->offsets; });
+    std::uint64_t position = 0;
+    for (const header_entry* each : sorted) {
+        const header_entry& entry = *each;
         if (entry.offsets[0] != position) {
             throw errors::bad_tensor_entry(entry.name, entry.offsets[0] < position
                                                            ? "overlaps the tensor before it"
@@ -218,41 +198,43 @@ inline std::size_t checked_header_length(std::span<const std::byte> file) {
 
 } // namespace detail
 
-inline safetensors::safetensors(std::span<const std::byte> file) {
+MICE_INLINE safetensors::safetensors(std::span<const std::byte> file) {
     const std::size_t length = detail::checked_header_length(file);
     const auto* text = reinterpret_cast<const char*>(file.data() + 8);
     if (length == 0 || text[0] != '{') {
         throw errors::bad_file("the header is not a JSON object");
     }
-    // The parser takes a NUL byte for the end: what stands behind it would go unread.
-    if (std::memchr(text, 0, length) != nullptr) {
-        throw errors::bad_file("the header holds a NUL byte");
-    }
     detail::header_reader reader;
-    if (!mice::detail::in_default_float_mode(
-            [&] { return nlohmann::json::sax_parse(text, text + length, &reader); })) {
-        throw errors::bad_file(reader.problem);
-    }
+    read_json({text, length}, "not a usable safetensors file: its header",
+              {.max_bytes = max_header_bytes, .max_values = SIZE_MAX}, reader);
     const std::span<const std::byte> data = file.subspan(8 + length);
     for (const detail::header_entry& entry : reader.entries) {
-        if (!tensors_.emplace(entry.name, detail::checked_view(entry, data)).second) {
-            throw errors::bad_tensor_entry(entry.name, "named twice");
-        }
+        tensors_.emplace(entry.name, detail::checked_view(entry, data));
     }
     detail::check_layout(reader.entries, data.size());
     metadata_ = std::move(reader.metadata);
 }
 
-inline std::string safetensors_header(std::span<const tensor_to_write> tensors,
-                                      const safetensors::metadata_map& metadata) {
+MICE_INLINE std::string safetensors_header(std::span<const tensor_to_write> tensors,
+                                           const safetensors::metadata_map& metadata) {
     if (tensors.size() > max_header_entries || metadata.size() > max_header_entries) {
         throw errors::bad_argument("a safetensors file has at most " +
                                    std::to_string(max_header_entries) + " tensors and texts");
     }
-    nlohmann::ordered_json header = nlohmann::ordered_json::object();
+    const auto checked = [](const std::string& text) {
+        return is_utf8(text) ? text
+                             : throw errors::bad_argument(errors::quoted(text) +
+                                                          " is not valid UTF-8, as all texts of a "
+                                                          "safetensors file must be");
+    };
+    json header = json::object();
     if (!metadata.empty()) {
-        header["__metadata__"] = metadata;
+        json& texts = header.add("__metadata__", json::object());
+        for (const auto& [key, text] : metadata) {
+            texts.add(checked(key), checked(text));
+        }
     }
+    std::set<std::string, std::less<>> names{"__metadata__"};
     std::uint64_t position = 0;
     for (const tensor_to_write& tensor : tensors) {
         const tensor_view& view = tensor.view;
@@ -262,20 +244,21 @@ inline std::string safetensors_header(std::span<const tensor_to_write> tensors,
             throw errors::bad_argument("tensor " + errors::quoted(tensor.name) +
                                        ": its bytes do not fit its shape");
         }
-        if (header.contains(tensor.name) || tensor.name == "__metadata__") {
+        if (!names.insert(tensor.name).second) {
             throw errors::bad_argument("tensor " + errors::quoted(tensor.name) + " given twice");
         }
-        nlohmann::ordered_json entry;
-        entry["dtype"] = name_of(view.type);
-        entry["shape"] = nlohmann::ordered_json::array();
+        json& entry = header.add(checked(tensor.name), json::object());
+        entry.add("dtype", name_of(view.type));
+        json& shape = entry.add("shape", json::array());
         for (std::size_t axis = 0; axis < view.shape.rank(); ++axis) {
-            entry["shape"].push_back(view.shape[axis]);
+            shape.push_back(view.shape[axis]);
         }
-        entry["data_offsets"] = {position, position + view.bytes.size()};
-        header[tensor.name] = std::move(entry);
+        json& offsets = entry.add("data_offsets", json::array());
+        offsets.push_back(position);
         position += view.bytes.size();
+        offsets.push_back(position);
     }
-    std::string text = header.dump();
+    std::string text = to_text(header);
     constexpr std::size_t alignment = 64;
     text.append((alignment - (8 + text.size()) % alignment) % alignment, ' ');
     const std::uint64_t length = text.size();
@@ -284,14 +267,17 @@ inline std::string safetensors_header(std::span<const tensor_to_write> tensors,
     return prefix + text;
 }
 
-inline std::vector<std::byte> write_safetensors(std::span<const tensor_to_write> tensors,
-                                                const safetensors::metadata_map& metadata) {
-    std::vector<tensor_to_write> sorted(tensors.begin(), tensors.end());
+MICE_INLINE std::vector<std::byte> write_safetensors(std::span<const tensor_to_write> tensors,
+                                                     const safetensors::metadata_map& metadata) {
     // Largest elements first keeps every tensor aligned to its own element size without gaps.
-    std::stable_sort(sorted.begin(), sorted.end(),
-                     [](const tensor_to_write& a, const tensor_to_write& b) {
-                         return bytes_of(a.view.type) > bytes_of(b.view.type);
-                     });
+    std::vector<tensor_to_write> sorted;
+    for (std::size_t element = 8; element > 0; element /= 2) {
+        for (const tensor_to_write& tensor : tensors) {
+            if (bytes_of(tensor.view.type) == element) {
+                sorted.push_back(tensor);
+            }
+        }
+    }
     const std::string header = safetensors_header(sorted, metadata);
     std::size_t size = header.size();
     for (const tensor_to_write& tensor : sorted) {

@@ -14,7 +14,7 @@
 
 #include <mice/error.hpp>
 #include <mice/io/file_system.hpp>
-#include <mice/io/windows_api.hpp>
+#include <mice/system/windows_api.hpp>
 
 #if !defined(_WIN32)
 #include <fcntl.h>
@@ -124,7 +124,7 @@ inline bool sync_names(const std::filesystem::path& folder) {
     if (handle == no_file) {
         return false;
     }
-    // EINVAL: a file system that has no such thing.
+    // EINVAL: the file system cannot do this.
     const bool done = sync_file(handle) || errno == EINVAL;
     const int code = errno;
     ::close(handle);
@@ -202,7 +202,8 @@ class system_lock final : public file_lock {
     explicit system_lock(native_file file) : file_(file) {}
     ~system_lock() override {
 #if !defined(_WIN32)
-        // A child that was forked meanwhile shares the lock: closing alone would leave it with it.
+        // A child that was forked meanwhile shares the lock, so closing alone would leave it
+        // locked.
         if (::getpid() == owner_) {
             (void)::flock(file_, LOCK_UN);
         }

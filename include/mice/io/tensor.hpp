@@ -129,8 +129,8 @@ class tensor_shape {
     std::size_t rank_ = 0;
 };
 
-/// A tensor inside a file or a caller's buffer; the bytes belong to whoever made the view, and may
-/// stand at any alignment.
+/// A tensor inside a file or a caller's buffer. The bytes are not owned, and may stand at any
+/// alignment.
 struct tensor_view {
     dtype type = dtype::f32;
     tensor_shape shape;

@@ -10,8 +10,8 @@
 MICE_NAMESPACE_BEGIN
 namespace io {
 
-/// The bytes of a text, which must outlive them. By pointer and length: libc++ 14 makes no span of
-/// a string.
+/// The bytes of a text, which must outlive them. By pointer and length: a span of libc++ 14 does
+/// not take a string.
 [[nodiscard]] inline std::span<const std::byte> text_bytes(std::string_view text) noexcept {
     return std::as_bytes(std::span<const char>(text.data(), text.size()));
 }

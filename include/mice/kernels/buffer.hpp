@@ -6,12 +6,12 @@
 #include <new>
 
 #include <mice/config.hpp>
-#include <mice/kernels/system_memory.hpp>
+#include <mice/system/memory.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace kernels {
 
-/// Floats at a cache-line boundary whose memory only grows: a loop that asks for the same size
+/// Floats at a cache-line boundary. The memory only grows, so a loop that asks for the same size
 /// again allocates once. Large blocks come from the system and go back to it. The values are not
 /// initialised. Movable; not thread-safe.
 class buffer {
@@ -19,7 +19,7 @@ class buffer {
     buffer() = default;
     explicit buffer(std::size_t count) { (void)reserve(count); }
 
-    /// At least `count` floats; what was there before is lost when the memory grows. Throws
+    /// At least `count` floats. Earlier contents are lost when the memory grows. Throws
     /// std::bad_alloc.
     [[nodiscard]] float* reserve(std::size_t count) {
         if (count > capacity()) {

@@ -13,8 +13,8 @@
 MICE_NAMESPACE_BEGIN
 namespace kernels {
 
-/// IEEE binary16 to float; exact, subnormals, infinities and NaN included. Without jumps, so that a
-/// loop over it becomes vector code.
+/// IEEE binary16 to float; exact, subnormals, infinities and NaN included. Without jumps, so that
+/// compilers vectorise loops over it.
 [[nodiscard]] constexpr float half_to_float(std::uint16_t half) {
     const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
     const std::uint32_t magnitude = half & 0x7fffU;
@@ -49,8 +49,8 @@ namespace kernels {
     return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(aligned) - 0x3f000000U));
 }
 
-/// The least finite IEEE binary16 that is not below a value, or the largest finite one; for scales,
-/// which then cut nothing off. 0 <= value <= 65504.
+/// The smallest finite IEEE binary16 that is not below a value; for scales, which then cut nothing
+/// off. 0 <= value <= 65504.
 [[nodiscard]] constexpr std::uint16_t half_not_below(float value) {
     constexpr std::uint16_t largest = 0x7bff;
     const std::uint16_t half = float_to_half(value);
@@ -73,8 +73,8 @@ namespace kernels {
 
 namespace detail {
 
-/// Values that one pass of a conversion takes: loops of a constant length become vector code at
-/// -O2, with any compiler and instruction set.
+/// Values in one pass of a conversion: loops of constant length are vectorised at -O2, by any
+/// compiler and for any instruction set.
 inline constexpr std::size_t conversion_block = 64;
 
 /// Calls step(first, count) over `n` values; the count of a whole block is a constant.

@@ -32,10 +32,10 @@ template <class Float> struct row_view {
 using rows_in = row_view<const float>;
 using rows_out = row_view<float>;
 
-/// How two matrices are multiplied; the more precise comes first. product.hpp defines each.
+/// How two matrices are multiplied, the most precise way first; product.hpp defines them.
 enum class product_kind { f32, bf16, int8 };
 
-/// What becomes of a product's elements: nothing, the exact GELU, or tanh.
+/// What is applied to a product's elements: nothing, the exact GELU, or tanh.
 enum class epilogue { keep, gelu, tanh };
 
 /// Which columns (keys) the rows (queries) of an attention block see, and what is added to their
@@ -60,7 +60,7 @@ struct packed_attention {
     const float* values; ///< [tokens, value_width]
     std::size_t value_width;
     const float* value_scales = nullptr; ///< [tokens], a factor of each value; null: 1
-    const float* packed_query = nullptr; ///< [rows, width], as pack_rows made it, or null
+    const float* packed_query = nullptr; ///< [rows, width], as pack_rows packs it, or null
 };
 
 /// Keys or values of several heads as signed bytes: those of head h at token i start at base + i *
@@ -88,7 +88,7 @@ struct product_set {
     std::size_t (*attention_scratch)(std::size_t rows, const packed_attention& in);
     void (*attend)(rows_in query, std::size_t rows, std::size_t period, const packed_attention& in,
                    float scale, const attention_mask& mask, rows_out out, float* scratch);
-    // what is computed between products, which rounds as they do
+    // computed between products, and rounded like them
     void (*gated_gelu)(float* x, const float* gate, std::size_t n);
     void (*rotate)(float* x, std::size_t heads, std::size_t half, const float* cosine,
                    const float* sine);

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include <mice/nn/layer_norm.hpp>
+#include <mice/nn/norm.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
@@ -27,16 +27,16 @@ class state_decoder {
     ~state_decoder() = default;
 };
 
-/// One encoded document as the interaction layers see it; the memory is the caller's.
+/// One encoded document as the interaction layers see it. The memory belongs to the caller.
 struct document_view {
     const float* states = nullptr;     ///< [tokens, interaction hidden]; null: `codes` has them
     const std::int32_t* ids = nullptr; ///< [tokens], for exact-match heads
     std::size_t tokens = 0;            ///< at least 1
-    /// [interaction layers][tokens, 2 hidden]: what key_values() made of the states, which are not
-    /// read then; or null.
+    /// [interaction layers][tokens, 2 hidden]: what key_values() computed from the states, which
+    /// are then not read; or null.
     const float* key_values = nullptr;
     /// The same as 8-bit integers: [interaction layers][tokens][key, value][hidden] of them, then
-    /// [interaction layers][tokens][key, value][heads] IEEE halves, what 1 stands for; or null.
+    /// [interaction layers][tokens][key, value][heads] IEEE halves, their scales; or null.
     const std::byte* key_value_codes = nullptr;
 
     /// Whether keys and values are given.
@@ -46,12 +46,12 @@ struct document_view {
     std::span<const std::byte> codes{}; ///< for the batch's decoder
 };
 
-/// What a network needs of a batch of documents.
+/// What a network needs from a batch of documents.
 struct document_packing {
     std::size_t width = 0; ///< values of a state
     kernels::product_kind product = kernels::product_kind::f32;
     const layer_norm* normalise = nullptr; ///< applied to the rows first, or null
-    bool as_rows = false;                  ///< nothing is packed: the network reads states() alone
+    bool as_rows = false;                  ///< packs nothing: the network only reads states()
 };
 
 /// A few documents with their states packed for both products of the absorbed form. D is the same
@@ -59,7 +59,7 @@ struct document_packing {
 /// at a time, just before they are packed, while the states are in a near cache. For one thread.
 class document_batch {
   public:
-    /// Packs into `memory`, which must outlive this object, as must the decoder and its scratch,
+    /// Packs into `memory`. It must outlive this object, and so must the decoder and its scratch,
     /// which documents with codes need.
     document_batch(std::span<const document_view> documents, const document_packing& packing,
                    kernels::buffer& memory, const state_decoder* decoder = nullptr,
@@ -68,7 +68,7 @@ class document_batch {
           decoded_(documents.size()), normalised_(documents.size()) {
         std::size_t floats = 0;
         std::size_t decoded = 0;  // tokens of the longest document with codes
-        std::size_t attended = 0; // and of the longest whose rows are normalised
+        std::size_t attended = 0; // and of the longest with normalised rows
         for (const document_view& document : documents) {
             offsets_.push_back(floats);
             if (packing.as_rows) {
@@ -90,45 +90,48 @@ class document_batch {
 
     /// D of document i, [tokens, width], until the next call for another document (with `as_rows`
     /// as long as this object). Throws errc::format for damaged codes.
-    [[nodiscard]] const float* states(std::size_t i) {
+    [[nodiscard]] matrix_view states(std::size_t i) {
         const document_view& document = documents_[i];
+        const auto rows_at = [&](const float* rows) {
+            return matrix_at(rows, document.tokens, packing_.width);
+        };
         if (!is_coded(document)) {
-            return document.states;
+            return rows_at(document.states);
         }
         if (packing_.as_rows) {
             if (!packed_[i]) {
                 decoder_->decode(document.codes, document.tokens, memory_ + offsets_[i], *scratch_);
                 packed_[i] = true;
             }
-            return memory_ + offsets_[i];
+            return rows_at(memory_ + offsets_[i]);
         }
         if (decoded_ != i) {
-            decoded_ = documents_.size(); // in case it throws
+            decoded_ = documents_.size(); // if the decoder throws
             decoder_->decode(document.codes, document.tokens, states_, *scratch_);
             decoded_ = i;
         }
-        return states_;
+        return rows_at(states_);
     }
-    /// What attention reads of document i, [tokens, width]: D, its rows normalised where the
-    /// network wants them so. Until the next call for another document. Throws as states().
-    [[nodiscard]] const float* attended(std::size_t i) {
+    /// What attention reads of document i, [tokens, width]: D, with normalised rows where the
+    /// network wants them. Valid until the next call for another document. Throws like states().
+    [[nodiscard]] matrix_view attended(std::size_t i) {
         if (packing_.normalise == nullptr) {
             return states(i);
         }
+        const matrix_span rows = matrix_at(rows_, documents_[i].tokens, packing_.width);
         if (normalised_ != i) {
-            const std::size_t tokens = documents_[i].tokens;
-            std::copy_n(states(i), tokens * packing_.width, rows_);
-            packing_.normalise->apply({rows_, packing_.width}, tokens);
+            copy_rows(states(i), rows);
+            packing_.normalise->apply(rows);
             normalised_ = i;
         }
-        return rows_;
+        return rows;
     }
-    /// attended(i), transposed and packed as [width, tokens]. Throws as states().
+    /// attended(i), transposed and packed as [width, tokens]. Throws like states().
     [[nodiscard]] const float* keys(std::size_t i) {
         pack(i);
         return memory_ + offsets_[i];
     }
-    /// attended(i) packed as [tokens, width]. Throws as states().
+    /// attended(i) packed as [tokens, width]. Throws like states().
     [[nodiscard]] const float* values(std::size_t i) {
         pack(i);
         return memory_ + offsets_[i] + key_floats(documents_[i]);
@@ -156,13 +159,12 @@ class document_batch {
         if (packed_[i]) {
             return;
         }
-        const std::size_t tokens = documents_[i].tokens;
-        const float* from = attended(i);
-        const std::size_t width = packing_.width;
+        const matrix_view from = attended(i);
         float* keys = memory_ + offsets_[i];
         const kernels::product_set& product = kernels::active()[packing_.product];
-        product.pack_transposed(from, width, width, tokens, keys);
-        product.pack(from, width, tokens, width, keys + key_floats(documents_[i]));
+        product.pack_transposed(from.data, from.stride, from.columns, from.rows, keys);
+        product.pack(from.data, from.stride, from.rows, from.columns,
+                     keys + key_floats(documents_[i]));
         packed_[i] = true;
     }
 

@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include <mice/nn/attention.hpp>
+#include <mice/nn/attention/self.hpp>
 #include <mice/nn/feed_forward.hpp>
 
-// Encoders of BERT, ELECTRA and ModernBERT: queries and documents, each on its own (the
-// contextualization layers of the MICE paper, section 3) or in one sequence.
+// Encoders of every family, for queries and documents by themselves (the contextualization layers
+// of the MICE paper, section 3) or together in one sequence.
 MICE_NAMESPACE_BEGIN
 namespace nn {
 
@@ -28,49 +28,54 @@ struct input_sequence {
     bool positions_restart = false; ///< whether the document's positions start at 0 again
 };
 
-/// LN(word[id] + position[t] + token_type[0 or 1]), then ELECTRA's projection where there is one;
-/// in ModernBERT LN(word[id]). The word table stays as it lies in the file. Immutable; the file's
-/// bytes must outlive it.
+/// LN(word[id] + position[t] + token_type[0 or 1]), each where the family has such a table, then
+/// ELECTRA's projection where there is one. The word table stays as it lies in the file. Immutable;
+/// the file's bytes must outlive it.
 class embeddings {
   public:
     embeddings(const weights& source, const model_config& config)
-        : words_(source[config.is_modernbert() ? "embeddings.tok_embeddings.weight"
-                                               : "embeddings.word_embeddings.weight"]),
-          norm_(source, config.is_modernbert() ? "embeddings.norm" : "embeddings.LayerNorm",
-                config) {
-        if (config.is_modernbert()) {
-            return;
+        : words_(source[weight_of(config.family().embeddings.words)]),
+          norm_(source, std::string(config.family().embeddings.norm), config) {
+        const embedding_names& names = config.family().embeddings;
+        if (!names.positions.empty()) {
+            positions_ = source[weight_of(names.positions)].floats();
         }
-        const weight_view& types = source["embeddings.token_type_embeddings.weight"];
-        positions_ = source["embeddings.position_embeddings.weight"].floats();
-        const std::size_t width = words_.columns();
-        types_.resize(std::min<std::size_t>(2, types.rows()) * width);
-        for (std::size_t i = 0; i < types_.size() / width; ++i) {
-            types.read_row(i, types_.data() + i * width);
+        if (!names.types.empty() && config.type_vocab_size > 0) {
+            const weight_view& types = source[weight_of(names.types)];
+            const std::size_t width = words_.columns();
+            const std::size_t told = std::max<std::size_t>(config.family().pair_types, 1);
+            types_.resize(std::min(told, types.rows()) * width);
+            for (std::size_t i = 0; i < types_.size() / width; ++i) {
+                types.read_row(i, types_.data() + i * width);
+            }
         }
         if (config.has_embedding_projection()) {
-            projection_ = linear(source, {{"embeddings_project"}});
+            projection_ = linear(source, {{std::string(names.projection)}});
         }
     }
 
     /// out [ids, hidden]; the ids are inside the vocabulary and no more than the positions.
-    void apply(const input_sequence& in, float* out, workspace& space) const {
+    void apply(const input_sequence& in, matrix_span out, workspace& space) const {
         const std::size_t width = words_.columns();
         const bool project = projection_.out() != 0;
-        const std::size_t count = in.ids.size();
-        const rows_out rows{project ? space.embedded.reserve(count * width) : out, width};
-        for (std::size_t t = 0; t < count; ++t) {
+        const matrix_span rows = project ? matrix_in(space.embedded, in.ids.size(), width) : out;
+        check_shape(rows.rows == in.ids.size() && rows.columns == width, "embeddings::apply");
+        for (std::size_t t = 0; t < rows.rows; ++t) {
             words_.read_row(static_cast<std::size_t>(in.ids[t]), rows.row(t));
+            const bool is_second = t >= in.second;
+            if (!types_.empty()) {
+                const bool second_type = is_second && types_.size() > width;
+                kernels::active().add(types_.data() + (second_type ? width : 0), rows.row(t),
+                                      width);
+            }
             if (!positions_.empty()) {
-                const bool is_second = t >= in.second;
                 const std::size_t position = is_second && in.positions_restart ? t - in.second : t;
-                kernels::active().add(types_.data() + (is_second ? width : 0), rows.row(t), width);
                 kernels::active().add(positions_.data() + position * width, rows.row(t), width);
             }
         }
-        norm_.apply(rows, count);
+        norm_.apply(rows);
         if (project) {
-            projection_.apply(rows, count, {out, projection_.out()}, space);
+            projection_.apply(rows, out, space);
         }
     }
 
@@ -81,6 +86,8 @@ class embeddings {
     }
 
   private:
+    static std::string weight_of(std::string_view name) { return std::string(name) + ".weight"; }
+
     weight_view words_;            // [vocabulary, width]
     std::vector<float> positions_; // [positions, width] or empty
     std::vector<float> types_;     // [1 or 2, width] or empty
@@ -96,13 +103,12 @@ class encoder_layer {
         : attention_(source, name, config, std::move(chosen)), feed_forward_(source, name, config) {
     }
 
-    /// x [total, hidden] in place; of each sequence only the wanted rows are computed and written.
-    void apply(float* x, std::size_t hidden, const sequence_stack& in, const part_maker& parts,
-               rows_wanted wanted, workspace& space) const {
+    /// x [total, hidden] in place; only the wanted rows of a sequence are computed and written.
+    void apply(matrix_span x, const sequence_stack& in, const part_maker& parts, rows_wanted wanted,
+               workspace& space) const {
         attention_.apply(x, in, parts, wanted, space);
-        for_wanted(x, hidden, in, wanted, [&](rows_out rows, std::size_t m, std::size_t) {
-            feed_forward_.apply(rows, m, space);
-        });
+        for_wanted(x, in, wanted,
+                   [&](matrix_span rows, std::size_t) { feed_forward_.apply(rows, space); });
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept {
@@ -118,13 +124,12 @@ class encoder_layer {
 class encoder {
   public:
     encoder(const weights& source, const std::string& name, std::size_t layers,
-            const model_config& config, const rotary_tables& tables)
-        : hidden_(config.hidden_size) {
+            const model_config& config, const rotary_tables& tables) {
         layers_.reserve(layers);
         for (std::size_t i = 0; i < layers; ++i) {
-            layers_.emplace_back(source, name + "." + std::to_string(i), config,
+            layers_.emplace_back(source, tensor_names::layer(name, i), config,
                                  self_attention::options{config.num_attention_heads,
-                                                         !config.is_modernbert() || i > 0,
+                                                         config.has_attention_norm(i),
                                                          tables.of_layer(i)});
             parts_.push_back(config.sliding_window != 0 && tables.is_sliding(i)
                                  ? banded(config.sliding_window)
@@ -134,24 +139,23 @@ class encoder {
 
     /// out [total tokens, hidden], the sequences one after the other. A sequence's states do not
     /// depend on its neighbours.
-    void apply(const embeddings& first, std::span<const token_ids> sequences, float* out,
+    void apply(const embeddings& first, std::span<const token_ids> sequences, matrix_span out,
                workspace& space) const {
         std::vector<std::size_t>& lengths = space.lists.lengths;
         lengths.clear();
         std::size_t total = 0;
         for (const token_ids ids : sequences) {
-            first.apply({ids}, out + total * hidden_, space);
+            first.apply({ids}, out.rows_from(total, ids.size()), space);
             lengths.push_back(ids.size());
             total += ids.size();
         }
         for (std::size_t i = 0; i < layers_.size(); ++i) {
-            layers_[i].apply(out, hidden_, {lengths.data(), lengths.size(), total}, parts_[i], {},
-                             space);
+            layers_[i].apply(out, {lengths.data(), lengths.size(), total}, parts_[i], {}, space);
         }
     }
 
     [[nodiscard]] const std::vector<encoder_layer>& layers() const noexcept { return layers_; }
-    /// What each row of layer `index` sees where a model says no more.
+    /// What the rows of layer `index` see, unless a model's mask says more.
     [[nodiscard]] const part_maker& parts(std::size_t index) const { return parts_[index]; }
     [[nodiscard]] std::size_t bytes() const noexcept {
         std::size_t sum = 0;
@@ -164,7 +168,6 @@ class encoder {
   private:
     std::vector<encoder_layer> layers_;
     std::vector<part_maker> parts_; // [layers]
-    std::size_t hidden_;
 };
 
 } // namespace nn

@@ -6,54 +6,53 @@
 #include <optional>
 #include <string>
 
-#include <mice/nn/layer_norm.hpp>
+#include <mice/nn/norm.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
 
-/// From the last states to one logit: tanh(Linear(row 0)) and a classifier in BERT, with the exact
-/// GELU in ELECTRA's cross-encoders; in ModernBERT a classifier of LN(gelu(Linear(row 0 or the mean
-/// of the rows))), the rows normalised first. Immutable.
+/// From the last states to one logit: classifier(LN(f(Linear(row 0 or the mean of the rows)))),
+/// with the parts and the function f of the family's head_layout. Immutable.
 class head {
   public:
     head(const weights& source, const model_config& config)
         : width_(config.interaction_hidden()),
-          mean_(config.is_modernbert() && config.classifier_pooling == pooling::mean) {
-        std::string classifier = "classifier";
-        if (config.is_modernbert()) {
-            final_norm_.emplace(source, "final_norm", config);
-            dense_ = linear(source, {{"head.dense"}, false, true});
-            norm_.emplace(source, "head.norm", config);
-        } else if (config.kind == model_kind::cross_encoder && config.model_type == "electra") {
-            dense_ = linear(source, {.names = {"classifier.dense"}, .in_f32 = true});
-            classifier = "classifier.out_proj";
-        } else if (config.pooler) {
-            dense_ = linear(source, {.names = {"pooler.dense"}, .in_f32 = true});
-            activation_ = kernels::epilogue::tanh;
+          mean_(config.head().may_average && config.classifier_pooling == pooling::mean),
+          activation_(config.head().activation) {
+        const head_layout layout = config.head();
+        if (!layout.final_norm.empty()) {
+            final_norm_.emplace(source, std::string(layout.final_norm), config);
         }
-        classifier_ = linear(source, {.names = {classifier}, .in_f32 = true});
+        if (!layout.dense.empty()) {
+            dense_ = linear(source, {{std::string(layout.dense)}, layout.dense_has_bias, true});
+        }
+        if (!layout.norm.empty()) {
+            norm_.emplace(source, std::string(layout.norm), config);
+        }
+        classifier_ = linear(source, {.names = {std::string(layout.classifier)}, .in_f32 = true});
     }
 
-    /// Whether all rows are read; else only the first of each sequence.
+    /// Whether it reads all rows, not only the first of every sequence.
     [[nodiscard]] bool reads_all_rows() const noexcept { return mean_; }
 
-    /// scores [m] of x, one sequence of `rows` rows after the other, `stride` values apart.
-    void apply(const float* x, std::size_t m, std::size_t rows, std::size_t stride, float* scores,
-               workspace& space) const {
-        const rows_out pooled{space.normed.reserve(m * width_), width_};
+    /// One score a sequence of x; the sequences follow one another and have `rows` rows each.
+    void apply(matrix_view x, std::size_t rows, float* scores, workspace& space) const {
+        const std::size_t m = x.rows / rows;
+        check_shape(x.columns == width_ && x.rows == m * rows, "head::apply");
+        const matrix_span pooled = matrix_in(space.normed, m, width_);
         for (std::size_t i = 0; i < m; ++i) {
-            pool(x + i * stride, mean_ ? rows : 1, pooled.row(i), space);
+            pool(x.rows_from(i * rows, mean_ ? rows : 1), pooled.row(i), space);
         }
-        rows_in last = pooled;
+        matrix_view last = pooled;
         if (dense_.out() != 0) {
-            const rows_out dense{space.projected.reserve(m * width_), width_};
-            dense_.apply(pooled, m, dense, space, activation_);
+            const matrix_span dense = matrix_in(space.projected, m, width_);
+            dense_.apply(pooled, dense, space, activation_);
             if (norm_) {
-                norm_->apply(dense, m);
+                norm_->apply(dense);
             }
             last = dense;
         }
-        classifier_.apply(last, m, {scores, 1}, space);
+        classifier_.apply(last, matrix_at(scores, m, 1), space);
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept {
@@ -62,18 +61,18 @@ class head {
 
   private:
     /// out [width] = the mean of the rows, each normalised where the family does so.
-    void pool(const float* x, std::size_t rows, float* out, workspace& space) const {
+    void pool(matrix_view x, float* out, workspace& space) const {
         std::fill_n(out, width_, 0.0F);
-        const rows_out row{space.projected.reserve(width_), width_};
-        for (std::size_t t = 0; t < rows; ++t) {
-            std::copy_n(x + t * width_, width_, row.base);
+        const matrix_span row = matrix_in(space.projected, 1, width_);
+        for (std::size_t t = 0; t < x.rows; ++t) {
+            copy_rows(x.rows_from(t, 1), row);
             if (final_norm_) {
-                final_norm_->apply(row, 1);
+                final_norm_->apply(row);
             }
-            kernels::active().add(row.base, out, width_);
+            kernels::active().add(row.row(0), out, width_);
         }
-        for (std::size_t i = 0; i < width_ && rows > 1; ++i) {
-            out[i] /= static_cast<float>(rows);
+        for (std::size_t i = 0; i < width_ && x.rows > 1; ++i) {
+            out[i] /= static_cast<float>(x.rows);
         }
     }
 
@@ -81,8 +80,8 @@ class head {
     bool mean_;
     std::optional<layer_norm> final_norm_; // of the last layer's states
     linear dense_;                         // absent: out() is 0
-    kernels::epilogue activation_ = kernels::epilogue::gelu;
-    std::optional<layer_norm> norm_; // behind dense_
+    kernels::epilogue activation_;         // of dense_
+    std::optional<layer_norm> norm_;       // behind dense_
     linear classifier_;
 };
 

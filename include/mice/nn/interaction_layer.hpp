@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <mice/nn/cross_attention.hpp>
+#include <mice/nn/attention/cross.hpp>
 #include <mice/nn/feed_forward.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -19,19 +19,16 @@ namespace nn {
 class exact_match {
   public:
     exact_match(const weights& source, const std::string& name)
-        : value_(source, {{name + ".v_proj"}, false}),
-          output_(source, {{name + ".out_proj"}, false}) {}
+        : value_(source, {{name + tensor_names::exact_value}, false}),
+          output_(source, {{name + tensor_names::exact_output}, false}) {}
 
     /// x [m, hidden] += ..., matched [m, hidden].
-    void apply(rows_out x, std::size_t m, rows_in matched, workspace& space) const {
-        const std::size_t hidden = value_.out();
-        const rows_out value{space.query.reserve(m * hidden), hidden};
-        const rows_out projected{space.projected.reserve(m * hidden), hidden};
-        value_.apply(matched, m, value, space);
-        output_.apply(value, m, projected, space);
-        for (std::size_t i = 0; i < m; ++i) {
-            kernels::active().add(projected.row(i), x.row(i), hidden);
-        }
+    void apply(matrix_span x, matrix_view matched, workspace& space) const {
+        const matrix_span value = matrix_in(space.query, x.rows, value_.out());
+        const matrix_span projected = matrix_in(space.projected, x.rows, output_.out());
+        value_.apply(matched, value, space);
+        output_.apply(value, projected, space);
+        add_rows(projected, x);
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept { return value_.bytes() + output_.bytes(); }
@@ -43,43 +40,47 @@ class exact_match {
 
 /// out [ids, hidden]: for each query token the mean of the document's states [tokens, hidden] of
 /// the same id in document_ids [tokens], or state 0 where the document has no such token.
-inline void match_states(std::span<const std::int32_t> ids, const float* states,
-                         std::span<const std::int32_t> document_ids, std::size_t hidden,
-                         float* out) {
-    for (const std::int32_t id : ids) {
-        std::fill_n(out, hidden, 0.0F);
+inline void match_states(std::span<const std::int32_t> ids, matrix_view states,
+                         std::span<const std::int32_t> document_ids, matrix_span out) {
+    const std::size_t hidden = states.columns;
+    check_shape(states.rows == document_ids.size() && out.columns == hidden &&
+                    out.rows == ids.size(),
+                "match_states");
+    for (std::size_t t = 0; t < ids.size(); ++t) {
+        float* mean = out.row(t);
+        std::fill_n(mean, hidden, 0.0F);
         std::size_t matches = 0;
         for (std::size_t j = 0; j < document_ids.size(); ++j) {
-            if (document_ids[j] == id) {
-                kernels::active().add(states + j * hidden, out, hidden);
+            if (document_ids[j] == ids[t]) {
+                kernels::active().add(states.row(j), mean, hidden);
                 ++matches;
             }
         }
         if (matches == 0) {
-            std::copy_n(states, hidden, out);
+            std::copy_n(states.row(0), hidden, mean);
         }
         for (std::size_t i = 0; i < hidden && matches > 1; ++i) {
-            out[i] /= static_cast<float>(matches);
+            mean[i] /= static_cast<float>(matches);
         }
-        out += hidden;
     }
 }
 
-/// The blocks of one interaction layer; the network decides which rows go through them, and in
+/// The blocks of one interaction layer. The network decides which rows go through them, and in
 /// which order. Immutable.
 struct interaction_layer {
     interaction_layer(const weights& source, std::size_t index, const model_config& config,
                       const rotary_tables& tables)
-        : cross(source, index, config), feed_forward(source, name(index), config) {
+        : cross(source, index, config),
+          feed_forward(source, tensor_names::interaction_layer(index), config) {
         if (config.use_self_attention) {
             const std::size_t backbone_layer = config.query_layers + index;
-            self.emplace(source, name(index), config,
+            self.emplace(source, tensor_names::interaction_layer(index), config,
                          self_attention::options{config.interaction_heads(),
-                                                 !config.is_modernbert() || backbone_layer > 0,
+                                                 config.has_attention_norm(backbone_layer),
                                                  tables.of_layer(backbone_layer)});
         }
         if (config.extra_attn_bias) {
-            exact.emplace(source, "exact_match_heads." + std::to_string(index));
+            exact.emplace(source, tensor_names::exact_match(index));
         }
     }
 
@@ -92,9 +93,6 @@ struct interaction_layer {
     std::optional<exact_match> exact;
     cross_attention cross;
     nn::feed_forward feed_forward;
-
-  private:
-    static std::string name(std::size_t index) { return "top_layers." + std::to_string(index); }
 };
 
 } // namespace nn

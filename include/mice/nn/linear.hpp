@@ -3,58 +3,18 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <mice/kernels/active.hpp>
-#include <mice/kernels/buffer.hpp>
-#include <mice/weights.hpp>
+#include <mice/model/weights.hpp>
+#include <mice/nn/packed_matrix.hpp>
+#include <mice/nn/workspace.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
 
-using kernels::buffer;
-using kernels::rows_in;
-using kernels::rows_out;
-
-/// Rows of one sequence as queries of the same keys.
-struct attention_part {
-    std::size_t first_row, rows;
-    std::size_t first_key, keys;
-    kernels::attention_mask mask;
-};
-
-/// Where the sequences of an encoder's call lie; the lists keep their memory from call to call.
-struct sequence_lists {
-    std::vector<std::size_t> lengths;  ///< [sequences]
-    std::vector<std::size_t> seconds;  ///< [sequences] first row of a cross-encoder's document
-    std::vector<std::int32_t> ids;     ///< of one pair
-    std::vector<attention_part> parts; ///< of one sequence
-};
-
-/// Scratch memory of one thread in one call; every buffer grows to the largest size that it meets.
-struct workspace {
-    buffer gemm;            ///< what the kernels ask for
-    buffer query;           ///< [rows, hidden]
-    buffer normed;          ///< [rows, hidden], what a pre-norm block starts from
-    buffer key_value;       ///< [rows, 2 hidden]
-    buffer attended;        ///< [rows, hidden]
-    buffer projected;       ///< [rows, hidden]
-    buffer inner;           ///< [rows, intermediate], twice that where it is gated
-    buffer embedded;        ///< [rows, embedding]
-    buffer packed_keys;     ///< one head's keys
-    buffer packed_values;   ///< one head's values
-    buffer absorbed;        ///< [documents, heads, query rows, hidden]
-    buffer document_states; ///< [rows, state width] of the documents of a cross-encoder's call
-    buffer interaction;     ///< [documents, query rows, hidden]
-    buffer matched;         ///< [documents, query rows, hidden], exact matches
-    sequence_lists lists;
-    buffer equal_ids; ///< [query rows, tokens], 1 where the ids are the same
-};
-
-/// y = x W^T + b with W [out, in] packed at load: the constructor defers that work to its source
+/// y = x W^T + b with W [out, in] packed at load: the constructor leaves that work to its source
 /// (weights::run_deferred), which has to do it before the first use. Immutable.
 class linear {
   public:
@@ -63,12 +23,15 @@ class linear {
     struct parts {
         std::vector<std::string> names;
         bool with_bias = true;
-        bool in_f32 = false; ///< whatever the model computes with
+        bool in_f32 = false; ///< true: in f32, whatever the model's precision
         std::size_t first_row = 0;
         std::size_t rows = 0; ///< of each weight from first_row on; 0: all
     };
-    linear(const weights& source, const parts& stacked)
-        : product_(stacked.in_f32 ? kernels::product_kind::f32 : kernels::product_kind::int8) {
+    linear(const weights& source, const parts& stacked) {
+        kernels::product_kind product =
+            stacked.in_f32 ? kernels::product_kind::f32 : kernels::product_kind::int8;
+        std::size_t in = 0;
+        std::size_t out = 0;
         matrices rows;
         bool all_int8 = true;
         for (const std::string& name : stacked.names) {
@@ -76,37 +39,37 @@ class linear {
             rows.push_back(
                 {&weight, stacked.first_row, stacked.rows != 0 ? stacked.rows : weight.rows()});
             all_int8 = all_int8 && weight.is_int8();
-            product_ = std::min(product_, source.product_of(weight)); // the most precise of all
-            in_ = weight.columns();
-            out_ += rows.back().count;
+            product = std::min(product, source.product_of(weight)); // the most precise of all
+            in = weight.columns();
+            out += rows.back().count;
             if (stacked.with_bias) {
                 const std::vector<float> offsets = source[name + ".bias"].floats();
-                bias_.insert(bias_.end(), offsets.begin(), offsets.end());
+                const auto first = offsets.begin() + static_cast<std::ptrdiff_t>(stacked.first_row);
+                bias_.insert(bias_.end(), first,
+                             first + static_cast<std::ptrdiff_t>(rows.back().count));
             }
         }
-        packed_ = buffer(kernels::active()[product_].packed_floats(in_, out_));
-        // the packed memory stays where it is when this object moves
-        source.defer([=, out = packed_.data(), in = in_, product = product_] {
+        packed_ = packed_matrix(product, in, out);
+        // the packed memory does not move with this object
+        source.defer([=, packed = packed_.data()] {
             if (product == kernels::product_kind::int8 && all_int8) {
-                pack_bytes(rows, in, out);
+                pack_bytes(rows, in, packed);
             } else {
-                pack(rows, product, in, out);
+                pack(rows, product, in, packed);
             }
         });
     }
 
     /// y [m, out] = end(x [m, in] W^T + b); y may not overlap x.
-    void apply(rows_in x, std::size_t m, rows_out y, workspace& space,
+    void apply(matrix_view x, matrix_span y, workspace& space,
                kernels::epilogue end = kernels::epilogue::keep) const {
-        const kernels::product_set& product = kernels::active()[product_];
-        product.gemm(x, m, packed_.data(), in_, out_, bias_.empty() ? nullptr : bias_.data(), y,
-                     space.gemm.reserve(product.gemm_scratch(m, in_)), end);
+        packed_.multiply(x, y, space.gemm, {bias_, end});
     }
 
-    [[nodiscard]] std::size_t in() const noexcept { return in_; }
-    [[nodiscard]] std::size_t out() const noexcept { return out_; }
+    [[nodiscard]] std::size_t in() const noexcept { return packed_.k(); }
+    [[nodiscard]] std::size_t out() const noexcept { return packed_.n(); }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return (packed_.capacity() + bias_.size()) * sizeof(float);
+        return packed_.bytes() + bias_.size() * sizeof(float);
     }
 
   private:
@@ -116,8 +79,8 @@ class linear {
     };
     using matrices = std::vector<matrix_rows>;
 
-    /// For each panel: add(column, matrix, row) says what each of its columns is, then
-    /// pack_panel(columns, out) packs them.
+    /// For every panel: calls add(column, matrix, row) for its columns, then pack_panel(columns,
+    /// out).
     template <class Add, class PackPanel>
     static void for_panels(const matrices& all, kernels::product_kind kind, std::size_t in,
                            float* out, const Add& add, const PackPanel& pack_panel) {
@@ -137,7 +100,7 @@ class linear {
         }
     }
 
-    /// Only one panel's rows are ever there as floats.
+    /// Only one panel at a time is there as floats.
     static void pack(const matrices& all, kernels::product_kind kind, std::size_t in, float* out) {
         buffer rows(kernels::active().panel_columns * in);
         for_panels(
@@ -165,11 +128,8 @@ class linear {
             });
     }
 
-    buffer packed_;           // [in, out] in panels of the product
+    packed_matrix packed_;    // [in, out]
     std::vector<float> bias_; // [out] or empty
-    std::size_t in_ = 0;
-    std::size_t out_ = 0;
-    kernels::product_kind product_ = kernels::product_kind::f32;
 };
 
 } // namespace nn

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <mice/kernels/active.hpp>
-#include <mice/weights.hpp>
+#include <mice/model/weights.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace nn {
@@ -23,7 +23,7 @@ class rotary {
         for (std::size_t i = 0; i < half_; ++i) {
             const double frequency =
                 std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-            // turning on by one step each time loses less than 1e-10 in a million positions
+            // adding one step at a time loses less than 1e-10 in a million positions
             const std::complex<double> step = std::polar(1.0, frequency);
             std::complex<double> turned = 1;
             for (std::size_t t = 0; t < positions; ++t, turned *= step) {
@@ -44,17 +44,17 @@ class rotary {
     }
 
   private:
-    kernels::product_kind product_; // that it stands between
+    kernels::product_kind product_; // the products before and behind it
     std::size_t half_;
     std::vector<float> cosine_; // [positions, half]
     std::vector<float> sine_;   // [positions, half]
 };
 
-/// The tables of a model's two bases, each made once. None for families without RoPE.
+/// The tables of a model's two bases, computed once. None for families without RoPE.
 class rotary_tables {
   public:
     rotary_tables(const weights& source, const model_config& config) {
-        if (!config.is_modernbert()) {
+        if (config.family().positions != position_kind::rotary) {
             return;
         }
         sliding_ = config.sliding_layers;

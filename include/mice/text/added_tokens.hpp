@@ -10,31 +10,28 @@
 #include <string_view>
 #include <vector>
 
-#include <mice/text/unicode.hpp>
+#include <mice/text/encoding.hpp>
+#include <mice/text/traced_text.hpp>
+#include <mice/text/unicode/unicode.hpp>
 
 MICE_NAMESPACE_BEGIN
 
-/// A token that is cut out of the text before the model's own tokens are looked for.
+/// A token that is cut out of a text before the rest is tokenised.
 struct added_token {
     std::int32_t id = 0;
     std::string content;      ///< UTF-8, 1 to 256 bytes
     bool special = false;     ///< structure, such as [SEP]: plain text unless the caller parses it
     bool single_word = false; ///< only where no word character touches it
-    bool lstrip = false;      ///< takes the white space before it along
-    bool rstrip = false;      ///< takes the white space after it along
-    bool normalized = false;  ///< looked for in the normalized text (and normalized itself)
-};
-
-/// What happens to special tokens that are written in a text.
-enum class special_tokens {
-    plain, ///< they are ordinary text: no text can forge a [SEP]
-    parse  ///< they become the special token, as Hugging Face's default does
+    bool lstrip = false;      ///< includes the white space before it
+    bool rstrip = false;      ///< includes the white space after it
+    bool normalized = false;  ///< matched, normalized, in the normalized text
 };
 
 namespace text {
 
 /// Finds added tokens as Hugging Face's AddedVocabulary does: leftmost, then longest, without
-/// overlap. Immutable and thread-safe. Time is text length times the longest token's at worst.
+/// overlap. Immutable and thread-safe. At worst the time is the text's length times the longest
+/// token's.
 class added_token_matcher {
   public:
     /// Looks for `pattern` (not empty, not added before) from now on.
@@ -47,17 +44,22 @@ class added_token_matcher {
         any_plain_ = any_plain_ || !token.special;
     }
 
-    /// Whether nothing could be found under that treatment of special tokens.
+    /// Whether there is nothing to find under that treatment of special tokens.
     [[nodiscard]] bool idle(special_tokens specials) const noexcept {
         return tokens_.empty() || (specials == special_tokens::plain && !any_plain_);
     }
 
     /// Cuts `text` (valid UTF-8) at the tokens and calls `piece(std::string_view)` and
-    /// `token(std::int32_t id)` in text order.
+    /// `token(std::int32_t id)` in text order, or `token(id, byte_range)` with the bytes of `text`,
+    /// stripped white space included.
     template <typename Piece, typename Token>
     void split(std::string_view text, special_tokens specials, Piece&& piece, Token&& token) const {
+        if (idle(specials)) {
+            piece(text);
+            return;
+        }
         std::size_t start_of_piece = 0;
-        std::size_t spaces_from = 0, spaces_to = 0; // the white space rstrip looked at last
+        std::size_t spaces_from = 0, spaces_to = 0; // the white space that rstrip looked at last
         for (std::size_t position = 0; position < text.size();) {
             const match found = longest_at(text, position);
             if (found.token == none) {
@@ -75,8 +77,8 @@ class added_token_matcher {
             if (hit.lstrip)
                 first = std::max(start_of_piece, spaces_before(text, start, start_of_piece));
             if (hit.rstrip) {
-                // Without the memory, a rstrip token of spaces would look at a run of them again
-                // for each match inside it.
+                // Without this memory a rstrip token of spaces would walk the whole run of spaces
+                // again for every match inside it.
                 if (stop < spaces_from || stop >= spaces_to) {
                     spaces_from = stop;
                     spaces_to = spaces_after(text, stop);
@@ -85,8 +87,12 @@ class added_token_matcher {
             }
             if (start_of_piece < first)
                 piece(text.substr(start_of_piece, first - start_of_piece));
-            if (first < last) // else the token before has taken all of it as its white space
-                token(hit.id);
+            if (first < last) { // otherwise the token before took all of it as its white space
+                if constexpr (range_sink<Token>)
+                    token(hit.id, byte_range{first, last});
+                else
+                    token(hit.id);
+            }
             start_of_piece = last;
         }
         if (start_of_piece < text.size())

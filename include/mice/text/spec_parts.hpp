@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,23 +17,20 @@
 
 #include <mice/error.hpp>
 #include <mice/io/json.hpp>
+#include <mice/io/members.hpp>
 #include <mice/text/added_tokens.hpp>
+#include <mice/text/offset_trim.hpp>
+#include <mice/text/pair_form.hpp>
 #include <mice/text/token_table.hpp>
-#include <mice/text/utf8.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 MICE_NAMESPACE_BEGIN
-
-/// How the markers stand around two texts.
-enum class pair_form {
-    bert,   ///< [CLS] a [SEP] b [SEP]; type ids 0 up to the first [SEP], then 1
-    roberta ///< [CLS] a [SEP] [SEP] b [SEP]; type ids 0
-};
 
 namespace text::detail {
 
 inline constexpr std::array<std::string_view, 2> pair_form_names = {"bert", "roberta"};
 
-/// More than any tokenizer has (some thousand), few enough that no list takes long to refuse.
+/// More than any tokenizer has (a few thousand), few enough that every list is refused quickly.
 inline constexpr std::size_t max_added_tokens = std::size_t{1} << 14;
 inline constexpr std::size_t max_added_bytes = 256;
 
@@ -75,36 +74,39 @@ inline void check_added(const added_token& added, const token_table& table) {
                                      ", which is " + errors::quoted(other) + " in the vocabulary");
 }
 
-/// Which of two added tokens that look the same is meant is undefined in the reference, too.
-inline void check_distinct(std::vector<std::pair<std::string, std::string_view>>& looks) {
-    std::sort(looks.begin(), looks.end());
-    for (std::size_t i = 0; i < looks.size(); ++i) {
-        if (looks[i].first.empty())
-            throw errors::bad_vocabulary("the added token " + errors::quoted(looks[i].second) +
+/// How a tokenizer normalizes the text of an added token.
+using content_normalizer = std::function<std::string(const std::string&)>;
+
+/// Two added tokens that look the same: the reference does not define which is meant either.
+inline void check_distinct(std::span<const added_token> added_tokens,
+                           const content_normalizer& normalized) {
+    std::map<std::string, std::string, std::less<>> looks; // normalized text and content
+    for (const added_token& added : added_tokens) {
+        if (!added.normalized)
+            continue;
+        std::string look = normalized(added.content);
+        std::string_view content = added.content;
+        if (look.empty())
+            throw errors::bad_vocabulary("the added token " + errors::quoted(content) +
                                          " is empty once it is normalized");
-        if (i > 0 && looks[i].first == looks[i - 1].first)
-            throw errors::bad_vocabulary("the added tokens " + errors::quoted(looks[i - 1].second) +
-                                         " and " + errors::quoted(looks[i].second) +
+        if (const auto [other, fresh] = looks.emplace(look, content); !fresh)
+            throw errors::bad_vocabulary("the added tokens " + errors::quoted(other->second) +
+                                         " and " + errors::quoted(content) +
                                          " are the same once they are normalized");
     }
 }
 
-/// `normalized(content)` is the form in which a normalized added token is looked for.
-template <typename Normalized>
-void check_added_tokens(std::span<const added_token> added_tokens, const token_table& table,
-                        Normalized&& normalized) {
+inline void check_added_tokens(std::span<const added_token> added_tokens, const token_table& table,
+                               const content_normalizer& normalized) {
     if (added_tokens.size() > max_added_tokens)
         throw errors::bad_vocabulary("more than " + std::to_string(max_added_tokens) +
                                      " added tokens");
     std::vector<std::pair<std::int32_t, std::string_view>> by_id;
     std::vector<std::string_view> contents;
-    std::vector<std::pair<std::string, std::string_view>> looks; // normalized text and content
     for (const added_token& added : added_tokens) {
         check_added(added, table);
         by_id.emplace_back(added.id, added.content);
         contents.emplace_back(added.content);
-        if (added.normalized)
-            looks.emplace_back(normalized(added.content), added.content);
     }
     std::sort(by_id.begin(), by_id.end());
     for (std::size_t i = 1; i < by_id.size(); ++i)
@@ -117,7 +119,17 @@ void check_added_tokens(std::span<const added_token> added_tokens, const token_t
     if (twice != contents.end())
         throw errors::bad_vocabulary("the added token " + errors::quoted(*twice) +
                                      " appears twice");
-    check_distinct(looks);
+    check_distinct(added_tokens, normalized);
+}
+
+/// The names of the special tokens that a spec has.
+template <class Spec> [[nodiscard]] std::vector<std::string_view> special_names(const Spec& spec) {
+    std::vector<std::string_view> names;
+    for (const std::string* name :
+         {&spec.unk_token, &spec.cls_token, &spec.sep_token, &spec.pad_token, &spec.mask_token})
+        if (!name->empty())
+            names.emplace_back(*name);
+    return names;
 }
 
 /// `spec` has the tokens' names: the start and end markers must be there, the others may be "".
@@ -132,81 +144,70 @@ template <typename Spec> void check_special_tokens(const Spec& spec, const token
     }
 }
 
-/// Reads the members of one JSON object and refuses what nobody asked for.
-class metadata_reader {
-  public:
-    metadata_reader(const io::json& object, std::string where)
-        : object_(object), where_(std::move(where)) {
-        if (!object.is_object())
-            throw errors::bad_vocabulary(where_ + " must be a JSON object");
+/// The errors of members of a tokenizer's metadata; `where` names the object.
+struct metadata_errors {
+    static constexpr std::string_view flag = "true or false";
+    static constexpr std::string_view string = "a string";
+    static std::string count(std::uint64_t largest) {
+        return "a whole number from 0 to " + std::to_string(largest);
     }
 
-    [[nodiscard]] const io::json& at(const char* key) {
-        const auto found = object_.find(key);
-        if (found == object_.end())
-            throw errors::bad_vocabulary(where_ + " lacks " + errors::quoted(key));
-        ++read_;
-        keys_.emplace_back(key);
-        return *found;
+    [[nodiscard]] error no_object() const {
+        return errors::bad_vocabulary(where + " must be a JSON object");
     }
-    [[nodiscard]] bool flag(const char* key) {
+    [[nodiscard]] error missing(std::string_view key) const {
+        return errors::bad_vocabulary(where + " lacks " + errors::quoted(key));
+    }
+    [[nodiscard]] error unknown(std::string_view key) const {
+        return errors::bad_vocabulary(where + " has the unknown key " + errors::quoted(key));
+    }
+    [[nodiscard]] error wrong(std::string_view key, std::string_view expected,
+                              const io::json& /*value*/) const {
+        return errors::bad_vocabulary(where + ": " + errors::quoted(key) + " must be " +
+                                      std::string(expected));
+    }
+
+    std::string where;
+};
+
+/// Reads one object of a tokenizer's metadata.
+class metadata_reader : public io::members<metadata_errors> {
+  public:
+    metadata_reader(const io::json& object, std::string where)
+        : members(object, {std::move(where)}) {}
+
+    /// The items of a list; `what` says what it is a list of.
+    [[nodiscard]] const std::vector<io::json>& list(const char* key, std::size_t longest,
+                                                    const std::string& what) {
         const io::json& value = at(key);
-        if (!value.is_boolean())
-            throw wrong(key, "true or false");
-        return value.get<bool>();
+        if (!value.is_array() || value.items().size() > longest)
+            throw errors().wrong(key, "an array of " + what, value);
+        return value.items();
     }
-    [[nodiscard]] std::string string(const char* key) {
-        const io::json& value = at(key);
-        if (!value.is_string())
-            throw wrong(key, "a string");
-        return value.get<std::string>();
-    }
-    [[nodiscard]] std::uint64_t number(const char* key, std::uint64_t largest) {
-        const io::json& value = at(key);
-        if (!value.is_number_unsigned() || value.get<std::uint64_t>() > largest)
-            throw wrong(key, "a whole number from 0 to " + std::to_string(largest));
-        return value.get<std::uint64_t>();
-    }
-    /// The place of a text in `names`; another text is refused by name: it may be of a later
+    /// The place of a text in `names`. Another text is refused by name, as it may come from a later
     /// version.
     [[nodiscard]] std::size_t choice(const char* key, std::span<const std::string_view> names) {
-        const std::string name = string(key);
+        const std::string& name = string(key);
         const auto place = std::find(names.begin(), names.end(), name);
         if (place == names.end())
             throw errors::not_supported(errors::quoted(key) + " " + errors::quoted(name) + " in " +
-                                        where_);
+                                        errors().where);
         return static_cast<std::size_t>(place - names.begin());
     }
-    [[nodiscard]] error wrong(const char* key, const std::string& expected) const {
-        return errors::bad_vocabulary(where_ + ": " + errors::quoted(key) + " must be " + expected);
-    }
-    /// Throws when the object has a member that was not read.
-    void finish() const {
-        if (read_ == object_.size())
-            return;
-        for (const auto& [key, value] : object_.items())
-            if (std::find(keys_.begin(), keys_.end(), key) == keys_.end())
-                throw errors::bad_vocabulary(where_ + " has the unknown key " +
-                                             errors::quoted(key));
-    }
-
-  private:
-    const io::json& object_;
-    std::string where_;
-    std::vector<std::string> keys_;
-    std::size_t read_ = 0;
 };
 
 [[nodiscard]] inline io::json added_to_json(std::span<const added_token> tokens) {
     io::json added = io::json::array();
-    for (const added_token& token : tokens)
-        added.push_back({{"id", token.id},
-                         {"content", token.content},
-                         {"special", token.special},
-                         {"single_word", token.single_word},
-                         {"lstrip", token.lstrip},
-                         {"rstrip", token.rstrip},
-                         {"normalized", token.normalized}});
+    for (const added_token& token : tokens) {
+        io::json& object = added.push_back(io::json::object());
+        object.insert("id", token.id);
+        object.insert("content", token.content);
+        object.insert("special", token.special);
+        object.insert("single_word", token.single_word);
+        object.insert("lstrip", token.lstrip);
+        object.insert("rstrip", token.rstrip);
+        object.insert("normalized", token.normalized);
+    }
     return added;
 }
 
@@ -245,7 +246,17 @@ joined_vocabulary(std::span<const std::string> vocabulary) {
     return tokens;
 }
 
-/// The special tokens that every kind of tokenizer names.
+/// The special tokens that every kind of tokenizer names, and its added ones.
+template <class Spec> void write_special_tokens(io::json& object, const Spec& spec) {
+    object.insert("unk_token", spec.unk_token);
+    object.insert("cls_token", spec.cls_token);
+    object.insert("sep_token", spec.sep_token);
+    object.insert("pad_token", spec.pad_token);
+    object.insert("mask_token", spec.mask_token);
+    object.insert("added_tokens", added_to_json(spec.added_tokens));
+}
+
+/// The special tokens as write_special_tokens writes them; the added ones are read on their own.
 template <class Spec> void read_special_tokens(metadata_reader& read, Spec& spec) {
     spec.unk_token = read.string("unk_token");
     spec.cls_token = read.string("cls_token");
@@ -269,17 +280,30 @@ template <class Spec> void read_special_tokens(metadata_reader& read, Spec& spec
 }
 
 [[nodiscard]] inline std::vector<added_token> read_added_tokens(metadata_reader& read) {
-    const io::json& array = read.at("added_tokens");
-    if (!array.is_array() || array.size() > max_added_tokens)
-        throw read.wrong("added_tokens", "an array of added tokens");
     std::vector<added_token> tokens;
-    for (const io::json& token : array)
+    for (const io::json& token : read.list("added_tokens", max_added_tokens, "added tokens"))
         tokens.push_back(added_from(token));
     return tokens;
 }
 
-/// The metadata "mice.tokenizer" as JSON; throws errc::format for text that is not, and stops
-/// where more added tokens begin than any tokenizer may have.
+inline constexpr std::array<std::string_view, 3> offset_trim_names = {"none", "spaces",
+                                                                      "all_but_prefix"};
+
+/// Writes "trim_offsets", which only a tokenizer that trims has.
+inline void write_trim(io::json& object, offset_trim trim) {
+    if (trim != offset_trim::none)
+        object.insert("trim_offsets",
+                      std::string(offset_trim_names[static_cast<std::size_t>(trim)]));
+}
+
+[[nodiscard]] inline offset_trim read_trim(metadata_reader& read) {
+    return read.has("trim_offsets")
+               ? static_cast<offset_trim>(read.choice("trim_offsets", offset_trim_names))
+               : offset_trim::none;
+}
+
+/// The metadata "mice.tokenizer" as JSON; throws errc::format for text that is not, and stops at
+/// more added tokens than any tokenizer may have.
 [[nodiscard]] inline io::json parse_metadata(std::string_view metadata) {
     constexpr std::size_t values_of_token = 8; // the object and its members
     return io::parse_json(

@@ -12,24 +12,32 @@
 #include <vector>
 
 #include <mice/text/added_tokens.hpp>
+#include <mice/text/encoding.hpp>
 #include <mice/text/token_table.hpp>
+#include <mice/text/unicode/unicode.hpp>
+#include <mice/text/unicode/utf8.hpp>
 
 MICE_NAMESPACE_BEGIN
 
-/// What a token stands for in a text.
-struct word_piece {
-    std::string_view text;  ///< without the mark of a piece inside a word; of byte-level BPE its
-                            ///< bytes without a space before them, perhaps part of a character
-    bool continues = false; ///< goes on with the word of the token before it
-};
-
 namespace text {
+namespace detail {
 
-/// The tokens of a vocabulary and, once `include` was called, the added ones outside of it.
-/// Immutable and thread-safe from then on.
+/// A piece of a model whose words begin with `space`: without it where it has it, else a piece that
+/// continues a word unless it begins with punctuation.
+[[nodiscard]] inline word_piece spaced_piece(std::string_view piece, std::string_view space) {
+    if (piece.starts_with(space))
+        return {piece.substr(space.size()), false};
+    const decoded first = decode_utf8(piece, 0);
+    return {piece, !first.valid || is_word(first.code)};
+}
+
+} // namespace detail
+
+/// The tokens of a vocabulary and, after a call of `include`, the added ones outside it. From then
+/// on immutable and thread-safe.
 class token_names {
   public:
-    /// Throws errc::tokenizer as token_table does.
+    /// Throws errc::tokenizer like token_table.
     explicit token_names(std::span<const std::string> vocabulary)
         : table_(vocabulary), size_(table_.size()) {}
 

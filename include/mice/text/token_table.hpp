@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@ class running_hash {
         for (const char byte : text)
             add(byte);
     }
-    /// All bits mixed; the state alone is weak in its upper bits.
+    /// The state with all bits mixed: by itself it is weak in its upper bits.
     [[nodiscard]] constexpr std::uint64_t value() const noexcept {
         return (state_ ^ state_ >> 29) * 0x9E3779B97F4A7C15U;
     }
@@ -88,8 +89,8 @@ class token_table {
                 return none;
             if (each.tag == static_cast<std::uint32_t>(value)) {
                 const std::string_view text = token(each.id);
-                if (text.size() == prefix.size() + rest.size() && text.starts_with(prefix) &&
-                    text.ends_with(rest))
+                if (text.size() == prefix.size() + rest.size() && same(text.data(), prefix) &&
+                    same(text.data() + prefix.size(), rest))
                     return each.id;
             }
         }
@@ -100,6 +101,12 @@ class token_table {
         std::uint32_t tag = 0;
         std::int32_t id = none;
     };
+
+    /// As starts_with, which compilers inline in some programs only.
+    [[nodiscard]] MICE_ALWAYS_INLINE static bool same(const char* text,
+                                                      std::string_view other) noexcept {
+        return other.empty() || std::memcmp(text, other.data(), other.size()) == 0;
+    }
 
     void copy(std::span<const std::string> tokens) {
         offsets_.reserve(tokens.size() + 1);
@@ -117,8 +124,8 @@ class token_table {
     }
 
     void insert(std::int32_t id) {
-        // The hash has no secret, so a crafted vocabulary could make every search walk the table.
-        // Real ones, at this load, stay far below the limit.
+        // The hash has no secret, so with a crafted vocabulary every search could walk the whole
+        // table. Real vocabularies, at this load, stay far below the limit.
         constexpr std::size_t longest_walk = 512;
         const std::string_view text = token(id);
         running_hash hash;

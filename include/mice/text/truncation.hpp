@@ -6,14 +6,9 @@
 #include <string>
 
 #include <mice/error.hpp>
+#include <mice/text/encoding.hpp>
 
 MICE_NAMESPACE_BEGIN
-
-/// How two texts that are too long together are cut.
-enum class truncation {
-    only_second,  ///< the second gives way; too long a first text is an error
-    longest_first ///< the longer gives way until both are equally long
-};
 
 namespace detail {
 

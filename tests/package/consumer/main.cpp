@@ -7,6 +7,7 @@
 #include <string>
 
 #include <mice/mice.hpp>
+#include <mice/text/sentencepiece/spec.hpp>
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-/// What one translation unit makes of the library.
+/// What the library looks like in one translation unit.
 struct unit_result {
     std::vector<float> scores;
     const char* name_space; ///< the inline namespace that its code lives in

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parallel loops.
+#include <mice/parallel/parallel_for_impl.hpp>
