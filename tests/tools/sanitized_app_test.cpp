@@ -37,7 +37,7 @@ template <template <class> class Product> void multiply(const char* name) {
         random(bias);
         buffer packed(packed_floats<Product>(k, n)), scratch(gemm_scratch<Product>(m, k));
         pack<Product>(b.data(), n, k, n, packed.data());
-        gemm<keep, Product>({a.data(), k}, m, packed.data(), k, n, bias.data(), {c.data(), n},
+        gemm<Product>({a.data(), k}, m, packed.data(), k, n, bias.data(), {c.data(), n},
                             scratch.data());
         const auto* bytes = reinterpret_cast<const unsigned char*>(c.data());
         for (std::size_t i = 0; i < c.size() * sizeof(float); ++i) {

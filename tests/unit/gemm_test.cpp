@@ -206,9 +206,8 @@ template <template <class> class Product> struct rounded_problem {
         kernels::pack_transposed<Product>(b.data(), k, k, columns, packed.data());
         std::vector<float> scratch(kernels::gemm_scratch<Product>(rows, k) + 1, untouched);
         std::vector<float> out(rows * columns + 1, untouched);
-        kernels::gemm<kernels::keep, Product>(rows_in{a.data(), k}, rows, packed.data(), k, columns,
-                                              bias.data(), rows_out{out.data(), columns},
-                                              scratch.data());
+        kernels::gemm<Product>(rows_in{a.data(), k}, rows, packed.data(), k, columns, bias.data(),
+                               rows_out{out.data(), columns}, scratch.data());
         REQUIRE(scratch.back() == untouched);
         REQUIRE(out.back() == untouched);
         return out;
@@ -308,9 +307,8 @@ TEST_CASE("int8 products of extreme rows") {
         std::vector<float> scratch(kernels::gemm_scratch<kernels::int8_product>(1, k));
         float out = untouched;
         row.resize(k);
-        kernels::gemm<kernels::keep, kernels::int8_product>(rows_in{row.data(), k}, 1,
-                                                            packed.data(), k, 1, nullptr,
-                                                            rows_out{&out, 1}, scratch.data());
+        kernels::gemm<kernels::int8_product>(rows_in{row.data(), k}, 1, packed.data(), k, 1,
+                                             nullptr, rows_out{&out, 1}, scratch.data());
         return out;
     };
     constexpr float largest = std::numeric_limits<float>::max();
@@ -433,11 +431,11 @@ TEST_CASE("an epilogue is applied to every element, a missing bias is zero") {
     const rows_in left{given.a.data(), given.k};
     kernels::gemm<>(left, given.m, right.data(), given.k, given.n, nullptr,
                     rows_out{plain.data(), given.n}, scratch.data());
-    kernels::gemm<kernels::tanh>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
-                                 rows_out{bent.data(), given.n}, scratch.data());
+    kernels::gemm<>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
+                    rows_out{bent.data(), given.n}, scratch.data(), kernels::epilogue::tanh);
     std::vector<float> curved(given.m * given.n);
-    kernels::gemm<kernels::gelu>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
-                                 rows_out{curved.data(), given.n}, scratch.data());
+    kernels::gemm<>(left, given.m, right.data(), given.k, given.n, given.bias.data(),
+                    rows_out{curved.data(), given.n}, scratch.data(), kernels::epilogue::gelu);
     const fixtures::matrix slack = (2 * given.bound).array() + 1e-6;
     const auto wrong = [&](const std::vector<float>& got, const fixtures::matrix& expected) {
         return far_from(expected, slack, got, given.m, given.n);

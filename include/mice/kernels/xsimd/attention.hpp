@@ -73,12 +73,12 @@ void attend(rows_in query, std::size_t rows, std::size_t period, const packed_at
     for (std::size_t first = 0; first < rows; first += block) {
         const std::size_t count = detail::smaller(block, rows - first);
         if (in.packed_query != nullptr) {
-            detail::panels<Product<Arch>, Arch, keep>(
+            detail::panels<Product<Arch>, Arch>(
                 in.packed_query + packed_row_floats<Product, Arch>(first, in.width), in.keys,
-                in.width, in.tokens, nullptr, {scores, stride}, 0, count);
+                in.width, in.tokens, nullptr, {scores, stride}, 0, count, nullptr);
         } else {
-            gemm<keep, Product, Arch>({query.row(first), query.stride}, count, in.keys, in.width,
-                                      in.tokens, nullptr, {scores, stride}, scratch);
+            gemm<Product, Arch>({query.row(first), query.stride}, count, in.keys, in.width,
+                                in.tokens, nullptr, {scores, stride}, scratch);
         }
         for (std::size_t i = 0; i < count; ++i) {
             float* row = scores + i * stride;
@@ -97,8 +97,8 @@ void attend(rows_in query, std::size_t rows, std::size_t period, const packed_at
                 multiply<Arch>(in.value_scales, row, in.tokens);
             }
         }
-        gemm<keep, Product, Arch>({scores, stride}, count, in.values, in.tokens, in.value_width,
-                                  nullptr, {out.row(first), out.stride}, scratch);
+        gemm<Product, Arch>({scores, stride}, count, in.values, in.tokens, in.value_width, nullptr,
+                            {out.row(first), out.stride}, scratch);
     }
 }
 

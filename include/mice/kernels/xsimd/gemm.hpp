@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <type_traits>
 
 #include <mice/kernels/set.hpp>
+#include <mice/kernels/xsimd/elementwise.hpp>
 #include <mice/kernels/xsimd/product.hpp>
 #include <mice/kernels/xsimd/put_columns.hpp>
 #include <mice/kernels/xsimd/simd.hpp>
@@ -92,9 +92,6 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
     }
 }
 
-/// An epilogue that changes nothing.
-struct keep {};
-
 namespace detail {
 
 /// Where the rows of one tile go: [rows][panel_columns] each.
@@ -111,6 +108,22 @@ MICE_NOINLINE void finish(const tile_targets<Arch>& targets, std::size_t rows) {
             Epilogue::template apply<Arch, Steps>(vec<Arch>::load_unaligned(x + lanes<Arch>));
         left.store_unaligned(x);
         right.store_unaligned(x + lanes<Arch>);
+    }
+}
+
+/// Called for each finished tile. A pointer, so that the loops around the tiles are compiled once,
+/// not once for each epilogue.
+template <class Arch> using finisher = void (*)(const tile_targets<Arch>&, std::size_t);
+
+/// finish for that epilogue; null where it changes nothing.
+template <class Product, class Arch> [[nodiscard]] finisher<Arch> finisher_of(epilogue end) {
+    switch (end) {
+    case epilogue::gelu:
+        return finish<Arch, gelu, Product::rounds>;
+    case epilogue::tanh:
+        return finish<Arch, tanh, Product::rounds>;
+    default:
+        return nullptr;
     }
 }
 
@@ -192,10 +205,10 @@ MICE_ALWAYS_INLINE void tile_of(std::size_t rows, const float* a, const float* b
 
 /// One panel of C: the rows of consecutive packed tiles, `floats` apart, written to c from column
 /// `column` on, at most panel_columns of them. bias as gemm takes it.
-template <class Product, class Arch, class Epilogue>
+template <class Product, class Arch>
 void panel(const float* tiles, std::size_t floats, const float* b, std::size_t words,
            const float* bias, std::size_t columns, rows_out c, std::size_t first, std::size_t last,
-           std::size_t column) {
+           std::size_t column, finisher<Arch> end) {
     constexpr std::size_t width = panel_columns<Arch>;
     constexpr std::size_t tall = tile_rows<Arch>;
     alignas(64) float staged[tall * width]; // of a panel that is not full
@@ -210,8 +223,8 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
             targets[i] = columns == width ? c.row(row + i) + column : staged + i * width;
         }
         tile_of<Product, Arch>(rows, tiles, b, words, bias_of_panel, targets);
-        if constexpr (!std::is_same_v<Epilogue, keep>) {
-            finish<Arch, Epilogue, Product::rounds>(targets, rows);
+        if (end != nullptr) {
+            end(targets, rows);
         }
         for (std::size_t i = 0; i < rows && columns < width; ++i) {
             detail::copy(staged + i * width, columns, c.row(row + i) + column);
@@ -220,15 +233,16 @@ void panel(const float* tiles, std::size_t floats, const float* b, std::size_t w
 }
 
 /// All panels of C for such rows; packed: B.
-template <class Product, class Arch, class Epilogue>
+template <class Product, class Arch>
 void panels(const float* tiles, const float* packed, std::size_t k, std::size_t n,
-            const float* bias, rows_out c, std::size_t first, std::size_t last) {
+            const float* bias, rows_out c, std::size_t first, std::size_t last,
+            finisher<Arch> end) {
     constexpr std::size_t width = panel_columns<Arch>;
     const std::size_t words = words_of<Product>(k);
     for (std::size_t column = 0; column < n; column += width) {
-        panel<Product, Arch, Epilogue>(tiles, tile_floats<Product, Arch>(k),
-                                       packed + column * (words + Product::panel_extras), words,
-                                       bias, smaller(width, n - column), c, first, last, column);
+        panel<Product, Arch>(tiles, tile_floats<Product, Arch>(k),
+                             packed + column * (words + Product::panel_extras), words, bias,
+                             smaller(width, n - column), c, first, last, column, end);
     }
 }
 
@@ -277,18 +291,18 @@ template <template <class> class Product = f32_product, class Arch = default_arc
            detail::tile_floats<product, Arch>(k);
 }
 
-/// c [m, n] = Epilogue(a [m, k] B [k, n] + bias [n]), B packed for the same product, bias possibly
+/// c [m, n] = end(a [m, k] B [k, n] + bias [n]), B packed for the same product, bias possibly
 /// null. `scratch` holds gemm_scratch(m, k) floats. c may not overlap a or B.
-template <class Epilogue = keep, template <class> class Product = f32_product,
-          class Arch = default_arch>
+template <template <class> class Product = f32_product, class Arch = default_arch>
 void gemm(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
-          const float* bias, rows_out c, float* scratch) {
+          const float* bias, rows_out c, float* scratch, epilogue end = epilogue::keep) {
     using product = Product<Arch>;
     const std::size_t block = detail::block_tiles<Arch>(words_of<product>(k)) * tile_rows<Arch>;
     for (std::size_t first = 0; first < m; first += block) {
         const std::size_t last = detail::smaller(m, first + block);
         detail::pack_tiles<product, Arch>(a, first, last, k, scratch);
-        detail::panels<product, Arch, Epilogue>(scratch, packed, k, n, bias, c, first, last);
+        detail::panels<product, Arch>(scratch, packed, k, n, bias, c, first, last,
+                                      detail::finisher_of<product, Arch>(end));
     }
 }
 

@@ -12,19 +12,6 @@ MICE_NAMESPACE_BEGIN
 namespace kernels {
 namespace detail {
 
-template <template <class> class Product, class Arch>
-void gemm_with(rows_in a, std::size_t m, const float* packed, std::size_t k, std::size_t n,
-               const float* bias, rows_out c, float* scratch, epilogue end) {
-    switch (end) {
-    case epilogue::gelu:
-        return gemm<gelu, Product, Arch>(a, m, packed, k, n, bias, c, scratch);
-    case epilogue::tanh:
-        return gemm<tanh, Product, Arch>(a, m, packed, k, n, bias, c, scratch);
-    default:
-        return gemm<keep, Product, Arch>(a, m, packed, k, n, bias, c, scratch);
-    }
-}
-
 template <template <class> class Product, class Arch> constexpr product_set products_of() {
     return {.packed_floats = packed_floats<Product, Arch>,
             .pack = pack<Product, Arch>,
@@ -32,7 +19,7 @@ template <template <class> class Product, class Arch> constexpr product_set prod
             .packed_row_floats = packed_row_floats<Product, Arch>,
             .pack_rows = pack_rows<Product, Arch>,
             .gemm_scratch = gemm_scratch<Product, Arch>,
-            .gemm = gemm_with<Product, Arch>,
+            .gemm = gemm<Product, Arch>,
             .attention_scratch = attention_scratch<Product, Arch>,
             .attend = attend<Product, Arch>,
             .gated_gelu = gated_gelu<Arch, Product<Arch>::rounds>,
