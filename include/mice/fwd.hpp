@@ -15,13 +15,16 @@ class model;
 class query;
 class reranker;
 class tokenizer;
+struct highlights;
 struct model_config;
 struct rank_options;
 struct ranking;
 
 namespace detail {
+class highlighter;
+class source;
 struct encoded_query;
-}
+} // namespace detail
 namespace io {
 class safetensors;
 }

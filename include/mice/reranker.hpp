@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -13,6 +14,7 @@
 
 #include <mice/document.hpp>
 #include <mice/error.hpp>
+#include <mice/fwd.hpp>
 #include <mice/model/config.hpp>
 #include <mice/precision.hpp>
 #include <mice/query.hpp>
@@ -205,18 +207,20 @@ class reranker {
     as_span(const std::vector<std::string_view>& views) noexcept {
         return views;
     }
-    template <class Source>
+    /// What answers a query in the document of that place.
+    using highlighting = std::function<highlights(const detail::highlighter&, std::size_t)>;
+
     [[nodiscard]] std::vector<ranking> score_all(std::span<const mice::query> queries,
-                                                 const Source& source, const rank_options& options,
-                                                 bool in_time) const;
-    template <class Source, class Highlight>
+                                                 const detail::source& documents,
+                                                 const rank_options& options, bool in_time) const;
     [[nodiscard]] std::vector<ranking> ranked(std::span<const mice::query> queries,
-                                              const Source& source, const rank_options& options,
-                                              bool in_time, const Highlight& highlight) const;
-    template <class Source, class Highlight>
+                                              const detail::source& documents,
+                                              const rank_options& options, bool in_time,
+                                              const highlighting& highlight) const;
     [[nodiscard]] std::vector<ranking> rank_texts(std::span<const std::string_view> texts,
-                                                  const Source& source, const rank_options& options,
-                                                  const Highlight& highlight) const;
+                                                  const detail::source& documents,
+                                                  const rank_options& options,
+                                                  const highlighting& highlight) const;
     [[nodiscard]] document encode_tokens(encoding made) const;
     [[nodiscard]] mice::query query_of(const encoding& made) const;
 

@@ -42,14 +42,7 @@ inline document_source source_of(const model& engine, std::span<const document* 
 inline auto highlight_texts(std::span<const std::string_view> texts) {
     return [texts](const highlighter& of, std::size_t i) { return of.of_text(texts[i]); };
 }
-inline const document& document_at(std::span<const document> documents, std::size_t i) {
-    return documents[i];
-}
-inline const document& document_at(std::span<const document* const> documents, std::size_t i) {
-    return *documents[i];
-}
-template <class Documents>
-auto highlight_documents(Documents documents, const rank_options& options) {
+inline auto highlight_documents(const document_source& documents, const rank_options& options) {
     std::span<const std::string_view> texts;
     if (options.highlights) {
         texts = options.highlights->texts;
@@ -57,8 +50,8 @@ auto highlight_documents(Documents documents, const rank_options& options) {
             throw errors::no_texts(texts.size(), documents.size());
         }
     }
-    return [documents, texts](const highlighter& of, std::size_t i) {
-        return of.of_document(texts[i], document_at(documents, i));
+    return [&documents, texts](const highlighter& of, std::size_t i) {
+        return of.of_document(texts[i], documents[i]);
     };
 }
 
@@ -81,9 +74,10 @@ MICE_INLINE reranker::reranker(std::shared_ptr<const mice::model> loaded)
 
 // ---- scoring ----
 
-template <class Source>
-std::vector<ranking> reranker::score_all(std::span<const mice::query> queries, const Source& source,
-                                         const rank_options& options, bool in_time) const {
+MICE_INLINE std::vector<ranking> reranker::score_all(std::span<const mice::query> queries,
+                                                     const detail::source& documents,
+                                                     const rank_options& options,
+                                                     bool in_time) const {
     std::vector<const detail::encoded_query*> encoded;
     for (const mice::query& one : queries) {
         if (one.owner_ != model_) {
@@ -92,15 +86,16 @@ std::vector<ranking> reranker::score_all(std::span<const mice::query> queries, c
         encoded.push_back(one.encoded_.get());
     }
     return detail::in_default_float_mode(
-        [&] { return detail::scoring_call(*model_, encoded, source, options, in_time).run(); });
+        [&] { return detail::scoring_call(*model_, encoded, documents, options, in_time).run(); });
 }
 
 /// Scores, sorts, and highlights what is left.
-template <class Source, class Highlight>
-std::vector<ranking> reranker::ranked(std::span<const mice::query> queries, const Source& source,
-                                      const rank_options& options, bool in_time,
-                                      const Highlight& highlight) const {
-    std::vector<ranking> answers = score_all(queries, source, detail::as_logits(options), in_time);
+MICE_INLINE std::vector<ranking> reranker::ranked(std::span<const mice::query> queries,
+                                                  const detail::source& documents,
+                                                  const rank_options& options, bool in_time,
+                                                  const highlighting& highlight) const {
+    std::vector<ranking> answers =
+        score_all(queries, documents, detail::as_logits(options), in_time);
     for (std::size_t q = 0; q < answers.size(); ++q) {
         detail::sort_hits(answers[q], options);
         if (options.highlights) {
@@ -115,10 +110,10 @@ std::vector<ranking> reranker::ranked(std::span<const mice::query> queries, cons
 }
 
 /// Ranks for queries given as text: for all, or for those that were encoded when the time ran out.
-template <class Source, class Highlight>
-std::vector<ranking> reranker::rank_texts(std::span<const std::string_view> texts,
-                                          const Source& source, const rank_options& options,
-                                          const Highlight& highlight) const {
+MICE_INLINE std::vector<ranking> reranker::rank_texts(std::span<const std::string_view> texts,
+                                                      const detail::source& documents,
+                                                      const rank_options& options,
+                                                      const highlighting& highlight) const {
     const bool in_time = detail::begins_in_time(options);
     std::vector<mice::query> queries;
     std::size_t left_out = 0;
@@ -132,11 +127,11 @@ std::vector<ranking> reranker::rank_texts(std::span<const std::string_view> text
             queries.push_back(encode_query(text, options));
         }
     }
-    std::vector<ranking> answers = ranked(queries, source, options, in_time, highlight);
+    std::vector<ranking> answers = ranked(queries, documents, options, in_time, highlight);
     for (; left_out > 0; --left_out) {
         ranking& none = answers.emplace_back();
-        none.unscored = source.size();
-        none.complete = source.size() == 0;
+        none.unscored = documents.size();
+        none.complete = documents.size() == 0;
     }
     return answers;
 }
@@ -180,21 +175,22 @@ MICE_INLINE ranking reranker::rank(std::string_view query, std::span<const docum
                                    const rank_options& options) const {
     const bool in_time = detail::begins_in_time(options);
     const mice::query encoded = encode_query(query, options);
-    return std::move(ranked({&encoded, 1}, detail::source_of(*model_, documents), options, in_time,
-                            detail::highlight_documents(documents, options))[0]);
+    const detail::document_source given = detail::source_of(*model_, documents);
+    return std::move(ranked({&encoded, 1}, given, options, in_time,
+                            detail::highlight_documents(given, options))[0]);
 }
 MICE_INLINE ranking reranker::rank(const mice::query& query, std::span<const document> documents,
                                    const rank_options& options) const {
-    return std::move(ranked({&query, 1}, detail::source_of(*model_, documents), options,
-                            detail::begins_in_time(options),
-                            detail::highlight_documents(documents, options))[0]);
+    const detail::document_source given = detail::source_of(*model_, documents);
+    return std::move(ranked({&query, 1}, given, options, detail::begins_in_time(options),
+                            detail::highlight_documents(given, options))[0]);
 }
 MICE_INLINE ranking reranker::rank(const mice::query& query,
                                    std::span<const document* const> documents,
                                    const rank_options& options) const {
-    return std::move(ranked({&query, 1}, detail::source_of(*model_, documents), options,
-                            detail::begins_in_time(options),
-                            detail::highlight_documents(documents, options))[0]);
+    const detail::document_source given = detail::source_of(*model_, documents);
+    return std::move(ranked({&query, 1}, given, options, detail::begins_in_time(options),
+                            detail::highlight_documents(given, options))[0]);
 }
 
 MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const mice::query> queries,
@@ -206,8 +202,9 @@ MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const mice::quer
 MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const mice::query> queries,
                                                       std::span<const document> documents,
                                                       const rank_options& options) const {
-    return ranked(queries, detail::source_of(*model_, documents), options,
-                  detail::begins_in_time(options), detail::highlight_documents(documents, options));
+    const detail::document_source given = detail::source_of(*model_, documents);
+    return ranked(queries, given, options, detail::begins_in_time(options),
+                  detail::highlight_documents(given, options));
 }
 MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const std::string_view> queries,
                                                       std::span<const std::string_view> passages,
@@ -218,8 +215,8 @@ MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const std::strin
 MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const std::string_view> queries,
                                                       std::span<const document> documents,
                                                       const rank_options& options) const {
-    return rank_texts(queries, detail::source_of(*model_, documents), options,
-                      detail::highlight_documents(documents, options));
+    const detail::document_source given = detail::source_of(*model_, documents);
+    return rank_texts(queries, given, options, detail::highlight_documents(given, options));
 }
 
 // ---- highlights ----

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <mice/index/files/snapshot.hpp>
-#include <mice/scoring/scoring.hpp>
+#include <mice/scoring/source.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace detail {
@@ -16,19 +16,21 @@ namespace detail {
 /// Documents of an index as a source of scoring_call. States are decoded by the batch that packs
 /// them, one document at a time; keys and values, which are not packed, piece by piece, or not at
 /// all where the model computes with their codes.
-class index_source {
+class index_source final : public source {
   public:
     /// The commit and the places must outlive this object.
     index_source(const store::snapshot& commit, std::span<const store::document_place> places)
         : commit_(commit), places_(places),
           with_ids_(store::needs_token_ids(commit.engine().config())) {}
 
-    [[nodiscard]] std::size_t size() const { return places_.size(); }
-    [[nodiscard]] const nn::state_decoder* decoder() const { return commit_.coder().get(); }
+    [[nodiscard]] std::size_t size() const override { return places_.size(); }
+    [[nodiscard]] const nn::state_decoder* decoder() const override {
+        return commit_.coder().get();
+    }
 
-    /// Like text_source::load. Throws errc::format for damaged files.
+    /// Throws errc::format for damaged files.
     bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
-              hit* hits) const {
+              hit* hits) const override {
         const store::document_coder& coder = *commit_.coder();
         std::size_t rows = 0;
         memory.views.clear();

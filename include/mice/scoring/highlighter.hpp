@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -335,9 +336,9 @@ class highlighter {
 
 /// of(i) for each of `count` hits, on the call's threads. Those that the call has no time for say
 /// so, and `complete` becomes false.
-template <class Of>
-std::vector<highlights> highlight_hits(std::size_t count, const rank_options& options,
-                                       bool& complete, const Of& of) {
+inline std::vector<highlights> highlight_hits(std::size_t count, const rank_options& options,
+                                              bool& complete,
+                                              const std::function<highlights(std::size_t)>& of) {
     std::vector<highlights> made(count);
     parallel::parallel_for(count, {options.threads, options.pool}, [&](std::size_t i) {
         if (should_stop(options)) {

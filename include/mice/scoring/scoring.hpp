@@ -4,16 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 #include <mutex>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include <mice/document.hpp>
 #include <mice/error.hpp>
 #include <mice/model.hpp>
 #include <mice/networks/network.hpp>
@@ -22,31 +19,16 @@
 #include <mice/ranking.hpp>
 #include <mice/scoring/encoded_query.hpp>
 #include <mice/scoring/pacing.hpp>
+#include <mice/scoring/source.hpp>
 #include <mice/system/float_mode.hpp>
-#include <mice/text/unicode/utf8.hpp>
 
 // How one call's documents are cut into pieces of work, and what one thread does with a piece.
 MICE_NAMESPACE_BEGIN
 namespace detail {
 
-/// So many rows keep a matrix product busy; more gain little.
-inline constexpr std::size_t full_rows = 192;
-
 /// Whether a call that begins now is in time, and so scores at least one document.
 [[nodiscard]] inline bool begins_in_time(const rank_options& options) {
     return !should_stop(options);
-}
-
-/// Throws errc::encoding where the text is not UTF-8 and is to be refused; `name()` is what it is
-/// called. A tokenizer alone knows of no list that its text is from.
-template <class Name>
-void check_encoding(std::string_view text, invalid_utf8 on_invalid, const Name& name) {
-    if (on_invalid == invalid_utf8::refuse) {
-        if (const std::size_t invalid = text::first_invalid_utf8(text);
-            invalid != std::string_view::npos) {
-            throw errors::invalid_utf8(name(), invalid);
-        }
-    }
 }
 
 /// Counts finished documents and tells the caller.
@@ -70,107 +52,6 @@ class progress_counter {
     std::mutex mutex_;
 };
 
-/// Documents given as text: tokenised and encoded piece by piece.
-class text_source {
-  public:
-    text_source(const model& engine, std::span<const std::string_view> texts)
-        : model_(engine), texts_(texts) {}
-
-    [[nodiscard]] std::size_t size() const { return texts_.size(); }
-    /// Decodes the codes of the views; null where they have none.
-    [[nodiscard]] static const nn::state_decoder* decoder() { return nullptr; }
-
-    /// Fills memory.views with documents first..last-1 and each hit with its tokens; false when the
-    /// call was told to stop first.
-    bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
-              hit* hits) const {
-        memory.encodings.clear();
-        std::size_t total = 0; // states
-        for (std::size_t i = first; i < last; ++i) {
-            check_encoding(texts_[i], options.on_invalid,
-                           [i] { return errors::place_of("passage", i); });
-            memory.encodings.push_back(
-                model_.tokenize_document(texts_[i], options.specials, options.on_invalid));
-            const encoding& made = memory.encodings.back();
-            total += model_.states_of(made.ids);
-            hits[i].tokens_seen = made.ids.size();
-            hits[i].tokens_cut = made.cut;
-            hits[i].replaced = made.replaced;
-        }
-        const std::size_t hidden = model_.config().state_width();
-        float* states = memory.states.reserve(total * hidden);
-        memory.views.clear();
-        for (std::size_t begin = 0; begin < memory.encodings.size();) {
-            if (should_stop(options)) {
-                return false;
-            }
-            std::size_t rows = 0;
-            memory.sequences.clear();
-            std::size_t end = begin;
-            for (; end < memory.encodings.size() && rows < full_rows; ++end) {
-                memory.sequences.push_back(memory.encodings[end].ids);
-                rows += memory.encodings[end].ids.size();
-            }
-            model_.network().encode_documents(memory.sequences, states, memory.space);
-            for (; begin < end; ++begin) {
-                std::vector<std::int32_t>& ids = memory.encodings[begin].ids;
-                model_.drop_skipped(ids);
-                memory.views.push_back({states, ids.data(), ids.size()});
-                states += ids.size() * hidden;
-            }
-        }
-        return !should_stop(options);
-    }
-
-  private:
-    const model& model_;
-    std::span<const std::string_view> texts_;
-};
-
-/// Documents that are already encoded.
-class document_source {
-  public:
-    /// Throws errc::mismatch for a document of another model or a model whose fingerprint is not
-    /// its own, errc::invalid_argument for a null one, and for one that the model cannot have
-    /// produced.
-    document_source(const model& engine, std::vector<const document*> documents)
-        : documents_(std::move(documents)) {
-        for (const document* given : documents_) {
-            if (given == nullptr) {
-                throw errors::bad_argument("a document pointer is null");
-            }
-            if (given->fingerprint() != engine.fingerprint() ||
-                given->hidden() != engine.config().state_width()) {
-                throw errors::foreign_document(given->fingerprint(), engine.fingerprint());
-            }
-            engine.check_document(given->ids(), given->origin().skipped);
-        }
-        if (!documents_.empty()) {
-            engine.check_fingerprint();
-        }
-    }
-
-    [[nodiscard]] std::size_t size() const { return documents_.size(); }
-    [[nodiscard]] static const nn::state_decoder* decoder() { return nullptr; }
-
-    /// As text_source::load.
-    bool load(std::size_t first, std::size_t last, const rank_options& options, work_memory& memory,
-              hit* hits) const {
-        memory.views.clear();
-        for (std::size_t i = first; i < last; ++i) {
-            const document& given = *documents_[i];
-            memory.views.push_back({given.states().data(), given.ids().data(), given.rows()});
-            hits[i].tokens_seen = given.tokens();
-            hits[i].tokens_cut = given.tokens_cut();
-            hits[i].replaced = given.replaced();
-        }
-        return !should_stop(options);
-    }
-
-  private:
-    std::vector<const document*> documents_;
-};
-
 [[nodiscard]] inline float activated(float logit, activation output) {
     if (output == activation::logit) {
         return logit;
@@ -179,14 +60,15 @@ class document_source {
 }
 
 /// Scores every document of a source for every query. Each document is loaded once.
-template <class Source> class scoring_call {
+class scoring_call {
   public:
     /// `in_time`: whether the call began before its deadline. One document then has a score,
     /// however short the time was.
     scoring_call(const model& engine, std::span<const encoded_query* const> queries,
-                 const Source& source, const rank_options& options, bool in_time)
-        : model_(engine), queries_(queries), source_(source), options_(options), in_time_(in_time),
-          progress_(options, source.size()), rankings_(queries.size()), loaded_(source.size()) {
+                 const source& documents, const rank_options& options, bool in_time)
+        : model_(engine), queries_(queries), source_(documents), options_(options),
+          in_time_(in_time), progress_(options, documents.size()), rankings_(queries.size()),
+          loaded_(documents.size()) {
         for (std::size_t i = 0; i < loaded_.size(); ++i) {
             loaded_[i].index = i;
             loaded_[i].score = std::numeric_limits<float>::quiet_NaN();
@@ -315,7 +197,7 @@ template <class Source> class scoring_call {
 
     const model& model_;
     std::span<const encoded_query* const> queries_;
-    const Source& source_;
+    const source& source_;
     const rank_options& options_;
     bool in_time_;
     progress_counter progress_;
