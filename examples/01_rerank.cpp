@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <mice/mice.hpp>
+#include <mice/reranker.hpp>
 
 int main(int argc, char** argv) try {
     const mice::reranker ranker(argc > 1 ? argv[1] : "models/mice-minilm-l6x2-int8.safetensors");

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <string>
 
-#include <mice/mice.hpp>
+#include <mice/reranker.hpp>
 #include <mice/text/sentencepiece/spec.hpp>
 
 namespace {
