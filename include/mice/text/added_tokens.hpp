@@ -61,6 +61,10 @@ class added_token_matcher {
         std::size_t start_of_piece = 0;
         std::size_t spaces_from = 0, spaces_to = 0; // the white space that rstrip looked at last
         for (std::size_t position = 0; position < text.size();) {
+            if (first_[static_cast<std::uint8_t>(text[position])] == root) { // no token's
+                ++position;
+                continue;
+            }
             const match found = longest_at(text, position);
             if (found.token == none) {
                 ++position;
@@ -135,10 +139,11 @@ class added_token_matcher {
         return fresh;
     }
 
+    /// A token begins with the byte at `start`.
     [[nodiscard]] match longest_at(std::string_view text, std::size_t start) const noexcept {
         match best;
         std::uint32_t here = first_[static_cast<std::uint8_t>(text[start])];
-        for (std::size_t at = start + 1; here != root && here != none; ++at) {
+        for (std::size_t at = start + 1; here != none; ++at) {
             if (nodes_[here].token != none)
                 best = {nodes_[here].token, at};
             if (at == text.size())

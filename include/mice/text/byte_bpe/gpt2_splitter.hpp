@@ -16,6 +16,13 @@ namespace detail {
 [[nodiscard]] inline std::size_t end_of_class(std::string_view text, std::size_t position,
                                               split_class of) noexcept {
     while (position < text.size()) {
+        const auto byte = static_cast<unsigned char>(text[position]);
+        if (byte < 0x80) { // most of them; compilers may leave decode_utf8 a call
+            if (split_class_of(byte) != of)
+                break;
+            ++position;
+            continue;
+        }
         const decoded next = decode_utf8(text, position);
         if (split_class_of(next.code) != of)
             break;

@@ -161,12 +161,12 @@ class merge_table {
 
     void fill(std::string_view word, const std::array<std::int32_t, 256>& byte_ids,
               scratch& work) const {
-        work.symbols.clear();
         work.queue.clear();
         const auto count = static_cast<std::uint32_t>(word.size());
-        for (std::uint32_t place = 0; place < count; ++place)
-            work.symbols.push_back({byte_ids[static_cast<std::uint8_t>(word[place])],
-                                    place == 0 ? none : place - 1, place + 1});
+        work.symbols.resize(count);
+        for (std::uint32_t place = 0; place < count; ++place) // 0 - 1 is none
+            work.symbols[place] = {byte_ids[static_cast<std::uint8_t>(word[place])], place - 1,
+                                   place + 1};
         for (std::uint32_t place = 0; place + 1 < count; ++place) {
             const std::uint32_t rank = rank_of(work.symbols[place].id, work.symbols[place + 1].id);
             if (rank != none)
