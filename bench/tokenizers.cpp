@@ -36,7 +36,7 @@ mice::unigram_spec unigram_of(const mice::sentencepiece_spec& model) {
     const mice::text::sentencepiece_model read = mice::text::read_sentencepiece_model(model.model);
     for (const auto& piece : read.pieces) {
         spec.vocabulary.emplace_back(piece.text);
-        spec.scores.push_back(double{piece.score});
+        spec.scores.push_back(static_cast<double>(piece.score));
     }
     spec.normalizer = {
         {.kind = mice::text_step_kind::nfkc, .pattern = "", .content = ""},
