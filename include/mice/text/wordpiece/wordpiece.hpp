@@ -139,14 +139,14 @@ class wordpiece {
         if constexpr (range_sink<Sink>)
             work.stops.clear();
         for (std::size_t start = 0; start < word.size();) {
-            hash_prefixes(word, start, ends);
+            std::size_t count = hash_prefixes(word, start, ends);
             const std::string_view prefix = start == 0 ? std::string_view() : prefix_;
             std::int32_t found = token_table::none;
             std::size_t stop = start;
-            for (auto end = ends.rbegin(); end != ends.rend() && found == token_table::none;
-                 ++end) {
-                stop = end->first;
-                found = names_.table().find(end->second, prefix, word.substr(start, stop - start));
+            while (count > 0 && found == token_table::none) {
+                const auto& [end, hash] = ends[--count];
+                stop = end;
+                found = names_.table().find(hash, prefix, word.substr(start, stop - start));
                 if (found != token_table::none && specials == special_tokens::plain &&
                     special_[static_cast<std::size_t>(found)] != 0)
                     found = token_table::none;
@@ -172,17 +172,22 @@ class wordpiece {
         }
     }
 
-    /// The hash of every piece from `start` that could be a token, shortest first.
-    void hash_prefixes(std::string_view word, std::size_t start,
-                       std::vector<std::pair<std::size_t, running_hash>>& ends) const {
-        ends.clear();
+    /// The hash of every piece from `start` that could be a token, shortest first, in the first
+    /// places of `ends`, which only grows. Returns how many there are.
+    [[nodiscard]] std::size_t
+    hash_prefixes(std::string_view word, std::size_t start,
+                  std::vector<std::pair<std::size_t, running_hash>>& ends) const {
         running_hash hash = start == 0 ? running_hash() : continuing_;
         const std::size_t limit = std::min(word.size() - start, names_.table().longest());
+        if (ends.size() < limit)
+            ends.resize(limit);
+        auto* next = ends.data();
         for (std::size_t at = start; at < start + limit; ++at) {
             hash.add(word[at]);
             if (at + 1 == word.size() || !is_continuation(word[at + 1]))
-                ends.emplace_back(at + 1, hash);
+                *next++ = {at + 1, hash};
         }
+        return static_cast<std::size_t>(next - ends.data());
     }
 
     template <typename Words, typename Sink>
