@@ -21,6 +21,7 @@ struct rank_options;
 struct ranking;
 
 namespace detail {
+class attention_call;
 class highlighter;
 class source;
 struct encoded_query;

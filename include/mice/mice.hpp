@@ -2,6 +2,7 @@
 #pragma once
 
 /// The one header that an application includes.
+#include <mice/attention.hpp>
 #include <mice/index.hpp>
 #include <mice/passages.hpp>
 #include <mice/reranker.hpp>

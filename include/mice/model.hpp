@@ -74,8 +74,9 @@ class model {
     }
     /// Like tokenize_document, for a query.
     [[nodiscard]] encoding tokenize_query(std::string_view text, special_tokens specials,
-                                          invalid_utf8 on_invalid) const {
-        return tokenize(text, config_.max_query_length, config_.query_marker, specials, on_invalid);
+                                          invalid_utf8 on_invalid, bool offsets = false) const {
+        return tokenize(text, config_.max_query_length, config_.query_marker, specials, on_invalid,
+                        offsets);
     }
 
     /// A document given as [CLS] tokens [SEP], whatever the kind of model, as the ids that the

@@ -25,6 +25,7 @@ class query {
   private:
     friend class reranker;
     friend class index;
+    friend class detail::attention_call;
     query(std::shared_ptr<const model> owner, std::shared_ptr<const detail::encoded_query> encoded);
 
     std::shared_ptr<const model> owner_;

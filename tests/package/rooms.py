@@ -39,6 +39,10 @@ ROOMS = [
     (["scoring/"], "how one call is cut into pieces of work; the sources of its documents"),
     (["query.hpp", "query_impl.hpp"], "an encoded query"),
     (["reranker.hpp", "reranker_impl.hpp"], "the facade: load, rank, score, encode"),
+    (
+        ["attention.hpp", "attention_impl.hpp", "attention_blocks.hpp", "attention_blocks_impl.hpp"],
+        "what a model attends to",
+    ),
     (["passages.hpp", "passages_impl.hpp"], "cutting long texts into passages"),
     (["texts.hpp", "texts_impl.hpp"], "ranking texts of any length by their passages"),
     (["index/words/"], "the words of an index, and BM25"),

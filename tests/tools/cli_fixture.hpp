@@ -133,7 +133,7 @@ class workplace {
         return "#!/bin/sh\nmice=" + quoted(MICE_PROGRAM) + R"(
 case "$*" in *--precision*) exec "$mice" "$@" ;; esac
 case "$1" in
-rerank | score | search | eval | compare)
+rerank | score | search | eval | compare | attention)
     command=$1
     shift
     exec "$mice" "$command" --precision f32 "$@"

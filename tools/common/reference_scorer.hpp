@@ -30,8 +30,8 @@ using attention_observer = std::function<void(const attention_row&)>;
 /// Scores one query and one document in double precision with Eigen expressions that read as the
 /// equations of the architecture: no padding, no pruning, no code shared with the engine, not even
 /// the descriptors of families, whose mistakes it would else repeat. It is the oracle that model
-/// files have their reference scores from, and shows what a model attends to; it is far too slow
-/// for anything else. Const members are safe from many threads.
+/// files have their reference scores from, and tests their weights of attention; it is far too
+/// slow for anything else. Const members are safe from many threads.
 class reference_scorer {
   public:
     /// Reads the weights as they are stored in a model file (F32, F16, BF16, F64, or I8 with row

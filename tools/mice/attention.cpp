@@ -2,31 +2,34 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdint>
+#include <cstddef>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <mice/attention.hpp>
+#include <mice/io/safetensors.hpp>
+
 #include "common/atomic_file.hpp"
 #include "common/json_records.hpp"
 #include "common/output.hpp"
-#include "common/reference_scorer.hpp"
 #include "common/svg.hpp"
 #include "common/terminal.hpp"
 #include "common/text_table.hpp"
 #include "mice/commands.hpp"
 #include "mice/losses.hpp"
 
-// Shows what a model attends to, across groups of tokens and layers (MICE paper, section 3). The
-// reference computes it in double precision, one pair at a time.
+// Shows what a model attends to, across groups of tokens and layers (MICE paper, section 3), one
+// pair at a time, as the engine computes it.
 namespace mice::cli {
 namespace {
 
-struct attention_options {
+struct command_options {
     scoring_options scoring;
     std::string query, document;
     std::string pairs;
@@ -73,29 +76,27 @@ struct text_pair {
 
 class attention_sums {
   public:
-    attention_sums(const reranker& ranker, const attention_options& options)
-        : ranker_(ranker), options_(options), reference_(ranker.config(), ranker.file().tensors()) {
+    attention_sums(const reranker& ranker, const command_options& options) : ranker_(ranker) {
+        const rank_options texts = options.scoring.for_library();
+        asked_.specials = texts.specials;
+        asked_.on_invalid = texts.on_invalid;
+        asked_.max_weights = most_weights;
+        // which has no other attention
+        asked_.encoders = ranker.config().kind == model_kind::late_interaction;
     }
 
     /// `place` is empty for the pair on the command line.
     void add(const text_pair& pair, const std::string& place) {
-        const auto ids = [&](const std::string& text, std::size_t limit, text_losses& losses) {
-            const encoding made = ranker_.text_tokenizer().encode(
-                text, {.max_tokens = limit - ranker_.config().marker_tokens(),
-                       .specials = options_.scoring.for_library().specials,
-                       .on_invalid = options_.scoring.for_library().on_invalid});
-            losses.cut(place, made.cut);
-            replaced_ += made.replaced;
-            return made.ids;
-        };
-        const model_config& config = ranker_.config();
-        const auto query = ids(pair.query, config.max_query_length, queries_cut_);
-        const auto document = ids(pair.document, config.max_document_length, documents_cut_);
-        // a global row stands before the others; a marker behind [CLS]
-        const std::size_t query_rows =
-            query.size() + config.marker_tokens() + (config.global_cls_token ? 1 : 0);
-        (void)reference_.score(query, document,
-                               [&](const tools::attention_row& row) { add_row(row, query_rows); });
+        const observed_attention seen =
+            observe_attention(ranker_, pair.query, pair.document, asked_);
+        queries_cut_.cut(place, seen.query_tokens_cut);
+        documents_cut_.cut(place, seen.document_tokens_cut);
+        replaced_ += seen.replaced;
+        for (const attention_block& block : seen.blocks) {
+            if (block.kind != attention_kind::document_encoder) {
+                add_block(block, seen.query_tokens);
+            }
+        }
         ++pairs_;
     }
 
@@ -114,21 +115,25 @@ class attention_sums {
     }
 
   private:
-    void add_row(const tools::attention_row& row, std::size_t query_rows) {
-        block_mass& block = block_of(row.block);
-        if (row.head >= block.heads.size()) {
-            block.heads.resize(row.head + 1);
-        }
-        group_mass& mass = block.heads[row.head];
-        const auto group_of = [&](std::size_t place) {
-            return place == 0 ? 0 : place < query_rows ? 1 : 2;
+    /// [CLS], or the learned row in front of it, is the first token; then the query's and the
+    /// document's.
+    void add_block(const attention_block& block, std::size_t query_tokens) {
+        const auto group_of = [query_tokens](std::size_t token) -> std::size_t {
+            return token == 0 ? 0 : token < query_tokens ? 1 : 2;
         };
-        const bool of_document = row.block.ends_with(".crossattention");
-        const auto from = static_cast<std::size_t>(group_of(row.row));
-        ++mass.rows[from];
-        for (std::size_t j = 0; j < row.weights.size(); ++j) {
-            mass.sums[from][of_document ? 2 : static_cast<std::size_t>(group_of(j))] +=
-                row.weights[j];
+        block_mass& sums = block_of(block.name);
+        sums.heads.resize(block.heads);
+        for (std::size_t head = 0; head < block.heads; ++head) {
+            group_mass& mass = sums.heads[head];
+            for (std::size_t i = 0; i < block.rows; ++i) {
+                const std::size_t from = group_of(block.first_row + i);
+                const std::span<const float> weights = block.row(head, i);
+                ++mass.rows[from];
+                for (std::size_t j = 0; j < weights.size(); ++j) {
+                    mass.sums[from][group_of(block.first_column + j)] +=
+                        static_cast<double>(weights[j]);
+                }
+            }
         }
     }
 
@@ -140,9 +145,10 @@ class attention_sums {
         return blocks_[found->second];
     }
 
+    static constexpr std::size_t most_weights = std::size_t{1} << 30; // 4 GiB
+
     const reranker& ranker_;
-    const attention_options& options_;
-    tools::reference_scorer reference_;
+    attention_options asked_;
     std::map<std::string, std::size_t> places_;
     std::vector<block_mass> blocks_;
     std::size_t pairs_ = 0;
@@ -271,8 +277,7 @@ std::string svg_text(const attention_sums& sums, std::string_view title) {
     return picture.file();
 }
 
-void add_pairs(attention_sums& sums, const attention_options& options,
-               tools::reading_notes& notes) {
+void add_pairs(attention_sums& sums, const command_options& options, tools::reading_notes& notes) {
     tools::line_reader lines(options.pairs);
     tools::json_reader input(lines);
     std::string line;
@@ -299,7 +304,7 @@ void add_pairs(attention_sums& sums, const attention_options& options,
     }
 }
 
-exit_code run_attention(const attention_options& options) {
+exit_code run_attention(const command_options& options) {
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer(); // or says that there is none
     attention_sums sums(ranker, options);
@@ -325,7 +330,7 @@ exit_code run_attention(const attention_options& options) {
 } // namespace
 
 void add_attention_command(CLI::App& app, command& chosen) {
-    const auto options = std::make_shared<attention_options>();
+    const auto options = std::make_shared<command_options>();
     CLI::App* const attention = app.add_subcommand(
         "attention",
         "Show how much [CLS], query and document attend to each other, layer by layer");

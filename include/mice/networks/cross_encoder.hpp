@@ -86,9 +86,11 @@ class cross_encoder final : public network {
         return stores() && index < first_layer_ + config().states_per_token();
     }
     /// The rows of a pair that layer `index` computes; in the last layer only those that the head
-    /// reads.
-    [[nodiscard]] rows_wanted wanted(std::size_t index) const {
-        return {index + 1 == config().layers && !head_.reads_all_rows() ? std::size_t{1} : 0};
+    /// reads, unless a probe looks.
+    [[nodiscard]] rows_wanted wanted(std::size_t index, const workspace& space) const {
+        const bool is_last = index + 1 == config().layers;
+        const bool first = is_last && !head_.reads_all_rows() && space.probe == nullptr;
+        return {first ? std::size_t{1} : 0};
     }
 
     /// What the rows of the lists' pairs see in layer `index`; `made` owns it where it is built for
@@ -227,7 +229,7 @@ inline void cross_encoder::run_layers(const run& pairs, document_batch& document
         if (reads_stored(layer)) {
             place_states(pairs, documents, layer, x, space);
         }
-        rows_wanted rows = wanted(layer);
+        rows_wanted rows = wanted(layer, space);
         if (rows.first == 0 && reads_stored(layer + 1) && layer + 1 < config().layers) {
             rows.first = query_rows; // the next layer finds the document's rows stored
         }

@@ -94,9 +94,20 @@ class mice_network final : public network {
     [[nodiscard]] std::size_t rows_crossed(std::size_t index, std::size_t rows) const {
         return config().cross_attn_first ? rows : rows_after(index, rows);
     }
-    /// Whether the self-attention of layer `index` computes only row 0.
-    [[nodiscard]] rows_wanted self_rows(std::size_t index) const {
-        return {is_last(index) && !head_.reads_all_rows() ? std::size_t{1} : 0};
+    /// Whether the self-attention of layer `index` computes only row 0. A probe sees all rows.
+    [[nodiscard]] rows_wanted self_rows(std::size_t index, const workspace& space) const {
+        const bool first = is_last(index) && !head_.reads_all_rows() && space.probe == nullptr;
+        return {first ? std::size_t{1} : 0};
+    }
+    /// Lets a probe see the cross-attention of rows that no score needs. They go through it in a
+    /// copy: which form it takes, and so the bits of row 0, depends on the number of rows.
+    void show_cross(std::size_t index, const prepared_query& query, document_batch& documents,
+                    matrix_view x, workspace& space) const {
+        buffer memory;
+        const matrix_span copy = matrix_in(memory, x.rows, x.columns);
+        copy_rows(x, copy);
+        layers_[index].cross.apply(
+            copy, documents, {query.rows, cross_mask(), nullptr, query.match_ids.data()}, space);
     }
     [[nodiscard]] attention_mask cross_mask() const {
         return {.average_first_row = config().cls_cross_attention != cls_cross::full};
@@ -175,7 +186,7 @@ inline prepared_query mice_network::prepare_query(token_ids ids, workspace& spac
     if (!config().cross_attn_first && first.self) {
         query.first_self = query.states;
         const matrix_span x = matrix_at(query.first_self.data(), query.rows, hidden);
-        first.self->apply(x, {&query.rows, 1, query.rows}, self_parts_, self_rows(0), space);
+        first.self->apply(x, {&query.rows, 1, query.rows}, self_parts_, self_rows(0, space), space);
         crossed = x;
     }
     query.cross = first.cross.prepare(crossed.rows_from(0, rows_crossed(0, query.rows)), space);
@@ -194,10 +205,13 @@ inline void mice_network::run_layer(std::size_t index, const prepared_query& que
     const auto self = [&] {
         space.lists.lengths.assign(count, rows);
         layer.self->apply(x, {space.lists.lengths.data(), count, count * rows}, self_parts_,
-                          self_rows(index), space);
+                          self_rows(index, space), space);
     };
     const auto cross = [&] {
         const std::size_t crossed = rows_crossed(index, rows);
+        if (space.probe != nullptr && crossed < rows) {
+            show_cross(index, query, documents, x, space);
+        }
         const cross_query* shared = index == 0 && query.cross ? &*query.cross : nullptr;
         layer.cross.apply(first_rows(x, rows, crossed), documents,
                           {crossed, cross_mask(), shared, query.match_ids.data()}, space);
@@ -211,6 +225,8 @@ inline void mice_network::run_layer(std::size_t index, const prepared_query& que
         }
         if (!is_last(index) || !config().skips_last_cross()) {
             cross();
+        } else if (space.probe != nullptr) {
+            show_cross(index, query, documents, x, space);
         }
     }
     layer.feed_forward.apply(first_rows(x, rows, rows_after(index, rows)), space);

@@ -130,7 +130,8 @@ class encoder {
             layers_.emplace_back(source, tensor_names::layer(name, i), config,
                                  self_attention::options{config.num_attention_heads,
                                                          config.has_attention_norm(i),
-                                                         tables.of_layer(i)});
+                                                         tables.of_layer(i),
+                                                         {attention_role::encoder, i}});
             parts_.push_back(config.sliding_window != 0 && tables.is_sliding(i)
                                  ? banded(config.sliding_window)
                                  : whole({}));

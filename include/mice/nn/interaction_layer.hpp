@@ -77,7 +77,8 @@ struct interaction_layer {
             self.emplace(source, tensor_names::interaction_layer(index), config,
                          self_attention::options{config.interaction_heads(),
                                                  config.has_attention_norm(backbone_layer),
-                                                 tables.of_layer(backbone_layer)});
+                                                 tables.of_layer(backbone_layer),
+                                                 {attention_role::self, index}});
         }
         if (config.extra_attn_bias) {
             exact.emplace(source, tensor_names::exact_match(index));

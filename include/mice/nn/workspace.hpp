@@ -12,6 +12,7 @@ MICE_NAMESPACE_BEGIN
 namespace nn {
 
 using kernels::buffer;
+class attention_probe; // nn/attention/probe.hpp
 
 /// Rows of one sequence that read the same keys.
 struct attention_part {
@@ -45,7 +46,9 @@ struct workspace {
     buffer interaction;     ///< [documents, query rows, hidden]
     buffer matched;         ///< [documents, query rows, hidden], exact matches
     sequence_lists lists;
-    buffer equal_ids; ///< [query rows, tokens], 1 where the ids are the same
+    buffer equal_ids;                 ///< [query rows, tokens], 1 where the ids are the same
+    attention_probe* probe = nullptr; ///< sees the weights of attention; null: nobody does
+    buffer probed;                    ///< [rows, tokens] of one head, where somebody does
 };
 
 } // namespace nn

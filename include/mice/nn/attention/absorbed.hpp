@@ -89,6 +89,12 @@ class absorbed_attention {
                                    out.columns_from(column, width), space.gemm,
                                    {.bias = std::span(value_bias_).subspan(column, width)});
         }
+        if (is_probed(space, sizes_.place())) {
+            for (std::size_t i = 0; i < count; ++i) {
+                show(query.rows_from(i * shared.rows, shared.rows), documents, first + i, shared,
+                     masks, space);
+            }
+        }
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept {
@@ -139,6 +145,21 @@ class absorbed_attention {
         }
         attend_packed(state_product_, x, shared.rows, packed, sizes_.scale(),
                       masks.of(documents[i], shared, space), x, space);
+    }
+
+    /// Shows space.probe, which is set, the weights of a document's query [rows, hidden].
+    void show(matrix_view query, document_batch& documents, std::size_t i,
+              const shared_query& shared, const document_masks& masks, workspace& space) const {
+        const std::size_t rows = shared.rows;
+        const matrix_span absorbed = matrix_in(space.absorbed, sizes_.heads * rows, sizes_.hidden);
+        absorb(query, rows, absorbed, space);
+        attention_mask mask = masks.of(documents[i], shared, space);
+        for (std::size_t head = 0; head < sizes_.heads; ++head) {
+            show_head({state_product_, absorbed.rows_from(head * rows, rows), documents.keys(i),
+                       documents[i].tokens, sizes_.scale(), mask},
+                      {.place = sizes_.place(), .sequence = i, .head = head}, space);
+            mask.match_logits += mask.matches != nullptr ? 1 : 0;
+        }
     }
 
     cross_sizes sizes_{};

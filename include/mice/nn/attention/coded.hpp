@@ -32,10 +32,13 @@ namespace nn {
 
 /// The plain form of cross-attention with keys and values stored in 8 bits, which int8_product
 /// multiplies as they are. A key's scale becomes the scale of a column of the scores; a value's
-/// goes into its weight. query and out [rows, hidden] are the document's.
-inline void attend_codes(const cross_sizes& sizes, matrix_view query, const document_view& document,
-                         attention_mask mask, matrix_span out, workspace& space) {
+/// goes into its weight. query and out [rows, hidden] are those of document i.
+inline void attend_codes(const cross_sizes& sizes, matrix_view query,
+                         const document_batch& documents, std::size_t i, attention_mask mask,
+                         matrix_span out, workspace& space) {
     const kernels::kernel_set& set = kernels::active();
+    const document_view& document = documents[i];
+    const bool probed = is_probed(space, sizes.place());
     const std::size_t width = sizes.head_dim();
     const std::size_t tokens = document.tokens;
     const std::size_t row = 2 * sizes.hidden;
@@ -55,6 +58,11 @@ inline void attend_codes(const cross_sizes& sizes, matrix_view query, const docu
         attend_packed(kernels::product_kind::int8, query.columns_from(head * width, width),
                       query.rows, packed, sizes.scale(), mask,
                       out.columns_from(head * width, width), space);
+        if (probed) {
+            show_head({kernels::product_kind::int8, query.columns_from(head * width, width),
+                       packed.keys, tokens, sizes.scale(), mask},
+                      {.place = sizes.place(), .sequence = i, .head = head}, space);
+        }
         mask.match_logits += mask.matches != nullptr ? 1 : 0;
     }
 }

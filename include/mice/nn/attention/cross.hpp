@@ -143,7 +143,7 @@ class cross_attention {
                     const shared_query& shared, matrix_span out, workspace& space) const {
         const attention_mask mask = masks_.of(documents[i], shared, space);
         if (documents[i].key_value_codes != nullptr) {
-            attend_codes(sizes_, query, documents[i], mask, out, space);
+            attend_codes(sizes_, query, documents, i, mask, out, space);
         } else {
             plain_.attend(query, documents, i, attends_to_raw_, mask, out, space);
         }

@@ -36,6 +36,7 @@ struct cross_sizes {
     std::size_t layer;
     std::size_t layers;
 
+    [[nodiscard]] attention_place place() const noexcept { return {attention_role::cross, layer}; }
     [[nodiscard]] std::size_t head_dim() const noexcept { return hidden / heads; }
     /// Of a query's product with a key.
     [[nodiscard]] float scale() const { return 1.0F / std::sqrt(static_cast<float>(head_dim())); }

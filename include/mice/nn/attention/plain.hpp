@@ -36,9 +36,13 @@ class plain_attention {
             key_values(raw ? documents.states(i) : documents.attended(i), projected, space);
             both = projected;
         }
-        nn::attend({query, both.columns_from(0, hidden), both.columns_from(hidden, hidden),
-                    sizes_.heads, product_},
-                   mask, out, space);
+        const attention_operands operands{query, both.columns_from(0, hidden),
+                                          both.columns_from(hidden, hidden), sizes_.heads,
+                                          product_};
+        nn::attend(operands, mask, out, space);
+        if (is_probed(space, sizes_.place())) {
+            show(operands, mask, {.place = sizes_.place(), .sequence = i}, space);
+        }
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept { return key_value_.bytes(); }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <mice/nn/attention/probe.hpp>
 #include <mice/nn/norm.hpp>
 #include <mice/nn/rotary.hpp>
 
@@ -64,6 +65,26 @@ inline void attend(const attention_operands& in, const attention_mask& mask, mat
         product.pack(in.value.data + column, in.value.stride, tokens, head_dim, values);
         attend_packed(in.product, in.query.columns_from(column, head_dim), in.query.rows, packed,
                       scale, of_head, out.columns_from(column, head_dim), space);
+    }
+}
+
+/// Shows space.probe, which is set, the weights of each head. `seen` says which rows and columns
+/// these are.
+inline void show(const attention_operands& in, const attention_mask& mask,
+                 const attention_weights& seen, workspace& space) {
+    const kernels::product_set& product = kernels::active()[in.product];
+    const std::size_t tokens = in.key.rows;
+    const std::size_t head_dim = in.query.columns / in.heads;
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+    float* keys = space.packed_keys.reserve(product.packed_floats(head_dim, tokens));
+    attention_weights of_head = seen;
+    for (; of_head.head < in.heads; ++of_head.head) {
+        const std::size_t column = of_head.head * head_dim;
+        probed_head head{in.product, in.query.columns_from(column, head_dim), keys, tokens, scale,
+                         mask};
+        head.mask.match_logits += mask.matches != nullptr ? of_head.head : 0;
+        product.pack_transposed(in.key.data + column, in.key.stride, head_dim, tokens, keys);
+        show_head(head, of_head, space);
     }
 }
 
@@ -152,6 +173,7 @@ class self_attention {
         std::size_t heads;
         bool has_norm = true;                      ///< the first layer of some families has none
         std::shared_ptr<const rotary> positions{}; ///< null: none
+        attention_place place{};
     };
 
     self_attention(const weights& source, const std::string& layer, const model_config& config,
@@ -194,6 +216,7 @@ class self_attention {
             query_.apply(some, query.rows_from(to, some.rows), space);
         });
         key_value_.apply(start, key_value, space);
+        const bool probed = is_probed(space, chosen_.place);
         std::size_t key_row = 0;
         std::size_t query_row = 0;
         for (std::size_t i = 0; i < in.count; ++i) {
@@ -208,10 +231,16 @@ class self_attention {
             parts_of(i, queries, length, space.lists.parts);
             for (const attention_part& part : space.lists.parts) {
                 const matrix_view seen = key_value.rows_from(key_row + part.first_key, part.keys);
-                attend({query.rows_from(query_row + part.first_row, part.rows),
-                        seen.columns_from(0, hidden), seen.columns_from(hidden, hidden),
-                        chosen_.heads, product_},
-                       part.mask, attended.rows_from(query_row + part.first_row, part.rows), space);
+                const attention_operands operands{
+                    query.rows_from(query_row + part.first_row, part.rows),
+                    seen.columns_from(0, hidden), seen.columns_from(hidden, hidden), chosen_.heads,
+                    product_};
+                attend(operands, part.mask,
+                       attended.rows_from(query_row + part.first_row, part.rows), space);
+                if (probed) {
+                    show(operands, part.mask, {chosen_.place, i, 0, part.first_row, part.first_key},
+                         space);
+                }
             }
             key_row += length;
             query_row += queries;
