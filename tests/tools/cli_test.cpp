@@ -31,7 +31,11 @@ TEST_CASE("mice prints help, version and usage errors") {
         const result one = place.mice(std::string(name) + " --help");
         CHECK(one.code == 0);
         CHECK_THAT(one.out, Contains(std::string("mice ") + name));
+        const std::size_t example = one.out.find("Example: ");
+        REQUIRE(example != std::string::npos);
+        CHECK_THAT(one.out.substr(example), Contains(std::string("mice ") + name));
     }
+    CHECK_THAT(place.mice("index add --help").out, Contains("Example: mice index add"));
     check_failure(place.mice("nosuch"), 64, "nosuch");
     check_failure(place.mice("rerank"), 64, "QUERY");
     check_failure(place.mice("rerank --json --trec q"), 64, "--trec");
