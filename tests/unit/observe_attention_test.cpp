@@ -18,8 +18,8 @@
 
 namespace {
 
-constexpr std::string_view asked = "the old river and water";
-constexpr std::string_view told =
+constexpr std::string_view observed_query = "the old river and water";
+constexpr std::string_view observed_passage =
     "a small mill is not under the bridge, it is over the old river. new stone!";
 
 /// The weights of a block that do not sum to 1, are no weights, or are where `hidden` says not.
@@ -42,17 +42,17 @@ std::size_t wrong_rows(const mice::attention_block& block, const Hidden& hidden)
 }
 
 /// A random model and the file in memory that it reads its embeddings from.
-struct model_in_memory {
-    explicit model_in_memory(const mice::model_config& config,
-                             const fixtures::model_recipe& recipe = {},
-                             mice::precision computed = mice::precision::f32)
+struct observed_model {
+    explicit observed_model(const mice::model_config& config,
+                            const fixtures::model_recipe& recipe = {},
+                            mice::precision computed = mice::precision::f32)
         : file(fixtures::make_model(config, recipe).file()), ranker(file, computed) {}
 
     std::vector<std::byte> file;
     mice::reranker ranker;
 };
 
-void check_blocks(const mice::observed_attention& seen, const mice::model_config& config) {
+void check_observed_blocks(const mice::observed_attention& seen, const mice::model_config& config) {
     for (const mice::attention_block& block : seen.blocks) {
         CAPTURE(block.name);
         REQUIRE(block.weights.size() == block.heads * block.rows * block.columns);
@@ -109,15 +109,16 @@ TEST_CASE("a score that attention is observed of has the same bits, and its rows
         for (const mice::precision computed :
              {mice::precision::f32, mice::precision::bf16, mice::precision::int8}) {
             const mice::reranker ranker(file, computed);
-            for (const std::string_view document : {std::string_view("stone"), told}) {
+            for (const std::string_view document : {std::string_view("stone"), observed_passage}) {
                 CAPTURE(name, static_cast<int>(computed), document);
                 const mice::attention_options options{.encoders = true};
-                const auto seen = mice::observe_attention(ranker, asked, document, options);
-                const float score = ranker.score(asked, {document})[0].score;
+                const auto seen =
+                    mice::observe_attention(ranker, observed_query, document, options);
+                const float score = ranker.score(observed_query, {document})[0].score;
                 CHECK(std::bit_cast<std::uint32_t>(seen.score) ==
                       std::bit_cast<std::uint32_t>(score));
                 REQUIRE(!seen.blocks.empty());
-                check_blocks(seen, config);
+                check_observed_blocks(seen, config);
                 CHECK(late == (blocks_of(seen, mice::attention_kind::cross) +
                                    blocks_of(seen, mice::attention_kind::pair) ==
                                0));
@@ -127,29 +128,31 @@ TEST_CASE("a score that attention is observed of has the same bits, and its rows
 }
 
 TEST_CASE("late interaction shows its encoders, and without them says what to use") {
-    const model_in_memory model(fixtures::late_interaction_config());
+    const observed_model model(fixtures::late_interaction_config());
     const mice::reranker& ranker = model.ranker;
-    const auto refused =
-        fixtures::catch_error([&] { (void)mice::observe_attention(ranker, asked, told); });
+    const auto refused = fixtures::catch_error(
+        [&] { (void)mice::observe_attention(ranker, observed_query, observed_passage); });
     CHECK(refused.code == mice::errc::unsupported);
     CHECK((refused.says("encoders") && refused.says("highlights")));
-    const auto seen = mice::observe_attention(ranker, asked, told, {.encoders = true});
-    CHECK(seen.score == ranker.score(asked, {told})[0].score);
+    const auto seen =
+        mice::observe_attention(ranker, observed_query, observed_passage, {.encoders = true});
+    CHECK(seen.score == ranker.score(observed_query, {observed_passage})[0].score);
     CHECK(blocks_of(seen, mice::attention_kind::query_encoder) == ranker.config().layers);
     CHECK(blocks_of(seen, mice::attention_kind::document_encoder) == ranker.config().layers);
     CHECK(seen.query_tokens == ranker.config().max_query_length); // with fillers
-    check_blocks(seen, ranker.config());
+    check_observed_blocks(seen, ranker.config());
 }
 
 TEST_CASE("attention to a stored document is that to its text, with the same bits") {
     for (const auto& [name, config] : fixtures::every_kind()) {
         CAPTURE(name);
-        const model_in_memory model(config, {}, mice::precision::int8);
+        const observed_model model(config, {}, mice::precision::int8);
         const mice::reranker& ranker = model.ranker;
-        const mice::document stored = ranker.encode(told);
-        const auto of_text = mice::observe_attention(ranker, asked, told);
-        const auto of_states = mice::observe_attention(ranker, asked, stored);
-        const auto of_query = mice::observe_attention(ranker, ranker.encode_query(asked), stored);
+        const mice::document stored = ranker.encode(observed_passage);
+        const auto of_text = mice::observe_attention(ranker, observed_query, observed_passage);
+        const auto of_states = mice::observe_attention(ranker, observed_query, stored);
+        const auto of_query =
+            mice::observe_attention(ranker, ranker.encode_query(observed_query), stored);
         CHECK(of_states.score == of_text.score);
         CHECK(of_query.score == of_text.score);
         REQUIRE(of_states.tokens.size() == of_text.tokens.size());
@@ -180,9 +183,9 @@ TEST_CASE("attention to a stored document is that to its text, with the same bit
 TEST_CASE("the tokens of observed attention are those that were read, with their places") {
     for (const auto& [name, config] : fixtures::every_kind()) {
         CAPTURE(name);
-        const model_in_memory model(config);
+        const observed_model model(config);
         const mice::reranker& ranker = model.ranker;
-        const auto seen = mice::observe_attention(ranker, asked, told);
+        const auto seen = mice::observe_attention(ranker, observed_query, observed_passage);
         const std::size_t learned = config.global_cls_token ? 1 : 0;
         REQUIRE(seen.query_tokens < seen.tokens.size());
         CHECK(seen.tokens[0].id == (learned == 1 ? -1 : 2));
@@ -194,7 +197,8 @@ TEST_CASE("the tokens of observed attention are those that were read, with their
         bool found = false;
         for (std::size_t i = seen.query_tokens; i < seen.tokens.size(); ++i) {
             const mice::byte_range where = seen.tokens[i].where;
-            found = found || told.substr(where.begin, where.end - where.begin) == "bridge";
+            found =
+                found || observed_passage.substr(where.begin, where.end - where.begin) == "bridge";
         }
         CHECK(found);
     }
@@ -206,70 +210,71 @@ TEST_CASE("a pair that is cut shows the tokens that are left") {
         config.max_query_length = 12;
         config.max_pair_length = 14;
         config.pair_truncation = strategy;
-        const model_in_memory model(config);
+        const observed_model model(config);
         const mice::reranker& ranker = model.ranker;
         const std::string query = "the river and the old stone bridge";
-        const auto seen = mice::observe_attention(ranker, query, told);
-        const mice::ranking scored = ranker.score(query, {told});
+        const auto seen = mice::observe_attention(ranker, query, observed_passage);
+        const mice::ranking scored = ranker.score(query, {observed_passage});
         CHECK(seen.score == scored[0].score);
         CHECK(seen.tokens.size() == 14);
         CHECK(seen.document_tokens_cut == scored[0].tokens_cut);
         CHECK(seen.tokens[seen.query_tokens - 1].text == "[SEP]");
         CHECK(seen.tokens.back().text == "[SEP]");
         CHECK((seen.query_tokens_cut > 0) == (strategy == mice::truncation::longest_first));
-        check_blocks(seen, config);
+        check_observed_blocks(seen, config);
     }
 }
 
 TEST_CASE("attention of empty texts is observed, and of too large ones and foreign ones refused") {
     for (const auto& [name, config] : fixtures::every_kind()) {
         CAPTURE(name);
-        const model_in_memory model(config);
+        const observed_model model(config);
         const mice::reranker& ranker = model.ranker;
-        for (const auto& [query, document] :
-             {std::pair(std::string_view(), told), std::pair(asked, std::string_view()),
-              std::pair(std::string_view(), std::string_view())}) {
+        for (const auto& [query, document] : {std::pair(std::string_view(), observed_passage),
+                                              std::pair(observed_query, std::string_view()),
+                                              std::pair(std::string_view(), std::string_view())}) {
             const auto seen = mice::observe_attention(ranker, query, document);
             CHECK(seen.score == ranker.score(query, {document})[0].score);
-            check_blocks(seen, config);
+            check_observed_blocks(seen, config);
         }
         std::size_t weights = 0;
-        const auto all = mice::observe_attention(ranker, asked, told, {.encoders = true});
+        const auto all =
+            mice::observe_attention(ranker, observed_query, observed_passage, {.encoders = true});
         for (const mice::attention_block& block : all.blocks) {
             weights += block.weights.size();
         }
         for (const std::size_t most : {std::size_t{0}, std::size_t{1}, weights / 2}) {
             const auto refused = fixtures::catch_error([&] {
-                (void)mice::observe_attention(ranker, asked, told,
+                (void)mice::observe_attention(ranker, observed_query, observed_passage,
                                               {.encoders = true, .max_weights = most});
             });
             CHECK(refused.code == mice::errc::invalid_argument);
             CHECK(refused.says("max_weights"));
         }
         CHECK_NOTHROW(mice::observe_attention(
-            ranker, asked, told,
+            ranker, observed_query, observed_passage,
             {.encoders = true, .max_weights = std::numeric_limits<std::size_t>::max()}));
     }
     const mice::model_config config = fixtures::small_config();
-    const model_in_memory model(config);
+    const observed_model model(config);
     const mice::reranker& ranker = model.ranker;
-    const model_in_memory second(config, {.seed = 2});
+    const observed_model second(config, {.seed = 2});
     const mice::reranker& other = second.ranker;
-    const mice::document document = ranker.encode(told);
+    const mice::document document = ranker.encode(observed_passage);
     const auto code = [](auto&& call) { return fixtures::catch_error(call).code; };
-    CHECK(code([&] { (void)mice::observe_attention(other, asked, document); }) ==
+    CHECK(code([&] { (void)mice::observe_attention(other, observed_query, document); }) ==
           mice::errc::mismatch);
     CHECK(code([&] {
-              (void)mice::observe_attention(ranker, other.encode_query(asked), document);
+              (void)mice::observe_attention(ranker, other.encode_query(observed_query), document);
           }) == mice::errc::mismatch);
     CHECK(code([&] {
-              (void)mice::observe_attention(ranker, "\xff", told,
+              (void)mice::observe_attention(ranker, "\xff", observed_passage,
                                             {.on_invalid = mice::invalid_utf8::refuse});
           }) == mice::errc::encoding);
     CHECK(mice::observe_attention(ranker, "\xff", "a\xff").replaced == 2);
-    const model_in_memory bare(config, {.with_tokenizer = false});
+    const observed_model bare(config, {.with_tokenizer = false});
     const mice::reranker& without = bare.ranker;
-    CHECK(code([&] { (void)mice::observe_attention(without, asked, told); }) ==
+    CHECK(code([&] { (void)mice::observe_attention(without, observed_query, observed_passage); }) ==
           mice::errc::invalid_argument);
     const std::vector<std::int32_t> ids{2, 7, 3};
     const auto by_ids =
