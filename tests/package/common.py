@@ -60,8 +60,8 @@ def is_generated(path):
 
 
 def cpp_files(folders):
-    """Every C++ file under the given folders of the project."""
+    """Every C++ and C file under the given folders of the project."""
     found = []
     for folder in folders:
-        found += [p for p in (ROOT / folder).rglob("*") if p.suffix in (".hpp", ".cpp")]
+        found += [p for p in (ROOT / folder).rglob("*") if p.suffix in (".hpp", ".cpp", ".h", ".c")]
     return sorted(found)

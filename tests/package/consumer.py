@@ -12,6 +12,7 @@ import tempfile
 from common import ROOT, WARNINGS, fail, has_library, model, run, skip
 
 CONSUMER = ROOT / "tests" / "package" / "consumer"
+C_PROGRAM = ROOT / "tests" / "c" / "program.c"
 PIECES = ROOT / "tests" / "golden" / "data" / "tokenizers" / "spm_unigram" / "spm.model"
 SENTENCEPIECE = has_library("sentencepiece")
 NEEDED_AT_MOST = {"libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "libpthread.so.0"}
@@ -21,6 +22,7 @@ def build_with_cmake(folder, *options):
     # The flags of whoever runs the tests are not the app's.
     with_library = f"-DWITH_SENTENCEPIECE={'ON' if SENTENCEPIECE else 'OFF'}"
     configure = ["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", folder / "build", with_library, *options]
+    configure.append(f"-DC_PROGRAM={C_PROGRAM}")
     # Not optimised, and without debug information: what is shown is that it compiles and links, and
     # that takes long enough.
     quick = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0"]
@@ -29,7 +31,15 @@ def build_with_cmake(folder, *options):
     variants = ["mice", "openmp", "dispatch", *(["sentencepiece"] if SENTENCEPIECE else [])]
     if (folder / "prefix").is_dir():
         variants.append("compiled")
+        run_in_c(folder / "build" / "consumer_c")
     return [folder / "build" / f"consumer_{variant}" for variant in variants]
+
+
+def run_in_c(program, **options):
+    with tempfile.TemporaryDirectory() as place:
+        said = run([program, model(), pathlib.Path(place) / "index"], **options)
+    if said != "ok\n":
+        fail(f"{program.name} said: {said}")
 
 
 def install(build, prefix):
@@ -68,6 +78,11 @@ def pkg_config(folder, build, compiler="g++"):
     needed = set(re.findall(r"NEEDED.*\[(.+?)\]", run(["readelf", "-d", program])))
     if not needed <= NEEDED_AT_MOST:
         fail(f"the program needs {sorted(needed - NEEDED_AT_MOST)}")
+    in_c = {"g++": "gcc", "clang++-14": "clang-14"}[compiler]
+    links = flags_of("mice-c", folder / "prefix")
+    run([in_c, "-std=c99", C_PROGRAM, "-o", folder / "consumer_c", *links])
+    library = next((folder / "prefix").rglob("libmice.so")).parent
+    run_in_c(folder / "consumer_c", env={"LD_LIBRARY_PATH": str(library)})
     programs = [program]
     for variant in ["dispatch", "compiled", *(["sentencepiece"] if SENTENCEPIECE else [])]:
         flags = flags_of(f"mice-{variant}", folder / "prefix")

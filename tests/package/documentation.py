@@ -7,11 +7,14 @@ build has it, which is quicker.
               has the names declared in documentation_names.hpp
   ```cpp run  a program: compiled, linked, and run in an empty folder that has the project's models/
   ```sh run   run in the root of the project, with the built programs on PATH
+  ```c run, ```rust run, ```go run, ```python run     a program that calls libmice, run like C++'s;
+              left out where the build has no libmice, or the machine no compiler
 """
 
 import os
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 
@@ -38,6 +41,35 @@ def compiled_form():
     return ["-DMICE_COMPILED=1"], [library, *links, "-fopenmp"]
 
 
+def run_beside_models(command, **options):
+    with tempfile.TemporaryDirectory() as place:
+        (pathlib.Path(place) / "models").symlink_to(ROOT / "models")
+        print(run(command, cwd=place, **options), end="")
+
+
+def check_caller(language, code, folder):
+    """A program in another language than C++. Gives why it was left out, if it was."""
+    library = pathlib.Path(sys.argv[1]).resolve() / "src" / "c" / "libmice.so"
+    compiler = {"c": "gcc", "rust": "rustc", "go": "go", "python": sys.executable}[language]
+    if not library.is_file() or shutil.which(compiler) is None:
+        return f"no {library.name if not library.is_file() else compiler}"
+    source = folder / f"caller.{ {'rust': 'rs', 'python': 'py'}.get(language, language) }"
+    source.write_text(code, encoding="utf-8")
+    program = folder / "caller"
+    found = {"LD_LIBRARY_PATH": str(library.parent)}
+    link = [f"-L{library.parent}", "-lmice"]
+    if language == "c":
+        strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+        run([compiler, *strict, f"-I{INCLUDE}", source, "-o", program, *link])
+    elif language == "rust":
+        run([compiler, "-D", "warnings", "-L", library.parent, source, "-o", program])
+    elif language == "go":
+        paths = {"CGO_CFLAGS": f"-I{INCLUDE}", "CGO_LDFLAGS": f"-L{library.parent}"}
+        run([compiler, "build", "-o", program, source], env={**paths, "GO111MODULE": "off"})
+    run_beside_models([compiler, source] if language == "python" else [program], env=found)
+    return None
+
+
 def check_cpp(code, marks, folder, alone):
     source = folder / "block.cpp"
     if "#include" not in code:
@@ -47,9 +79,7 @@ def check_cpp(code, marks, folder, alone):
     compiler = ["g++", "-std=c++20", "-O1", f"-I{INCLUDE}", *form, source]
     if "run" in marks:
         run([*compiler, *links, "-o", folder / "block", "-pthread"])
-        with tempfile.TemporaryDirectory() as place:
-            (pathlib.Path(place) / "models").symlink_to(ROOT / "models")
-            print(run([folder / "block"], cwd=place), end="")
+        run_beside_models([folder / "block"])
     else:
         run([*compiler, "-fsyntax-only"])
 
@@ -63,9 +93,14 @@ programs = pathlib.Path(sys.argv[1]) / "bin"
 checked = 0
 with tempfile.TemporaryDirectory() as name:
     for place, language, marks, code in blocks():
-        if language == "cpp" or (language == "sh" and "run" in marks):
+        if language == "cpp" or "run" in marks:
             print(f"{place}: {language} {' '.join(marks)}", flush=True)
-            if language == "cpp":
+            if language in ("c", "rust", "go", "python"):
+                missing = check_caller(language, code, pathlib.Path(name))
+                if missing:
+                    print(f"left out: {missing}")
+                    continue
+            elif language == "cpp":
                 check_cpp(code, marks, pathlib.Path(name), alone=place.startswith("README"))
             else:
                 check_sh(code, programs)

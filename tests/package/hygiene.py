@@ -9,7 +9,7 @@ from rooms import PAGE, height_of, page_part, stale_names
 
 LONGEST_HEADER = 400
 LONGEST_LINE_OF_A_PAGE = 100
-LICENSED = {".hpp", ".cpp", ".py", ".sh", ".cmake", ".in", ".txt"}
+LICENSED = {".hpp", ".cpp", ".h", ".c", ".py", ".sh", ".cmake", ".in", ".txt"}
 
 # What may be written only in these headers or folders under include/.
 ONLY_IN = {

@@ -18,6 +18,7 @@ namespace {
 
 std::atomic<std::size_t> total{0};
 std::atomic<std::size_t> largest{0};
+std::atomic<std::size_t> alive{0};  // blocks
 std::atomic<std::int64_t> left{-1}; // requests that are still granted; -1: all
 
 /// Whether this request gets memory.
@@ -39,6 +40,7 @@ void* allocate(std::size_t size) {
     count(size);
     void* memory = granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
     if (memory != nullptr) {
+        alive.fetch_add(1);
         return memory;
     }
     throw std::bad_alloc();
@@ -50,9 +52,25 @@ void* allocate(std::size_t size, std::align_val_t alignment) {
     const std::size_t whole = (std::max<std::size_t>(size, 1) + unit - 1) / unit * unit;
     void* memory = granted() ? std::aligned_alloc(unit, whole) : nullptr;
     if (memory != nullptr) {
+        alive.fetch_add(1);
         return memory;
     }
     throw std::bad_alloc();
+}
+
+void* allocate_or_null(std::size_t size) noexcept {
+    try {
+        return allocate(size);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+void release(void* memory) noexcept {
+    if (memory != nullptr) {
+        alive.fetch_sub(1);
+        std::free(memory);
+    }
 }
 
 } // namespace
@@ -66,6 +84,10 @@ void reset() {
 
 counts since_reset() {
     return {total.load(), largest.load()};
+}
+
+std::size_t living() {
+    return alive.load();
 }
 
 failing::failing(std::size_t first) {
@@ -92,12 +114,10 @@ void* operator new[](std::size_t size, std::align_val_t alignment) {
 
 // A sanitizer defines every form that the program does not, with another allocator behind it.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    count(size);
-    return granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
+    return allocate_or_null(size);
 }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-    count(size);
-    return granted() ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
+    return allocate_or_null(size);
 }
 
 // Large blocks of a kernels::buffer come from the system by the name that is defined here. The
@@ -119,32 +139,32 @@ extern "C" void* mmap(void* address, std::size_t size, int protection, int flags
 #endif
 
 void operator delete(void* memory) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete[](void* memory) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete[](void* memory, std::size_t) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete[](void* memory, std::align_val_t) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete(void* memory, const std::nothrow_t&) noexcept {
-    std::free(memory);
+    release(memory);
 }
 void operator delete[](void* memory, const std::nothrow_t&) noexcept {
-    std::free(memory);
+    release(memory);
 }

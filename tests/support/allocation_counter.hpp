@@ -18,6 +18,9 @@ void reset();
 /// Since the last reset.
 [[nodiscard]] counts since_reset();
 
+/// Blocks of operator new that are not deleted yet, on all threads.
+[[nodiscard]] std::size_t living();
+
 /// While this lives, request number `first` (from now) and all later ones fail, on all threads.
 class failing {
   public:
