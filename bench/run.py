@@ -57,12 +57,12 @@ def run(command, **more):
     return done.stdout
 
 
-def build():
+def build(programs=PROGRAMS):
     """The programs, with this machine's instruction set."""
     run([ROOT / "scripts/packages.sh", "develop"])
     run(["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DMICE_NATIVE=ON",
          "-DMICE_BUILD_BENCH=ON", "-DMICE_BUILD_TOOLS=ON", "-DMICE_BUILD_TESTS=OFF", "-DMICE_BUILD_EXAMPLES=OFF"])
-    run(["cmake", "--build", BUILD, "--target", *PROGRAMS])
+    run(["cmake", "--build", BUILD, "--target", *programs])
 
 
 def install_peers():

@@ -66,6 +66,9 @@ endforeach()
 
 if(MICE_BUILD_TOOLS)
     install(TARGETS mice_cli mice_convert)
+    if(TARGET mice_http) # where the program looks, whatever the system calls its lib
+        install(TARGETS mice_http LIBRARY DESTINATION lib/mice)
+    endif()
 endif()
 install(DIRECTORY models/ DESTINATION "${CMAKE_INSTALL_DATADIR}/mice/models")
 install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -12,7 +12,7 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-dev nlohmann-json3-dev
-    libcli11-dev libsentencepiece-dev)
+    libcpp-httplib-dev libcli11-dev libsentencepiece-dev)
 test=(catch2 libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
 develop=(python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
@@ -44,7 +44,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     cat >&2 <<'END'
 packages.sh: not a Debian system, so nothing was installed. mice needs a C++20 compiler (g++ 12 or
 clang 14, or newer), CMake 3.25, Ninja, xsimd, Eigen, RapidJSON and xxHash, for its programs
-nlohmann-json and CLI11, for some models sentencepiece; its tests also need Catch2, utf8proc, pkg-config and Python 3.
+nlohmann-json and CLI11, for some models sentencepiece, for its server (mice serve) cpp-httplib 0.11; its tests also need Catch2, utf8proc, pkg-config and Python 3.
   Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel rapidjson-devel json-devel \
                       cli11-devel xxhash-devel sentencepiece-devel catch-devel eigen3-devel utf8proc-devel \
                       pkgconf-pkg-config python3 clang

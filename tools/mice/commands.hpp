@@ -44,6 +44,7 @@ void add_compare_command(CLI::App& app, command& chosen);
 void add_attention_command(CLI::App& app, command& chosen);
 void add_index_command(CLI::App& app, command& chosen);
 void add_search_command(CLI::App& app, command& chosen);
+void add_serve_command(CLI::App& app, command& chosen);
 void add_inspect_command(CLI::App& app, command& chosen);
 void add_selftest_command(CLI::App& app, command& chosen);
 

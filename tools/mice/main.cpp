@@ -92,6 +92,7 @@ exit_code run(int argc, char** argv) {
     mice::cli::add_attention_command(app, chosen);
     mice::cli::add_index_command(app, chosen);
     mice::cli::add_search_command(app, chosen);
+    mice::cli::add_serve_command(app, chosen);
     mice::cli::add_inspect_command(app, chosen);
     mice::cli::add_selftest_command(app, chosen);
     set_footers(app, "");

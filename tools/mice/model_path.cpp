@@ -25,8 +25,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// This program's own file; empty where the system does not say.
-fs::path own_file() {
+bool is_file(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_regular_file(path, ignored);
+}
+
+} // namespace
+
+fs::path program_file() {
 #if defined(_WIN32)
     std::vector<wchar_t> name(32768);
     const DWORD length = GetModuleFileNameW(nullptr, name.data(), static_cast<DWORD>(name.size()));
@@ -50,18 +56,11 @@ fs::path own_file() {
 #endif
 }
 
-bool is_file(const fs::path& path) {
-    std::error_code ignored;
-    return fs::is_regular_file(path, ignored);
-}
-
-} // namespace
-
 std::optional<fs::path> default_model_path() {
     if (const char* chosen = std::getenv("MICE_MODEL"); chosen != nullptr && *chosen != '\0') {
         return fs::path(chosen);
     }
-    const fs::path program = own_file();
+    const fs::path program = program_file();
     if (!program.empty()) {
         const fs::path installed =
             program.parent_path().parent_path() / "share" / "mice" / "models" / default_model_name;

@@ -12,6 +12,9 @@ namespace mice::cli {
 /// File name of the model that is installed with the program.
 inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safetensors";
 
+/// This program's own file; empty where the system does not say.
+[[nodiscard]] std::filesystem::path program_file();
+
 /// The default model: $MICE_MODEL where it is set, else the model in share/mice/models beside the
 /// program's folder (installed, or in the build tree); nothing where there is none.
 [[nodiscard]] std::optional<std::filesystem::path> default_model_path();
