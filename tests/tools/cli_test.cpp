@@ -27,7 +27,7 @@ TEST_CASE("mice prints help, version and usage errors") {
                Contains("mice ") && Contains("text.safetensors") &&
                    Contains(MICE_USE_SENTENCEPIECE ? "sentencepiece: yes" : "sentencepiece: no"));
     for (const char* name : {"rerank", "score", "tokenize", "passages", "eval", "compare",
-                             "attention", "index", "search", "inspect", "selftest"}) {
+                             "attention", "index", "search", "serve", "inspect", "selftest"}) {
         const result one = place.mice(std::string(name) + " --help");
         CHECK(one.code == 0);
         CHECK_THAT(one.out, Contains(std::string("mice ") + name));
@@ -45,6 +45,7 @@ TEST_CASE("mice prints help, version and usage errors") {
     check_failure(place.mice("rerank --run a.trec"), 64, "--corpus");
     check_failure(place.mice("rerank q --depth 3"), 64, "--run");
     check_failure(place.mice("rerank q --model ''"), 64, "--model");
+    check_failure(place.mice("serve --port 70000"), 64, "--port");
     check_failure(place.mice("eval"), 64, "FOLDERS");
     check_failure(place.mice("eval . . --run a.trec"), 64, "--run");
     check_failure(place.mice("eval . . --trec-out x"), 64, "--trec-out");

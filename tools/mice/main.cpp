@@ -30,7 +30,7 @@ struct command_example {
 };
 constexpr const char* rerank_example =
     "printf 'Bread freezes well.\\nHone knives often.\\n' | mice rerank 'keep bread fresh'";
-constexpr std::array<command_example, 12> examples{{
+constexpr std::array<command_example, 13> examples{{
     {"", rerank_example},
     {"rerank", rerank_example},
     {"score",
@@ -42,6 +42,7 @@ constexpr std::array<command_example, 12> examples{{
     {"attention", "mice attention 'keep bread fresh' 'Bread freezes well.'"},
     {"index", "mice index add passages.index corpus.jsonl --create --keep-text"},
     {"search", "mice search passages.index 'keep bread fresh' --highlight"},
+    {"serve", "mice serve --port 8080 --log"},
     {"inspect", "mice inspect models/mice-minilm-l6x2-int8.safetensors"},
     {"selftest", "mice selftest --tolerance 1e-4"},
 }};
