@@ -14,6 +14,7 @@
 #include <mice/networks/network.hpp>
 #include <mice/networks/work_memory.hpp>
 #include <mice/ranking.hpp>
+#include <mice/scoring/pacing.hpp>
 #include <mice/text/unicode/utf8.hpp>
 
 // Where the documents of one call come from.
