@@ -327,7 +327,7 @@ def test_slow_clients():
 def test_end():
     """SIGTERM and SIGINT end a server that is idle, and one that works when its work is done."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        server = Server("--threads", 1)
+        server = Server("--threads", 1, "--grace", PATIENCE)  # also with sanitizers
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         work = {"query": QUERY, "documents": [f"{i} " + DOCUMENTS[5] for i in range(60)]}
         with concurrent.futures.ThreadPoolExecutor() as pool:
