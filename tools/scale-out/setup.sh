@@ -1,16 +1,4 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs Ray from PyPI, pinned, into build/scale-out/venv/, for tools/scale-out/index_on_ray.py.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-
-venv=build/scale-out/venv
-wanted=tools/scale-out/requirements.txt
-if ! cmp -s "$wanted" "$venv/installed.txt"; then
-    scripts/packages.sh develop
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: -r "$wanted"
-    cp "$wanted" "$venv/installed.txt"
-fi
-echo "$venv/bin/python"
+exec "$(dirname "${BASH_SOURCE[0]}")/../../scripts/venv.sh" scale-out

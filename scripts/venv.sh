@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what tools/NAME/requirements.txt pins, from PyPI, into build/NAME/venv/; that of
+# requirements-alone.txt, if there is one, without what it asks for. Prints the Python to use.
+#
+#   scripts/venv.sh NAME
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=build/$1/venv
+wanted=tools/$1/requirements.txt
+alone=tools/$1/requirements-alone.txt
+[ -f "$alone" ] || alone=/dev/null
+if ! cat "$wanted" "$alone" | cmp -s - "$venv/installed.txt"; then
+    scripts/packages.sh develop >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    pip=("$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all:)
+    "${pip[@]}" -r "$wanted"
+    [ "$alone" = /dev/null ] || "${pip[@]}" --no-deps -r "$alone"
+    cat "$wanted" "$alone" >"$venv/installed.txt"
+fi
+echo "$venv/bin/python"
