@@ -13,42 +13,18 @@
 
 #include <mice/error.hpp>
 #include <mice/io/json.hpp>
+#include <mice/io/json_builder.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace io {
 namespace detail {
 
-/// Builds a value from events.
-class json_builder final : public json_events {
-  public:
-    void null() override { put(nullptr); }
-    void boolean(bool value) override { put(value); }
-    void integer(std::int64_t value) override { put(value); }
-    void unsigned_integer(std::uint64_t value) override { put(value); }
-    void real(double value) override { put(value); }
-    void string(std::string_view value) override { put(value); }
-    void key(std::string_view name) override { key_ = name; }
-    void begin_object() override { open_.push_back(&put(json::object())); }
-    void end_object() override { open_.pop_back(); }
-    void begin_array() override { open_.push_back(&put(json::array())); }
-    void end_array() override { open_.pop_back(); }
-
-    json take() { return std::move(root_); }
-
-  private:
-    json& put(json value) {
-        if (open_.empty()) {
-            return root_ = std::move(value);
-        }
-        json& inside = *open_.back();
-        return inside.is_array() ? inside.push_back(std::move(value))
-                                 : inside.add(std::exchange(key_, {}), std::move(value));
+/// How json_builder makes these values.
+struct json_containers {
+    static json& item(json& list, json value) { return list.push_back(std::move(value)); }
+    static json& member(json& object, std::string key, json value) {
+        return object.add(std::move(key), std::move(value));
     }
-
-    json root_;
-    std::vector<json*> open_; // a container's address is stable while it is open: nothing is
-                              // appended to its parent before it is closed
-    std::string key_;
 };
 
 /// How many bytes at the front of a text are one code point, or the part of one that is cut off
@@ -273,7 +249,7 @@ MICE_INLINE json& json::insert(std::string key, json value) {
 
 MICE_INLINE json parse_json(std::string_view text, std::string_view what,
                             const json_limits& limits) {
-    detail::json_builder builder;
+    detail::json_builder<json, detail::json_containers> builder;
     read_json(text, what, limits, builder);
     return builder.take();
 }
