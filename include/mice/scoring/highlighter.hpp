@@ -37,7 +37,13 @@ class highlighter {
     /// All three outlive this object.
     highlighter(const model& engine, const encoded_query& query, const rank_options& options)
         : model_(engine), encoded_(query), query_(query.prepared), options_(options),
-          asked_(*options.highlights) {}
+          asked_(*options.highlights), head_(engine.network().matches()) {
+        if (query_has_states() && (head_ != nullptr || asked_.words > 0)) {
+            const default_float_mode mode;
+            const work_memory_pool::lease lease(model_.work_memories());
+            pack_query(*lease);
+        }
+    }
 
     /// Of a text that is encoded now, in parts where it is longer than the model reads.
     [[nodiscard]] highlights of_text(std::string_view text) const {
@@ -135,23 +141,20 @@ class highlighter {
         if (sentences.empty()) {
             return made;
         }
-        const nn::matching_head* head = model_.network().matches();
         const nn::matrix_view rows =
             nn::matrix_at(states, map.rows(), model_.config().state_width());
-        std::vector<float> scores = own_scores(map, rows, head != nullptr, memory);
+        std::vector<float> scores = own_scores(map, rows, head_ != nullptr, memory);
         nn::matrix_view matches; // [rows, query rows]
-        if (head != nullptr || asked_.words > 0) {
-            matches = match(rows, head, memory);
+        if (!importance_.empty()) {
+            matches = match(rows, memory);
         }
-        std::vector<float> importance(matches.columns, 1.0F); // of the query's rows
-        if (head != nullptr) {
-            head->weigh(query_rows(), importance);
-            add_matches(*head, sentences, matches, importance, scores);
+        if (head_ != nullptr) {
+            add_matches(sentences, matches, scores);
         }
-        made.method = head != nullptr ? highlight_method::matching : highlight_method::own_score;
+        made.method = head_ != nullptr ? highlight_method::matching : highlight_method::own_score;
         take_best(map, scores, made);
         for (std::size_t i = 0; i < made.sentences.size() && asked_.words > 0; ++i) {
-            add_words(map, matches, importance, made.sentences[i]);
+            add_words(map, matches, made.sentences[i]);
         }
         return made;
     }
@@ -182,39 +185,50 @@ class highlighter {
         return scores;
     }
 
-    /// How well each row matches each of the query's, in the head's vectors or, without one, in
-    /// states of length 1 [rows, query rows]; late interaction has its own. In memory.packed.
-    [[nodiscard]] nn::matrix_view match(nn::matrix_view rows, const nn::matching_head* head,
-                                        work_memory& memory) const {
+    /// Width of the vectors that are matched.
+    [[nodiscard]] std::size_t vector_width() const {
+        return head_ != nullptr ? head_->width() : query_rows().columns;
+    }
+    /// The head's vectors of states or, without a head, the states at length 1. Late interaction
+    /// has its own.
+    void fill_vectors(nn::matrix_view states, nn::matrix_span vectors, work_memory& memory) const {
+        if (head_ != nullptr) {
+            head_->project(states, vectors, memory.space);
+            return;
+        }
+        nn::copy_rows(states, vectors);
+        for (std::size_t i = 0; i < vectors.rows; ++i) {
+            nn::to_unit_length(vectors.row(i), vectors.columns, "a state");
+        }
+    }
+
+    /// What is the same for all documents: the query's vectors, and how much each of them counts.
+    void pack_query(work_memory& memory) {
         const nn::matrix_view query = query_rows();
-        const std::size_t width = head != nullptr ? head->width() : rows.columns;
-        const std::size_t all = rows.rows + query.rows;
-        float* vectors = memory.packed.reserve(all * width + rows.rows * query.rows);
-        const nn::matrix_span documents = nn::matrix_at(vectors, rows.rows, width);
-        const nn::matrix_span queries =
-            nn::matrix_at(vectors + rows.rows * width, query.rows, width);
-        const auto fill = [&](nn::matrix_view from, nn::matrix_span to) {
-            if (head != nullptr) {
-                head->project(from, to, memory.space);
-                return;
-            }
-            nn::copy_rows(from, to);
-            for (std::size_t i = 0; i < to.rows; ++i) {
-                nn::to_unit_length(to.row(i), width, "a state");
-            }
-        };
-        fill(rows, documents);
-        fill(query, queries);
-        const nn::matrix_span out = nn::matrix_at(vectors + all * width, rows.rows, query.rows);
-        nn::packed_matrix right;
-        right.pack_transposed(kernels::product_kind::f32, queries);
-        right.multiply(documents, out, memory.space.gemm);
+        const nn::matrix_span vectors = nn::matrix_at(
+            memory.packed.reserve(query.rows * vector_width()), query.rows, vector_width());
+        fill_vectors(query, vectors, memory);
+        packed_query_.pack_transposed(kernels::product_kind::f32, vectors);
+        importance_.assign(query.rows, 1.0F);
+        if (head_ != nullptr) {
+            head_->weigh(query, importance_);
+        }
+    }
+
+    /// How well each row matches each of the query's [rows, query rows]. In memory.packed.
+    [[nodiscard]] nn::matrix_view match(nn::matrix_view rows, work_memory& memory) const {
+        const std::size_t width = vector_width();
+        float* memory_of_all = memory.packed.reserve(rows.rows * (width + importance_.size()));
+        const nn::matrix_span vectors = nn::matrix_at(memory_of_all, rows.rows, width);
+        fill_vectors(rows, vectors, memory);
+        const nn::matrix_span out =
+            nn::matrix_at(memory_of_all + rows.rows * width, rows.rows, importance_.size());
+        packed_query_.multiply(vectors, out, memory.space.gemm);
         return out;
     }
 
-    static void add_matches(const nn::matching_head& head,
-                            const std::vector<sentence_rows>& sentences, nn::matrix_view matches,
-                            const std::vector<float>& importance, std::vector<float>& scores) {
+    void add_matches(const std::vector<sentence_rows>& sentences, nn::matrix_view matches,
+                     std::vector<float>& scores) const {
         const std::size_t tokens = matches.columns;
         std::vector<float> best(tokens), before(tokens); // of each row of the query
         for (std::size_t s = 0; s < sentences.size(); ++s) {
@@ -230,11 +244,11 @@ class highlighter {
             double match = 0;
             double with_before = 0;
             for (std::size_t t = 0; t < tokens; ++t) {
-                const auto counts = static_cast<double>(importance[t]);
+                const auto counts = static_cast<double>(importance_[t]);
                 match += counts * static_cast<double>(best[t]);
                 with_before += counts * static_cast<double>(std::max(best[t], before[t]));
             }
-            scores[s] = head.score(match, with_before, scores[s]);
+            scores[s] = head_->score(match, with_before, scores[s]);
             if (!std::isfinite(scores[s])) {
                 throw errors::not_finite("the score of a sentence");
             }
@@ -295,16 +309,15 @@ class highlighter {
     }
 
     /// The words of a sentence that match best what counts most in the query.
-    void add_words(const text_map& map, nn::matrix_view matches,
-                   const std::vector<float>& importance, highlight& in) const {
-        const float largest = *std::max_element(importance.begin(), importance.end());
+    void add_words(const text_map& map, nn::matrix_view matches, highlight& in) const {
+        const float largest = *std::max_element(importance_.begin(), importance_.end());
         const float most = largest > 0 ? largest : 1; // a head may let nothing count
         std::vector<highlighted_word>& words = in.words;
         for (const word_rows& word : map.words_of({in.begin, in.end})) {
             float best = -1;
             for (std::size_t row = word.first; row < word.last; ++row) {
                 for (std::size_t t = 0; t < matches.columns; ++t) {
-                    best = std::max(best, matches.row(row)[t] * (importance[t] / most));
+                    best = std::max(best, matches.row(row)[t] * (importance_[t] / most));
                 }
             }
             words.push_back({word.where.begin, word.where.end, best});
@@ -324,6 +337,9 @@ class highlighter {
     const nn::prepared_query& query_;
     const rank_options& options_;
     const highlight_options& asked_;
+    const nn::matching_head* head_; ///< null where the model has none
+    nn::packed_matrix packed_query_;
+    std::vector<float> importance_; ///< of the query's rows; empty where nothing is matched
 };
 
 /// The options with highlights asked for.
