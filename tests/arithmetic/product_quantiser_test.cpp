@@ -10,6 +10,7 @@
 #include <mice/codecs/codec.hpp>
 #include <mice/codecs/learn/algebra.hpp>
 #include <mice/codecs/learn/k_means.hpp>
+#include <mice/codecs/learn/products.hpp>
 #include <mice/kernels/active.hpp>
 #include <mice/model.hpp>
 #include <mice/networks/network.hpp>
