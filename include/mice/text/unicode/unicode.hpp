@@ -273,30 +273,61 @@ namespace detail {
 
 inline constexpr int class_shift = 24; // a code point has 21 bits
 
-/// Sorts runs of codes whose highest byte, their class, is not 0, and takes those bytes away.
-inline void sort_classified(std::vector<char32_t>& codes) {
-    const auto lower_class = [](char32_t a, char32_t b) {
-        return a >> class_shift < b >> class_shift;
-    };
-    for (auto first = codes.begin(); first != codes.end();) {
-        auto last = first;
+/// Sorts a run of marks by class; equal ones stay in their order. Short runs are sorted by
+/// insertion, the others by counting: the time is linear in the run.
+template <typename Code, typename ClassOf>
+void sort_run(std::span<Code> run, const ClassOf& class_of) {
+    constexpr std::size_t short_run = 16;
+    if (run.size() > short_run) {
+        std::array<std::size_t, 257> begins{};
+        for (const Code& code : run)
+            ++begins[std::size_t{class_of(code)} + 1];
+        for (std::size_t i = 1; i < begins.size(); ++i)
+            begins[i] += begins[i - 1];
+        const std::vector<Code> given(run.begin(), run.end());
+        for (const Code& code : given)
+            run[begins[class_of(code)]++] = code;
+        return;
+    }
+    for (std::size_t next = 1; next < run.size(); ++next) {
+        const Code code = run[next];
+        std::size_t place = next;
+        for (; place > 0 && class_of(run[place - 1]) > class_of(code); --place)
+            run[place] = run[place - 1];
+        run[place] = code;
+    }
+}
+
+/// Sorts every run of codes whose class is not 0.
+template <typename Code, typename ClassOf>
+void sort_runs(std::vector<Code>& codes, const ClassOf& class_of) {
+    for (std::size_t first = 0; first < codes.size();) {
+        std::size_t last = first;
+        std::uint8_t largest = 0;
         bool sorted = true;
-        while (last != codes.end() && *last >> class_shift != 0) {
-            sorted = sorted && (last == first || !lower_class(*last, *(last - 1)));
-            ++last;
+        for (; last < codes.size(); ++last) {
+            const std::uint8_t of = class_of(codes[last]);
+            if (of == 0)
+                break;
+            sorted = sorted && of >= largest;
+            largest = of;
         }
         if (!sorted)
-            std::stable_sort(first, last, lower_class);
-        first = last == codes.end() ? last : last + 1;
+            sort_run(std::span(codes).subspan(first, last - first), class_of);
+        first = last + 1;
     }
+}
+
+/// Sorts runs of codes whose highest byte, their class, is not 0, and takes those bytes away.
+inline void sort_classified(std::vector<char32_t>& codes) {
+    sort_runs(codes, [](char32_t code) { return static_cast<std::uint8_t>(code >> class_shift); });
     for (char32_t& code : codes)
         code &= (char32_t{1} << class_shift) - 1;
 }
 
 } // namespace detail
 
-/// Puts each run of non-starters in canonical order under `class_of(char32_t)`; n log n in the
-/// longest run.
+/// Puts each run of non-starters in canonical order under `class_of(char32_t)`, in linear time.
 template <typename ClassOf>
 void reorder_marks(std::vector<char32_t>& codes, const ClassOf& class_of) {
     for (char32_t& code : codes)
@@ -307,17 +338,7 @@ void reorder_marks(std::vector<char32_t>& codes, const ClassOf& class_of) {
 /// The same for codes that carry more than a code point.
 template <typename Code, typename ClassOf>
 void reorder_marks(std::vector<Code>& codes, const ClassOf& class_of) {
-    const auto starter = [&class_of](const Code& code) { return class_of(code) == 0; };
-    const auto lower_class = [&class_of](const Code& a, const Code& b) {
-        return class_of(a) < class_of(b);
-    };
-    for (auto first = codes.begin(); first != codes.end();) {
-        first = std::find_if_not(first, codes.end(), starter);
-        const auto last = std::find_if(first, codes.end(), starter);
-        if (!std::is_sorted(first, last, lower_class))
-            std::stable_sort(first, last, lower_class);
-        first = last;
-    }
+    detail::sort_runs(codes, class_of);
 }
 
 /// The same with the classes of Unicode 15.0.
