@@ -17,6 +17,7 @@
 #include <mice/error.hpp>
 #include <mice/parallel/parallel_for.hpp>
 #include <mice/reranker.hpp>
+#include <mice/scoring/by_score.hpp>
 #include <mice/scoring/highlighter.hpp>
 #include <mice/scoring/scoring.hpp>
 #include <mice/scoring/text_map.hpp>
@@ -288,8 +289,7 @@ class text_call {
             made.hits.push_back(std::move(sum));
         }
         std::erase_if(made.hits, [](const text_hit& each) { return !each.scored; });
-        std::stable_sort(made.hits.begin(), made.hits.end(),
-                         [](const text_hit& a, const text_hit& b) { return a.score > b.score; });
+        detail::sort_by_score(made.hits);
         if (asked_.top_k != 0 && asked_.top_k < made.hits.size())
             made.hits.resize(asked_.top_k);
         for (text_hit& each : made.hits) {

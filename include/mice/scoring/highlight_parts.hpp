@@ -11,6 +11,7 @@
 
 #include <mice/highlights.hpp>
 #include <mice/ranking.hpp>
+#include <mice/scoring/by_score.hpp>
 #include <mice/scoring/pacing.hpp>
 #include <mice/scoring/text_map.hpp>
 
@@ -31,12 +32,6 @@ inline void shift(highlights& found, std::size_t bytes, std::size_t lines) {
             word.end += bytes;
         }
     }
-}
-
-/// Best first; equal scores stay in their order.
-inline void sort_sentences(std::vector<highlight>& sentences) {
-    std::stable_sort(sentences.begin(), sentences.end(),
-                     [](const highlight& a, const highlight& b) { return a.score > b.score; });
 }
 
 /// Joins the highlights of a text's parts, which are given in its order and may overlap.
@@ -67,7 +62,7 @@ class highlight_parts {
     /// The best sentences, each once.
     [[nodiscard]] highlights take() {
         std::vector<highlight>& all = made_.sentences;
-        sort_sentences(all);
+        sort_by_score(all);
         std::set<std::size_t> begins;
         std::erase_if(all,
                       [&](const highlight& each) { return !begins.insert(each.begin).second; });

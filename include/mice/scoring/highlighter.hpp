@@ -20,6 +20,7 @@
 #include <mice/networks/work_memory.hpp>
 #include <mice/parallel/parallel_for.hpp>
 #include <mice/ranking.hpp>
+#include <mice/scoring/by_score.hpp>
 #include <mice/scoring/encoded_query.hpp>
 #include <mice/scoring/highlight_parts.hpp>
 #include <mice/scoring/scoring.hpp>
@@ -292,12 +293,7 @@ class highlighter {
     }
 
     void take_best(const text_map& map, const std::vector<float>& scores, highlights& made) const {
-        std::vector<std::size_t> order(scores.size());
-        for (std::size_t i = 0; i < order.size(); ++i) {
-            order[i] = i;
-        }
-        std::stable_sort(order.begin(), order.end(),
-                         [&scores](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+        std::vector<std::size_t> order = best_first(scores);
         if (asked_.sentences != 0 && order.size() > asked_.sentences) {
             order.resize(asked_.sentences);
         }
@@ -322,9 +318,7 @@ class highlighter {
             }
             words.push_back({word.where.begin, word.where.end, best});
         }
-        std::stable_sort(
-            words.begin(), words.end(),
-            [](const highlighted_word& a, const highlighted_word& b) { return a.score > b.score; });
+        sort_by_score(words);
         if (words.size() > asked_.words) {
             words.resize(asked_.words);
         }

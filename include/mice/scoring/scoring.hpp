@@ -17,6 +17,7 @@
 #include <mice/networks/work_memory.hpp>
 #include <mice/parallel/parallel_for.hpp>
 #include <mice/ranking.hpp>
+#include <mice/scoring/by_score.hpp>
 #include <mice/scoring/encoded_query.hpp>
 #include <mice/scoring/pacing.hpp>
 #include <mice/scoring/source.hpp>
@@ -217,8 +218,7 @@ class scoring_call {
 inline void sort_hits(ranking& answer, const rank_options& options) {
     const default_float_mode mode;
     std::erase_if(answer.hits, [](const hit& h) { return !h.scored; });
-    std::stable_sort(answer.hits.begin(), answer.hits.end(),
-                     [](const hit& a, const hit& b) { return a.score > b.score; });
+    sort_by_score(answer.hits);
     if (options.top_k != 0 && options.top_k < answer.hits.size()) {
         answer.hits.resize(options.top_k);
     }
