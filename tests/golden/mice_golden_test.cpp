@@ -140,7 +140,8 @@ TEST_CASE("a score keeps its bits in every batch, order and number of threads") 
             many.push_back(&documents[(i * 5) % documents.size()]);
         }
         const std::span<const mice::document* const> span(many);
-        for (const mice::query& query : queries) {
+        for (std::size_t each = 0; each < queries.size(); ++each) {
+            const mice::query& query = queries[each];
             std::vector<float> alone;
             for (const mice::document& document : documents) {
                 const mice::document* one = &document;
@@ -149,7 +150,11 @@ TEST_CASE("a score keeps its bits in every batch, order and number of threads") 
                                            {.threads = 1})[0]
                                     .score);
             }
-            for (const std::size_t threads : std::initializer_list<std::size_t>{1, 2, 3}) {
+            // The first query meets every number of threads, the others one each.
+            for (std::size_t threads = 1; threads <= 3; ++threads) {
+                if (each != 0 && each % 3 != threads - 1) {
+                    continue;
+                }
                 const mice::ranking together = ranker.score(query, span, {.threads = threads});
                 for (std::size_t i = 0; i < many.size(); ++i) {
                     REQUIRE(together[i].scored);
