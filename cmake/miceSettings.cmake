@@ -48,6 +48,12 @@ if(NOT MSVC)
                       -fno-omit-frame-pointer -g1
                       $<IF:$<BOOL:$<TARGET_PROPERTY:MICE_COMPUTES>>,-O1,-O0>
         )
+        if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND MICE_SANITIZE MATCHES "undefined")
+            target_compile_options(
+                mice_flags INTERFACE
+                           "-fsanitize-ignorelist=${CMAKE_CURRENT_LIST_DIR}/sanitizer-ignored.txt"
+            )
+        endif()
         target_link_options(mice_flags INTERFACE -fsanitize=${MICE_SANITIZE})
     endif()
 endif()
