@@ -15,7 +15,7 @@ build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-
     libcpp-httplib-dev libcli11-dev libsentencepiece-dev)
 test=(catch2 libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
-develop=(python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
+develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
 
 usage() { sed -n '3,12s/^# \{0,1\}//p' "$0"; }
 

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what tools/NAME/requirements.txt pins, from PyPI, into build/NAME/venv/; that of
-# requirements-alone.txt, if there is one, without what it asks for. Prints the Python to use.
+# Installs what requirements.txt of tools/NAME/ or bindings/NAME/ pins, from PyPI, into
+# build/NAME/venv/; that of requirements-alone.txt, if there is one, without what it asks for. Prints
+# the Python to use.
 #
 #   scripts/venv.sh NAME
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv=build/$1/venv
-wanted=tools/$1/requirements.txt
-alone=tools/$1/requirements-alone.txt
+folder=tools/$1
+[ -d "$folder" ] || folder=bindings/$1
+wanted=$folder/requirements.txt
+alone=$folder/requirements-alone.txt
 [ -f "$alone" ] || alone=/dev/null
 if ! cat "$wanted" "$alone" | cmp -s - "$venv/installed.txt"; then
     scripts/packages.sh develop >&2

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-Werror"]
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE in CMakeLists.txt
-SOURCE_FOLDERS = ["include", "src", "tools", "tests", "examples", "bench"]
+SOURCE_FOLDERS = ["include", "src", "tools", "bindings", "tests", "examples", "bench"]
 
 
 def fail(message):

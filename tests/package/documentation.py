@@ -7,6 +7,8 @@ build has it, which is quicker.
               has the names declared in documentation_names.hpp
   ```cpp run  a program: compiled, linked, and run in an empty folder that has the project's models/
   ```sh run   run in the root of the project, with the built programs on PATH
+  ```python package   a program that uses the Python package, run like C++'s by the Python that
+              bindings/python/setup.sh brings; left out where the build has no such package
   ```c run, ```rust run, ```go run, ```python run     a program that calls libmice, run like C++'s;
               left out where the build has no libmice, or the machine no compiler
 """
@@ -70,6 +72,19 @@ def check_caller(language, code, folder):
     return None
 
 
+def check_package(code, folder):
+    """A program that uses the Python package. Gives why it was left out, if it was."""
+    package = pathlib.Path(sys.argv[1]).resolve() / "python"
+    python = ROOT / "build" / "python" / "venv" / "bin" / "python"
+    if not list(package.glob("mice/_core.*.so")) or not python.is_file():
+        return "no Python package in the build"
+    source = folder / "package.py"
+    source.write_text(code, encoding="utf-8")
+    found = {"PYTHONPATH": str(package), "PYTHONPYCACHEPREFIX": str(python.parents[2] / "compiled")}
+    run_beside_models([python, source], env=found)
+    return None
+
+
 def check_cpp(code, marks, folder, alone):
     source = folder / "block.cpp"
     if "#include" not in code:
@@ -93,9 +108,14 @@ programs = pathlib.Path(sys.argv[1]) / "bin"
 checked = 0
 with tempfile.TemporaryDirectory() as name:
     for place, language, marks, code in blocks():
-        if language == "cpp" or "run" in marks:
+        if language == "cpp" or "run" in marks or "package" in marks:
             print(f"{place}: {language} {' '.join(marks)}", flush=True)
-            if language in ("c", "rust", "go", "python"):
+            if "package" in marks:
+                missing = check_package(code, pathlib.Path(name))
+                if missing:
+                    print(f"left out: {missing}")
+                    continue
+            elif language in ("c", "rust", "go", "python"):
                 missing = check_caller(language, code, pathlib.Path(name))
                 if missing:
                     print(f"left out: {missing}")
