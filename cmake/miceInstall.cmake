@@ -64,6 +64,10 @@ foreach(name ${mice_pc_files})
             DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endforeach()
 
+if(TARGET mice_sqlite)
+    install(TARGETS mice_sqlite LIBRARY DESTINATION lib/mice)
+endif()
+
 if(MICE_BUILD_TOOLS)
     install(TARGETS mice_cli mice_convert)
     if(TARGET mice_http) # where the program looks, whatever the system calls its lib

@@ -12,8 +12,8 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-dev nlohmann-json3-dev
-    libcpp-httplib-dev libcli11-dev libsentencepiece-dev)
-test=(catch2 libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
+    libcpp-httplib-dev libcli11-dev libsentencepiece-dev libsqlite3-dev)
+test=(sqlite3 catch2 libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
 develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
 
