@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build needs and builds the programs into build/release/bin/.
 #
-#   scripts/build.sh [--mice|--tests]
+#   scripts/build.sh [--mice|--find|--tests]
 #
 #   --mice    the program mice alone, with kernels for this processor: all that the demo needs
+#   --find    the program mice-find alone, in the same way
 #   --tests   the tests as well, with kernels for every processor
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,12 +13,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=build options=() targets=()
 case "${1:-}" in
     --mice) targets=(--target mice_cli) ;;
+    --find) packages=find targets=(--target mice_find) ;;
     --tests) packages=test options=(-DMICE_BUILD_TESTS=ON -DMICE_DISPATCH_LEVELS=all) ;;
     "") ;;
-    *) sed -n '3,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    *) sed -n '3,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
 # A tree that already has the tests keeps them.
-if [ "$packages" = build ] && [ ! -f build/release/CMakeCache.txt ]; then
+if [ "$packages" != test ] && [ ! -f build/release/CMakeCache.txt ]; then
     options=(-DMICE_BUILD_TESTS=OFF)
 fi
 

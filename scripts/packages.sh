@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # The one list of packages that mice needs. Installs what is missing, or does nothing.
 #
-#   scripts/packages.sh [--check|--list] [build|test|develop]
+#   scripts/packages.sh [--check|--list] [build|find|test|develop]
 #
-#   build     programs only
-#   test      build, and all tests (default)
+#   build     the library and its programs
+#   find      build, and what mice-find reads kinds of files with
+#   test      find, and all tests (default)
 #   develop   test, and benchmarks, clang-tidy and clang's sanitizers
 #   --check   install nothing; exit 1 and name what is missing
 #   --list    print the names of the set and stop
@@ -13,11 +14,13 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-dev nlohmann-json3-dev
     libcpp-httplib-dev libcli11-dev libsentencepiece-dev libsqlite3-dev)
-test=(sqlite3 catch2 libutf8proc-dev unicode-data pkg-config python3 clang-14 clang-format-14
+find=(pkg-config libseccomp-dev libmd4c-dev libgumbo-dev libgmime-3.0-dev libpoppler-cpp-dev
+    libarchive-dev libpugixml-dev)
+test=(sqlite3 catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
 develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
 
-usage() { sed -n '3,12s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '3,13s/^# \{0,1\}//p' "$0"; }
 
 action=install
 set_name=test
@@ -25,14 +28,15 @@ for argument in "$@"; do
     case "$argument" in
         --check) action=check ;;
         --list) action=list ;;
-        build | test | develop) set_name=$argument ;;
+        build | find | test | develop) set_name=$argument ;;
         -h | --help) usage && exit 0 ;;
         *) echo "packages.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
     esac
 done
 
 wanted=("${build[@]}")
-[ "$set_name" = build ] || wanted+=("${test[@]}")
+[ "$set_name" = build ] || wanted+=("${find[@]}")
+[ "$set_name" = build ] || [ "$set_name" = find ] || wanted+=("${test[@]}")
 [ "$set_name" != develop ] || wanted+=("${develop[@]}")
 
 if [ "$action" = list ]; then
@@ -44,14 +48,17 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     cat >&2 <<'END'
 packages.sh: not a Debian system, so nothing was installed. mice needs a C++20 compiler (g++ 12 or
 clang 14, or newer), CMake 3.25, Ninja, xsimd, Eigen, RapidJSON and xxHash, for its programs
-nlohmann-json and CLI11, for some models sentencepiece, for its server (mice serve) cpp-httplib 0.11; its tests also need Catch2, utf8proc, pkg-config and Python 3.
+nlohmann-json and CLI11, for some models sentencepiece, for its server (mice serve) cpp-httplib 0.11,
+for its search in files (mice-find) and its SQLite extension SQLite 3.38, and for kinds of these files
+libseccomp, md4c, gumbo, gmime 3, poppler-cpp, libarchive and pugixml; its tests also need Catch2,
+utf8proc, pkg-config and Python 3.
   Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel rapidjson-devel json-devel \
-                      cli11-devel xxhash-devel sentencepiece-devel catch-devel eigen3-devel utf8proc-devel \
+                      cli11-devel xxhash-devel sentencepiece-devel sqlite-devel catch-devel eigen3-devel utf8proc-devel \
                       pkgconf-pkg-config python3 clang
   Arch            sudo pacman -S --needed gcc cmake ninja xsimd rapidjson nlohmann-json cli11 xxhash \
-                      catch2 eigen libutf8proc pkgconf python clang
+                      catch2 eigen libutf8proc pkgconf python clang sqlite
   macOS           brew install cmake ninja xsimd rapidjson nlohmann-json cli11 xxhash sentencepiece \
-                      catch2 eigen utf8proc pkgconf
+                      catch2 eigen utf8proc pkgconf sqlite
   Windows, vcpkg  vcpkg install xsimd rapidjson nlohmann-json cli11 xxhash catch2 eigen3 utf8proc \
                       pkgconf
 END

@@ -7,9 +7,9 @@
 #include <mice/kernels/active.hpp>
 #include <mice/version.hpp>
 
+#include "common/model_path.hpp"
 #include "common/output.hpp"
 #include "common/precision_option.hpp"
-#include "mice/model_path.hpp"
 
 namespace mice::cli {
 
@@ -52,7 +52,7 @@ rank_options scoring_options::for_library() const {
 }
 
 reranker scoring_options::load() const {
-    return load_model(model_path(model), computed, {.threads = threads});
+    return tools::load_model(tools::model_path(model), computed, {.threads = threads});
 }
 
 exit_code report(const tools::reading_notes& notes) {
@@ -95,7 +95,7 @@ std::string simd_text() {
 } // namespace
 
 std::string version_text() {
-    const auto model = default_model_path();
+    const auto model = tools::default_model_path();
     return std::string("mice ") + MICE_VERSION_STRING + "\n" + simd_text() +
            "precision: automatic is " + std::string(name_of(resolved(precision::automatic))) +
            " here\n" + "threads: " + (MICE_USE_OPENMP ? "OpenMP" : "std::thread") + "\n" +

@@ -11,19 +11,12 @@
 
 #include <mice/reranker.hpp>
 
+#include "common/exit_code.hpp"
 #include "common/records.hpp"
 
 namespace mice::cli {
 
-/// How the program ends; docs/commands.md and --help say the same.
-enum class exit_code : int {
-    ok = 0,
-    failure = 1,      ///< a model, file or input could not be used; one line on stderr says why
-    incomplete = 2,   ///< finished, but something was left out, and stderr says what
-    timed_out = 3,    ///< stopped by --timeout; the results are marked as partial
-    usage = 64,       ///< the command line was wrong
-    interrupted = 130 ///< stopped by Ctrl-C or a request to end; what was committed stays
-};
+using tools::exit_code;
 
 /// The action of the chosen command: set by parsing, run afterwards.
 using command = std::function<exit_code()>;

@@ -9,8 +9,8 @@
 
 #include <mice/error.hpp>
 
+#include "common/model_path.hpp"
 #include "mice/commands.hpp"
-#include "mice/model_path.hpp"
 
 namespace mice::cli {
 namespace {
@@ -86,7 +86,7 @@ std::vector<compared_model> load_models(std::span<const std::string> given, prec
     for (std::size_t i = 0; i < given.size(); ++i) {
         const model_choice& choice = choices[i];
         const precision computed = resolved(choice.computed.value_or(usual));
-        reranker ranker = load_model(choice.file, computed, loading);
+        reranker ranker = tools::load_model(choice.file, computed, loading);
         std::error_code ignored;
         models.push_back({given[i], choice.file, unique_name(short_name(choice), models), computed,
                           fs::file_size(choice.file, ignored), std::move(ranker)});

@@ -3,18 +3,19 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include <mice/highlights.hpp>
-#include <mice/text/byte_range.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include "common/json_output.hpp"
+#include "common/shown_highlights.hpp"
 
-// Showing what answers a query in a text.
 namespace mice::cli {
+
+using tools::shown_line;
+using tools::snippet_characters;
+using tools::snippet_range;
+using tools::to_json;
 
 /// --highlight and --sentences.
 struct highlight_flags {
@@ -27,22 +28,5 @@ struct highlight_flags {
     void check(bool trec, bool json) const;
     [[nodiscard]] highlight_options for_library() const;
 };
-
-/// The most characters of a snippet.
-inline constexpr std::size_t snippet_characters = 160;
-
-/// The part of a sentence that is shown where there is room for so many characters: all of it, or
-/// what is around its best words. No border splits a character.
-[[nodiscard]] byte_range snippet_range(std::string_view text, const highlight& sentence,
-                                       std::size_t characters = snippet_characters);
-
-/// Highlights for programs: an array of {"begin", "end", "score", "line", "text", "words"}, in
-/// bytes of the text.
-[[nodiscard]] tools::ordered_json to_json(std::string_view text, const highlights& found);
-
-/// The best sentence as one line for people, of at most so many columns, with its best words in
-/// bold where `bold` says so; then what there is of the text around it. "" without a highlight.
-[[nodiscard]] std::string shown_line(std::string_view text, const highlights& found,
-                                     std::size_t columns, bool bold);
 
 } // namespace mice::cli

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "common/choice_option.hpp"
+#include "common/model_path.hpp"
 #include "common/output.hpp"
 #include "mice/index_commands.hpp"
-#include "mice/model_path.hpp"
 
 namespace mice::cli {
 namespace {
@@ -30,7 +30,7 @@ void index_target::add_to(CLI::App& app) {
 }
 
 reranker index_target::load() const {
-    return load_model(model_path(model));
+    return tools::load_model(tools::model_path(model));
 }
 
 index_progress progress_of(tools::progress_bar& bar) {

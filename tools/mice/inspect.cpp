@@ -15,10 +15,10 @@
 #include <mice/model/config_json.hpp>
 
 #include "common/json.hpp"
+#include "common/model_path.hpp"
 #include "common/output.hpp"
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
-#include "mice/model_path.hpp"
 
 namespace mice::cli {
 namespace {
@@ -179,8 +179,8 @@ std::string plain_text(const std::filesystem::path& path, const reranker& ranker
 }
 
 exit_code run_inspect(const inspect_options& options) {
-    const std::filesystem::path path = model_path(options.file);
-    const reranker ranker = load_model(path);
+    const std::filesystem::path path = tools::model_path(options.file);
+    const reranker ranker = tools::load_model(path);
     tools::output out;
     out.write(options.json ? json_text(path, ranker) : plain_text(path, ranker));
     out.flush();

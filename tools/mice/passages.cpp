@@ -17,11 +17,11 @@
 
 #include "common/choice_option.hpp"
 #include "common/json_output.hpp"
+#include "common/model_path.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "common/terminal.hpp"
 #include "mice/commands.hpp"
-#include "mice/model_path.hpp"
 
 namespace mice::cli {
 namespace {
@@ -102,7 +102,7 @@ void cut(std::istream& input, passage_cutter cutter, printer print) {
 }
 
 exit_code run_passages(const passages_options& options) {
-    const reranker ranker = load_model(model_path(options.model));
+    const reranker ranker = tools::load_model(tools::model_path(options.model));
     tools::output out;
     const std::vector<std::string> one{"-"};
     for (const std::string& name : options.inputs.empty() ? one : options.inputs) {

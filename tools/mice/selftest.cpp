@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/model_path.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "mice/commands.hpp"
-#include "mice/model_path.hpp"
 
 #include <mice/io/safetensors.hpp>
 #include <mice/model.hpp>
@@ -141,7 +141,7 @@ tools::ordered_json finite_or_null(double value) {
 
 exit_code run_selftest(const selftest_options& options) {
     // the reference's own precision: others are allowed to deviate by more
-    const reranker ranker = load_model(model_path(options.file), precision::f32);
+    const reranker ranker = tools::load_model(tools::model_path(options.file), precision::f32);
     ranker.shared_model()->check_fingerprint();
     const bool computed = is_computed_fingerprint(ranker.fingerprint());
     rank_options library;

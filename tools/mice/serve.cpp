@@ -12,12 +12,13 @@
 
 #include "common/choice_option.hpp"
 #include "common/interrupt.hpp"
+#include "common/model_path.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
+#include "common/program_file.hpp"
 #include "http/server.hpp"
 #include "mice/commands.hpp"
 #include "mice/long_texts.hpp"
-#include "mice/model_path.hpp"
 #include "serve/access.hpp"
 #include "serve/service.hpp"
 
@@ -54,8 +55,8 @@ std::string token_of(const serve_options& options) {
 serve::service_options service_of(const serve_options& options) {
     const bool loopback = serve::is_loopback(options.host);
     serve::service_options made;
-    made.model =
-        options.name.empty() ? model_path(options.scoring.model).stem().string() : options.name;
+    made.model = options.name.empty() ? tools::model_path(options.scoring.model).stem().string()
+                                      : options.name;
     made.scores = options.scores;
     made.limits = {options.body_mb << 20, options.documents, options.document_kb << 10};
     made.waiting = options.waiting;
@@ -85,9 +86,9 @@ std::chrono::milliseconds milliseconds(double seconds) {
 
 /// The module with the sockets. It stays loaded.
 serve::make_server& load_sockets() {
-    const std::string file =
-        (program_file().parent_path().parent_path() / "lib" / "mice" / serve::server_module_name)
-            .string();
+    const std::string file = (tools::program_file().parent_path().parent_path() / "lib" / "mice" /
+                              serve::server_module_name)
+                                 .string();
     if (!std::filesystem::exists(file)) {
         throw error(errc::unsupported,
                     "this program was built without serve, which needs cpp-httplib 0.11 (Debian: "

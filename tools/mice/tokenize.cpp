@@ -12,13 +12,13 @@
 #include "common/choice_option.hpp"
 #include "common/json.hpp"
 #include "common/json_records.hpp"
+#include "common/model_path.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "common/records.hpp"
 #include "common/tokenizer_files.hpp"
 #include "mice/commands.hpp"
 #include "mice/losses.hpp"
-#include "mice/model_path.hpp"
 
 namespace mice::cli {
 namespace {
@@ -56,7 +56,7 @@ source open_source(const tokenize_options& options) {
         result.from_file = tools::make_tokenizer(tools::read_tokenizer(options.tokenizer));
         return result;
     }
-    result.model = load_model(model_path(options.model));
+    result.model = tools::load_model(tools::model_path(options.model));
     const model_config& config = result.model->config();
     const std::size_t limit =
         options.limit == text_side::query ? config.max_query_length : config.max_document_length;

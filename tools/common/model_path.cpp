@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mice/model_path.hpp"
+#include "common/model_path.hpp"
 
 #include <cstdlib>
 #include <system_error>
-#include <vector>
 
 #include <mice/error.hpp>
 
-#include "mice/file_kind.hpp"
+#include "common/file_kind.hpp"
+#include "common/program_file.hpp"
 
-#if defined(_WIN32)
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#include <windows.h>
-#elif defined(__APPLE__)
-#include <mach-o/dyld.h>
-#elif defined(__linux__)
-#include <sys/auxv.h>
-#endif
-
-namespace mice::cli {
+namespace mice::tools {
 namespace {
 
 namespace fs = std::filesystem;
@@ -31,30 +20,6 @@ bool is_file(const fs::path& path) {
 }
 
 } // namespace
-
-fs::path program_file() {
-#if defined(_WIN32)
-    std::vector<wchar_t> name(32768);
-    const DWORD length = GetModuleFileNameW(nullptr, name.data(), static_cast<DWORD>(name.size()));
-    return fs::path(std::wstring(name.data(), length));
-#elif defined(__APPLE__)
-    std::vector<char> name(4096);
-    auto size = static_cast<std::uint32_t>(name.size());
-    return _NSGetExecutablePath(name.data(), &size) == 0 ? fs::path(name.data()) : fs::path();
-#else
-    std::error_code missing;
-    fs::path program = fs::read_symlink("/proc/self/exe", missing);
-#if defined(__linux__)
-    if (missing) { // no /proc in this container: the kernel also passes the path that it started
-        if (const auto started = getauxval(AT_EXECFN); started != 0) {
-            // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives addresses as numbers
-            program = fs::absolute(reinterpret_cast<const char*>(started), missing);
-        }
-    }
-#endif
-    return program;
-#endif
-}
 
 std::optional<fs::path> default_model_path() {
     if (const char* chosen = std::getenv("MICE_MODEL"); chosen != nullptr && *chosen != '\0') {
@@ -108,4 +73,4 @@ reranker load_model(const fs::path& path, precision computed, const parallel_opt
     }
 }
 
-} // namespace mice::cli
+} // namespace mice::tools

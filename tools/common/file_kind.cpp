@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mice/file_kind.hpp"
+#include "common/file_kind.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 #include "common/lines.hpp"
 #include "common/terminal.hpp"
 
-namespace mice::cli {
+namespace mice::tools {
 namespace {
 
 namespace fs = std::filesystem;
@@ -39,7 +39,7 @@ std::string lower(std::string_view text) {
 }
 
 /// What the file's first bytes prove.
-struct signature {
+struct file_signature {
     std::size_t offset;
     std::string_view bytes;
     std::string_view what;
@@ -47,7 +47,7 @@ struct signature {
 
 using namespace std::string_view_literals;
 
-constexpr std::array<signature, 20> signatures{
+constexpr std::array<file_signature, 20> kind_signatures{
     {{0, "version https://git-lfs.github.com/spec/"sv,
       "a git-LFS pointer, a few lines that stand for the real file: run 'git lfs pull' in its "
       "repository, or download the file itself"sv},
@@ -140,7 +140,7 @@ std::string kind_of_file(const fs::path& path) {
     if (start.size() > 8 && start[8] == '{' && std::string_view(start).substr(5, 3) == "\0\0\0"sv) {
         return {};
     }
-    for (const signature& each : signatures) {
+    for (const file_signature& each : kind_signatures) {
         if (std::string_view(start)
                 .substr(std::min(each.offset, start.size()))
                 .starts_with(each.bytes)) {
@@ -226,4 +226,4 @@ std::string kind_of_other(const fs::path& path) {
     return fs::is_regular_file(status) ? kind_of_file(path) : std::string();
 }
 
-} // namespace mice::cli
+} // namespace mice::tools

@@ -7,13 +7,10 @@
 
 #include <mice/reranker.hpp>
 
-namespace mice::cli {
+namespace mice::tools {
 
 /// File name of the model that is installed with the program.
 inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safetensors";
-
-/// This program's own file; empty where the system does not say.
-[[nodiscard]] std::filesystem::path program_file();
 
 /// The default model: $MICE_MODEL where it is set, else the model in share/mice/models beside the
 /// program's folder (installed, or in the build tree); nothing where there is none.
@@ -29,4 +26,4 @@ inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safeten
                                   precision computed = precision::automatic,
                                   const parallel_options& loading = {});
 
-} // namespace mice::cli
+} // namespace mice::tools

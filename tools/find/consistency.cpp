@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "find/consistency.hpp"
+
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+
+#include <mice/error.hpp>
+#include <mice/index.hpp>
+
+#include "find/states.hpp"
+
+namespace mice::find {
+namespace {
+
+namespace fs = std::filesystem;
+
+class checker {
+  public:
+    checker(const catalog& of, const fs::path& folder, const reranker& ranker)
+        : catalog_(of), folder_(folder), ranker_(ranker) {}
+
+    std::vector<consistency_finding> run() {
+        statement damage = catalog_.base().prepare("PRAGMA quick_check(20)");
+        while (damage.step()) {
+            if (damage.bytes(0) != "ok") {
+                add(inconsistency::damage, "the catalog: " + damage.text(0));
+            }
+        }
+        rows(inconsistency::unused_text,
+             "SELECT 'text ' || id FROM contents c WHERE NOT EXISTS (SELECT 1 FROM files f WHERE "
+             "f.content = c.id)");
+        rows(inconsistency::missing_text,
+             "SELECT CAST(path AS TEXT) FROM files f WHERE content IS NOT NULL AND NOT EXISTS "
+             "(SELECT 1 FROM contents c WHERE c.id = f.content)");
+        rows(inconsistency::missing_text,
+             "SELECT 'passage ' || id FROM passages p WHERE NOT EXISTS (SELECT 1 FROM contents c "
+             "WHERE c.id = p.content)");
+        rows(
+            inconsistency::missing_words,
+            "SELECT 'passage ' || id FROM passages WHERE id NOT IN (SELECT id FROM words_docsize)");
+        rows(inconsistency::missing_words,
+             "SELECT 'words ' || id FROM words_docsize WHERE id NOT IN (SELECT id FROM passages)");
+        rows(inconsistency::missing_words,
+             "SELECT 'file ' || id FROM files WHERE id NOT IN (SELECT id FROM names_docsize)");
+        rows(inconsistency::missing_words,
+             "SELECT 'name ' || id FROM names_docsize WHERE id NOT IN (SELECT id FROM files)");
+        check_states();
+        for (const fs::path& each : unused_states(catalog_, folder_)) {
+            add(inconsistency::unused_folder, each.filename().string());
+        }
+        return std::move(found_);
+    }
+
+  private:
+    void add(inconsistency kind, std::string what) { found_.push_back({kind, std::move(what)}); }
+
+    void rows(inconsistency kind, std::string_view sql) {
+        statement asked = catalog_.base().prepare(sql);
+        while (asked.step()) {
+            add(kind, asked.text(0));
+        }
+    }
+
+    void check_states() {
+        const std::optional<mice::index> states = open_states(catalog_, folder_, ranker_);
+        std::unordered_map<std::string, bool> wanted; // id -> found
+        statement asked = catalog_.base().prepare("SELECT DISTINCT hash FROM passages");
+        while (asked.step()) {
+            wanted.emplace(hex_of(asked.bytes(0)), false);
+        }
+        if (states) {
+            for (const index_finding& each : states->verify()) {
+                add(inconsistency::damage, each.file + ": " + each.what);
+            }
+            for (const stored_document& each : states->documents()) {
+                const auto place = wanted.find(each.id);
+                if (place == wanted.end()) {
+                    add(inconsistency::unused_states, "states " + each.id);
+                } else {
+                    place->second = true;
+                }
+            }
+        }
+        for (const auto& [id, there] : wanted) {
+            if (!there) {
+                add(inconsistency::missing_states, "states " + id);
+            }
+        }
+    }
+
+    const catalog& catalog_;
+    const fs::path& folder_;
+    const reranker& ranker_;
+    std::vector<consistency_finding> found_;
+};
+
+} // namespace
+
+const char* name_of(inconsistency kind) noexcept {
+    switch (kind) {
+    case inconsistency::unused_text:
+        return "unused_text";
+    case inconsistency::missing_text:
+        return "missing_text";
+    case inconsistency::missing_words:
+        return "missing_words";
+    case inconsistency::missing_states:
+        return "missing_states";
+    case inconsistency::unused_states:
+        return "unused_states";
+    case inconsistency::unused_folder:
+        return "unused_folder";
+    case inconsistency::damage:
+        break;
+    }
+    return "damage";
+}
+
+std::vector<consistency_finding> check_consistency(const catalog& of, const fs::path& folder,
+                                                   const reranker& ranker) {
+    return checker(of, folder, ranker).run();
+}
+
+cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranker& ranker,
+                        std::size_t threads) {
+    cleanup_report made;
+    for (const fs::path& each : unused_states(in, folder)) {
+        fs::remove_all(each);
+        ++made.folders_removed;
+    }
+    const std::int64_t texts = in.base().integer("SELECT count(*) FROM contents");
+    while (in.remove_unused_texts()) {
+    }
+    made.texts_removed =
+        static_cast<std::uint64_t>(texts - in.base().integer("SELECT count(*) FROM contents"));
+    std::vector<std::string> unused;
+    std::unordered_map<std::string, bool> missing;
+    for (const consistency_finding& each : check_consistency(in, folder, ranker)) {
+        constexpr std::string_view prefix = "states ";
+        if (each.kind == inconsistency::damage) {
+            throw error(errc::format, "the index is damaged: " + each.what +
+                                          "; remove its folder and add the collections again");
+        }
+        if (each.kind == inconsistency::unused_states) {
+            unused.push_back(from_hex(std::string_view(each.what).substr(prefix.size())));
+        } else if (each.kind == inconsistency::missing_states) {
+            missing.emplace(each.what.substr(prefix.size()), true);
+        }
+    }
+    in.doom_states(unused);
+    made.states_removed = unused.size();
+    made.states_added = missing.size();
+    if (in.base().integer("SELECT count(*) FROM passages") > 0 ||
+        !in.setting(states_setting).empty()) {
+        states_writer states(in, folder, ranker, default_codec, threads);
+        if (!missing.empty()) {
+            in.each_passage([&](std::string_view hash, const std::string& text) {
+                if (missing.contains(hex_of(hash))) {
+                    states.put(hash, text);
+                }
+            });
+            states.commit();
+        }
+        states.remove_doomed();
+        if (states.states().stats().deleted > 0) {
+            states.states().compact();
+        }
+    }
+    in.base().run("INSERT INTO words(words) VALUES('optimize')");
+    in.base().run("INSERT INTO names(names) VALUES('optimize')");
+    in.base().run("VACUUM");
+    return made;
+}
+
+} // namespace mice::find

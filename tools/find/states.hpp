@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <mice/index.hpp>
+
+#include "find/catalog.hpp"
+
+// The states of passages: an index of mice in the folder that the catalog names.
+namespace mice::find {
+
+/// How states are stored where nobody says otherwise: 62 bytes a token.
+inline constexpr const char* default_codec = "pq62";
+
+/// Names in the catalog's settings.
+inline constexpr const char* states_setting = "states";           ///< folder in use
+inline constexpr const char* next_states_setting = "states_next"; ///< folder that is being filled
+inline constexpr const char* model_setting = "model";             ///< fingerprint
+inline constexpr const char* codec_setting = "codec";
+inline constexpr const char* learned_setting = "learned"; ///< tokens that the codec learned from
+
+/// Opens the states to read; nothing where there are none yet. Throws errc::mismatch where they are
+/// another model's.
+[[nodiscard]] std::optional<mice::index> open_states(const catalog& from,
+                                                     const std::filesystem::path& folder,
+                                                     const reranker& ranker,
+                                                     const index_access& access = {});
+
+/// Writes states. For one thread.
+class states_writer {
+  public:
+    /// Opens the states in use, or makes new ones with this codec. Throws errc::mismatch where
+    /// those in use are another model's.
+    states_writer(const catalog& owner, std::filesystem::path folder, const reranker& ranker,
+                  std::string codec, std::size_t threads);
+
+    /// Whether the states of an index are of this model, or there are none.
+    [[nodiscard]] static bool fits(const catalog& owner, const reranker& ranker);
+    /// Opens the states in use for make_anew alone, whatever model they are of.
+    struct any_model {};
+    states_writer(any_model, const catalog& owner, std::filesystem::path folder,
+                  const reranker& ranker, std::string codec, std::size_t threads);
+
+    /// Whether the codec learned from so little that states should be made anew, now that so many
+    /// tokens are to come.
+    [[nodiscard]] bool worth_learning(std::uint64_t expected) const;
+    /// Encodes every passage again into new states, which then are in use; false where `keep_on`,
+    /// called with (done, in all), stopped it. The next call goes on there.
+    bool make_anew(const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on);
+
+    /// Encodes what the model reads of a passage, unless its states are there.
+    void put(std::string_view hash, const std::string& text);
+    /// Makes what was put durable.
+    void commit();
+    /// Removes the states of passages that are gone, which the catalog lists.
+    void remove_doomed();
+    /// Rewrites the states where a quarter of their room or more is not used: files of the commit
+    /// before, and removed passages.
+    void give_room_back();
+    /// Tokens in the states.
+    [[nodiscard]] std::uint64_t tokens() const;
+    /// Whether nothing was committed yet: the codec learns from what comes first.
+    [[nodiscard]] bool fresh() const { return fresh_; }
+    [[nodiscard]] mice::index& states() { return *states_; }
+    /// Passages that were encoded since the start.
+    [[nodiscard]] std::uint64_t encoded() const noexcept { return encoded_; }
+
+  private:
+    [[nodiscard]] mice::index opened(const std::string& name) const;
+    void note_learned(const mice::index& of) const;
+
+    const catalog& owner_;
+    std::filesystem::path folder_;
+    const reranker& ranker_;
+    std::string codec_;
+    std::size_t threads_;
+    std::optional<mice::index> states_;
+    bool fresh_ = false;
+    std::uint64_t encoded_ = 0;
+};
+
+/// Folders of states in an index's folder that are not in use.
+[[nodiscard]] std::vector<std::filesystem::path> unused_states(const catalog& owner,
+                                                               const std::filesystem::path& folder);
+
+} // namespace mice::find
