@@ -7,7 +7,7 @@
 #   build     the library and its programs
 #   find      build, and what mice-find reads kinds of files with
 #   test      find, and all tests (default)
-#   develop   test, and benchmarks, clang-tidy and clang's sanitizers
+#   develop   test, and benchmarks, clang-tidy, clang's sanitizers and a browser
 #   --check   install nothing; exit 1 and name what is missing
 #   --list    print the names of the set and stop
 set -euo pipefail
@@ -18,7 +18,8 @@ find=(pkg-config libseccomp-dev libmd4c-dev libgumbo-dev libgmime-3.0-dev libpop
     libarchive-dev libpugixml-dev)
 test=(sqlite3 catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel)
-develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
+develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev chromium
+    chromium-driver)
 
 usage() { sed -n '3,13s/^# \{0,1\}//p' "$0"; }
 

@@ -54,14 +54,14 @@ class place:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def start(self, *arguments, model=SMALL, **options):
+    def start(self, *arguments, model=SMALL, before=(), **options):
         command, *rest = arguments
         computes = command not in ("search", "get", "multi-get", "ls", "status")
         named = ["--model", model, "--threads", "1"] if computes else []
         if command in ("add", "update"):
             named.append("--usual-priority")
         return subprocess.Popen(
-            [PROGRAM, command, "--index", self.index, *named, *rest], stdin=subprocess.PIPE,
+            [*before, PROGRAM, command, "--index", self.index, *named, *rest], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
     def run(self, *arguments, code=0, given=b"", **options):
@@ -420,13 +420,14 @@ def test_kills(at):
     print(f"{killed} of {KILLS} updates killed, {left_over} left something over")
 
 
-def main():
+def run_tests(named):
+    """Runs the functions that are named test_..., each with a place of its own."""
     for model in (SMALL, LARGE):
         if not model.is_file() or model.stat().st_size < 1_000_000:
             print(f"no model {model}")
             return 77
     chosen = os.environ.get("MICE_FIND_TESTS", "")
-    for name, test in list(globals().items()):
+    for name, test in list(named.items()):
         if name.startswith("test_") and chosen in name:
             began = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
@@ -435,4 +436,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(run_tests(globals()))

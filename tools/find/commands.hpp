@@ -40,5 +40,8 @@ struct common_options {
 void add_writing_commands(CLI::App& app, command& chosen); ///< add, update, remove, cleanup
 void add_asking_commands(CLI::App& app, command& chosen);  ///< search, query
 void add_reading_commands(CLI::App& app, command& chosen); ///< get, multi-get, ls, status
+void add_mcp_command(CLI::App& app, command& chosen);      ///< mcp
+void add_watch_command(CLI::App& app, command& chosen);    ///< watch
+void add_serving_commands(CLI::App& app, command& chosen); ///< serve
 
 } // namespace mice::find

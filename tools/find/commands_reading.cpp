@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <charconv>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "common/number_option.hpp"
 #include "common/output.hpp"
 #include "find/commands.hpp"
+#include "find/documents.hpp"
 #include "find/results.hpp"
 #include "find/shown_options.hpp"
 
@@ -26,54 +26,21 @@ struct get_options {
     std::int64_t max_bytes = 64 << 10;
 };
 
-/// Takes ":FROM" or ":FROM:COUNT" off the end of a name.
-bool take_lines(std::string& name, line_range& lines) {
-    std::vector<std::int64_t> numbers;
-    std::string rest = name;
-    while (numbers.size() < 2) {
-        const std::size_t colon = rest.rfind(':');
-        std::int64_t value = 0;
-        if (colon == rest.npos || colon == 0 || colon + 1 == rest.size()) {
-            break;
-        }
-        const char* const end = rest.data() + rest.size();
-        const auto [stop, problem] = std::from_chars(rest.data() + colon + 1, end, value);
-        if (problem != std::errc() || stop != end || value < 0) {
-            break;
-        }
-        numbers.insert(numbers.begin(), value);
-        rest.resize(colon);
+/// What the options say; what they do not say is up to the names.
+wanted_lines wanted_of(const get_options& options) {
+    wanted_lines made;
+    if (options.from > 1) {
+        made.from = options.from;
     }
-    if (numbers.empty()) {
-        return false;
+    if (options.lines > 0) {
+        made.count = options.lines;
     }
-    name = rest;
-    lines.from = std::max<std::int64_t>(1, numbers[0]);
-    lines.count = numbers.size() > 1 ? numbers[1] : lines.count;
-    return true;
-}
-
-/// A name may itself end in a colon and digits: the file of the whole name goes before.
-document_text document_of(finder& find, const std::string& given, line_range lines) {
-    std::string name = given;
-    line_range shorter = lines;
-    if (!take_lines(name, shorter)) {
-        return find.get(given, lines);
-    }
-    try {
-        return find.get(given, lines);
-    } catch (const error& problem) {
-        if (problem.code() != errc::invalid_argument) {
-            throw;
-        }
-        return find.get(name, shorter);
-    }
+    return made;
 }
 
 exit_code run_get(const get_options& options) {
     finder find(options.common.for_finder());
-    const document_text found =
-        document_of(find, options.names.at(0), {options.from, options.lines});
+    const document_text found = document_of(find, options.names.at(0), wanted_of(options));
     tools::output out;
     out.write(render(found, options.shown.parts(), false));
     out.flush();
@@ -87,46 +54,6 @@ exit_code run_get(const get_options& options) {
     return exit_code::ok;
 }
 
-/// The documents that are named: a pattern, or names, also with commas between.
-std::vector<document_text> documents_of(finder& find, const get_options& options, bool& missing) {
-    std::vector<document_text> found;
-    const line_range lines{options.from, options.lines};
-    for (const std::string& given : options.names) {
-        if (given.find_first_of("*?[") != given.npos) {
-            for (const std::int64_t file : find.matching(given)) {
-                found.push_back(find.text_of(file, lines));
-            }
-            continue;
-        }
-        std::vector<std::string> names{given};
-        try {
-            found.push_back(document_of(find, given, lines));
-            continue;
-        } catch (const error&) {
-            names.clear();
-            std::size_t at = 0;
-            while (at <= given.size()) {
-                const std::size_t comma = std::min(given.find(',', at), given.size());
-                const std::string name = given.substr(at, comma - at);
-                const std::size_t begin = name.find_first_not_of(' ');
-                if (begin != name.npos) {
-                    names.push_back(name.substr(begin));
-                }
-                at = comma + 1;
-            }
-        }
-        for (const std::string& name : names) {
-            try {
-                found.push_back(document_of(find, name, lines));
-            } catch (const error& problem) {
-                tools::print_message("mice-find: " + std::string(problem.what()));
-                missing = true;
-            }
-        }
-    }
-    return found;
-}
-
 exit_code run_multi_get(const get_options& options) {
     finder find(options.common.for_finder());
     bool missing = false;
@@ -137,18 +64,24 @@ exit_code run_multi_get(const get_options& options) {
     if (how.as == form::csv) {
         all = "docid,collection,file,title,text\n";
     }
-    for (const document_text& each : documents_of(find, options, missing)) {
-        if (static_cast<std::int64_t>(each.text.size()) > options.max_bytes) {
-            tools::print_message("mice-find: left out " + each.file.string() + " (" +
-                                 std::to_string(each.text.size()) +
-                                 " bytes): 'mice-find get' shows it, or --max-bytes N");
+    documents_asked asked;
+    asked.names = options.names;
+    asked.lines = wanted_of(options);
+    asked.max_bytes = options.max_bytes;
+    documents_of(
+        find, asked,
+        [&](const document_text& each) {
+            if (how.as == form::json) {
+                list.push_back(to_json(each));
+            } else {
+                all += render(each, how, true);
+            }
+            return true;
+        },
+        [&](const std::string& name, const std::string& reason) {
+            tools::print_message("mice-find: left out " + name + ": " + reason);
             missing = true;
-        } else if (how.as == form::json) {
-            list.push_back(to_json(each));
-        } else {
-            all += render(each, how, true);
-        }
-    }
+        });
     out.write(how.as == form::json ? tools::json_line(list) : all);
     out.flush();
     return missing ? exit_code::incomplete : exit_code::ok;
@@ -161,13 +94,6 @@ struct list_options {
     std::string place;
     bool json = false;
 };
-
-tools::ordered_json json_of(const collection_status& each) {
-    return {
-        {"name", each.of.name}, {"path", each.of.root.string()},     {"mask", each.of.options.mask},
-        {"files", each.files},  {"without_text", each.without_text}, {"failed", each.failed},
-        {"bytes", each.bytes}};
-}
 
 std::string line_of(const collection_status& each) {
     return tools::printable(each.of.name) + "  " + std::to_string(each.files) + " files" +
@@ -186,7 +112,7 @@ exit_code run_list(const list_options& options) {
     tools::ordered_json list = tools::ordered_json::array();
     if (options.place.empty()) {
         for (const collection_status& each : find.status().collections) {
-            list.push_back(json_of(each));
+            list.push_back(to_json(each));
             text += line_of(each);
         }
     } else {
@@ -214,20 +140,7 @@ exit_code run_status(const list_options& options) {
     const index_status status = find.status();
     tools::output out;
     if (options.json) {
-        tools::ordered_json list = tools::ordered_json::array();
-        for (const collection_status& each : status.collections) {
-            list.push_back(json_of(each));
-        }
-        out.write(tools::json_line({{"index", status.folder.string()},
-                                    {"collections", std::move(list)},
-                                    {"files", status.files},
-                                    {"documents", status.documents},
-                                    {"passages", status.passages},
-                                    {"text_bytes", status.text_bytes},
-                                    {"disk_bytes", status.disk_bytes},
-                                    {"model", status.model},
-                                    {"codec", status.codec},
-                                    {"unfinished", status.unfinished}}));
+        out.write(tools::json_line(to_json(status)));
     } else {
         std::string text = "index      " + tools::printable(status.folder.string()) + "\n";
         for (const collection_status& each : status.collections) {

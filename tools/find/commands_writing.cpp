@@ -8,12 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
 
 #include <mice/error.hpp>
 
@@ -28,6 +24,7 @@
 #include "find/commands.hpp"
 #include "find/consistency.hpp"
 #include "find/lock.hpp"
+#include "find/priority.hpp"
 #include "find/updater.hpp"
 
 namespace mice::find {
@@ -47,16 +44,6 @@ struct writing_options {
     std::uint64_t max_files = 0;
     bool re_encode = false, check = false;
 };
-
-/// Indexing is never in the way of what the user does.
-void give_way() {
-    // Where it is refused the work is done all the same.
-    (void)::setpriority(PRIO_PROCESS, 0, 19);
-#if defined(__linux__) && defined(SYS_ioprio_set)
-    constexpr int this_process = 1, idle_class = 3 << 13;
-    (void)::syscall(SYS_ioprio_set, this_process, 0, idle_class);
-#endif
-}
 
 /// Makes the folder, for its owner alone. One that holds something else is refused.
 void prepare_folder(const fs::path& folder) {
@@ -133,18 +120,6 @@ class writer {
     std::optional<reranker> ranker_;
 };
 
-std::string text_of(const update_report& report) {
-    const auto part = [](std::uint64_t number, const char* what) {
-        return number == 0 ? std::string() : ", " + std::to_string(number) + " " + what;
-    };
-    return std::to_string(report.added) + " added, " + std::to_string(report.changed) +
-           " changed, " + std::to_string(report.removed) + " removed, " +
-           std::to_string(report.unchanged + report.touched) + " unchanged" +
-           part(report.without_text, "without text") + part(report.failed, "not read") +
-           part(report.left, "left for the next update") + "; " + std::to_string(report.encoded) +
-           " passages encoded\n";
-}
-
 std::string json_of(const update_report& report) {
     tools::ordered_json problems = tools::ordered_json::array();
     for (const file_problem& each : report.problems) {
@@ -210,7 +185,7 @@ exit_code update_now(writer& into, const std::vector<collection>& collections,
     bar.reset();
     tell(report.problems, report.failed);
     tools::output out;
-    out.write(options.json ? json_of(report) : text_of(report));
+    out.write(options.json ? json_of(report) : text_of(report) + "\n");
     out.flush();
     if (report.stopped) {
         tools::print_message("mice-find: stopped; 'mice-find update' goes on");

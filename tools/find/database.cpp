@@ -32,6 +32,8 @@ error failure(sqlite3* connection, int code) {
     case SQLITE_NOTADB:
         return {errc::format,
                 name + " is damaged: " + said + "; remove the index's folder and add again"};
+    case SQLITE_INTERRUPT:
+        return detail::errors::stopped("the search");
     default:
         return {errc::io, name + ": " + said};
     }
@@ -225,6 +227,27 @@ transaction::~transaction() {
 void transaction::commit() {
     in_.run("COMMIT");
     open_ = false;
+}
+
+// ---- stoppable ----
+
+stoppable::stoppable(const database& in, const cancellation* cancel)
+    : connection_(cancel == nullptr ? nullptr : in.handle()) {
+    constexpr int steps = 10000; // of SQLite's machine, far less than a millisecond
+    if (connection_ != nullptr) {
+        sqlite3_progress_handler(
+            connection_, steps,
+            [](void* given) {
+                return static_cast<const cancellation*>(given)->requested() ? 1 : 0;
+            },
+            const_cast<cancellation*>(cancel)); // SQLite hands it back alone
+    }
+}
+
+stoppable::~stoppable() {
+    if (connection_ != nullptr) {
+        sqlite3_progress_handler(connection_, 0, nullptr, nullptr);
+    }
 }
 
 } // namespace mice::find

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include <mice/parallel/executor.hpp>
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -87,6 +89,19 @@ class transaction {
   private:
     const database& in_;
     bool open_ = true;
+};
+
+/// Lets a cancellation end a connection's statements while it lives: they throw errc::stopped.
+class stoppable {
+  public:
+    /// Both outlive this object; no cancellation: nothing is stopped.
+    stoppable(const database& in, const cancellation* cancel);
+    ~stoppable();
+    stoppable(const stoppable&) = delete;
+    stoppable& operator=(const stoppable&) = delete;
+
+  private:
+    sqlite3* connection_;
 };
 
 } // namespace mice::find

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <mice/error.hpp>
+#include <mice/parallel/parallel_for.hpp>
 
 #include "common/model_path.hpp"
 #include "find/elapsed.hpp"
@@ -50,6 +51,12 @@ class reading_transaction {
   private:
     const database& in_;
 };
+
+void go_on(const question& asked) {
+    if (asked.cancel != nullptr && asked.cancel->requested()) {
+        throw detail::errors::stopped("the search");
+    }
+}
 
 } // namespace
 
@@ -91,25 +98,46 @@ const reranker& finder::ranker() {
 struct finder::scope {
     std::string collections; ///< ids, with commas; empty: all
     std::string paths;       ///< expression for the table of names, parameter 2; empty: all
+    std::string folder;      ///< how paths begin, parameter 4; empty: all
+    std::string kinds;       ///< with commas around each, parameter 5; empty: all
 
-    [[nodiscard]] bool all() const { return collections.empty() && paths.empty(); }
+    [[nodiscard]] bool all() const {
+        return collections.empty() && paths.empty() && folder.empty() && kinds.empty();
+    }
     /// " AND ..." for a query in which that stands for files; "" where all may be found.
     [[nodiscard]] std::string condition(const std::string& files) const {
         return (collections.empty() ? ""
                                     : " AND " + files + "collection IN (" + collections + ")") +
                (paths.empty()
                     ? ""
-                    : " AND " + files + "id IN (SELECT rowid FROM names WHERE names MATCH ?2)");
+                    : " AND " + files + "id IN (SELECT rowid FROM names WHERE names MATCH ?2)") +
+               (folder.empty() ? "" : " AND substr(" + files + "path, 1, length(?4)) = ?4") +
+               (kinds.empty() ? ""
+                              : " AND " + files +
+                                    "content IN (SELECT id FROM contents WHERE instr(?5, ',' || "
+                                    "kind || ',') > 0)");
     }
     void bind(statement& asked) const {
         if (!paths.empty()) {
             asked.bind_text(2, paths);
         }
+        if (!folder.empty()) {
+            asked.bind_blob(4, folder);
+        }
+        if (!kinds.empty()) {
+            asked.bind_text(5, kinds);
+        }
     }
 };
 
 finder::scope finder::scope_of(const question& asked, std::string paths) {
-    scope made{.collections = {}, .paths = std::move(paths)};
+    scope made{.collections = {}, .paths = std::move(paths), .folder = asked.folder, .kinds = {}};
+    if (!made.folder.empty() && !made.folder.ends_with('/')) {
+        made.folder += '/';
+    }
+    for (const std::string& kind : asked.kinds) {
+        made.kinds += (made.kinds.empty() ? "," : "") + kind + ",";
+    }
     for (const std::string& name : asked.collections) {
         const std::optional<collection> found = catalog_.find_collection(name);
         if (!found) {
@@ -220,7 +248,8 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
     if (states_) {
         states_->refresh(); // states are committed before the catalog names them
     }
-    const rank_options options{.threads = options_.threads};
+    rank_options options{.threads = options_.threads};
+    options.cancel = asked.cancel;
     encoded_ = model.encode_query(text, options);
     std::unordered_map<std::string, std::vector<candidate*>>
         by_hash; // equal passages are ranked once
@@ -235,6 +264,7 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
         }
         index_ranking ranked = states_->rank(*encoded_, std::span<const std::string_view>(ids),
                                              options, unknown_ids::report);
+        go_on(asked);
         for (const index_hit& hit : ranked) {
             for (candidate* const each : by_hash[hit.id]) {
                 each->model = static_cast<double>(hit.score);
@@ -248,6 +278,7 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
     }
     // Not encoded yet, or lost: encoded now.
     for (const std::string& id : missing) {
+        go_on(asked);
         statement asked_text = catalog_.base().prepare(
             "SELECT c.title, p.heading, substr(CAST(p.slice AS BLOB), p.start + 1, p.size) FROM "
             "passages p JOIN contents c ON c.id = p.content WHERE p.id = ?1");
@@ -259,6 +290,7 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
         const document now = model.encode(
             encoded_text(context_of(asked_text.bytes(0), asked_text.bytes(1), passage), passage));
         const ranking scored = model.score(*encoded_, std::span(&now, 1), options);
+        go_on(asked);
         for (candidate* const each : by_hash[id]) {
             each->model = static_cast<double>(scored[0].score);
             each->encoded_now = true;
@@ -283,19 +315,31 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
 
 // ---- third stage ----
 
-void finder::highlight(found_passage& found, const candidate& of, const mice::query& encoded) {
-    const std::string context =
-        context_of(catalog_.title_of(of.content), found.heading, found.passage);
+void finder::highlight(std::vector<found_passage>& found, const std::vector<const candidate*>& of,
+                       const question& asked) {
+    std::vector<std::string> contexts; // the catalog is for one thread
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        contexts.push_back(
+            context_of(catalog_.title_of(of[i]->content), found[i].heading, found[i].passage));
+    }
+    parallel::parallel_for(found.size(), {options_.threads, nullptr}, [&](std::size_t i) {
+        go_on(asked);
+        highlight(found[i], *of[i], contexts[i]);
+    });
+}
+
+void finder::highlight(found_passage& found, const candidate& of,
+                       const std::string& context) const {
     const std::string text = encoded_text(context, found.passage);
     const std::size_t before = text.size() - found.passage.size();
-    rank_options options{.threads = options_.threads};
+    rank_options options{.threads = 1};
     options.highlights =
         highlight_options{.sentences = before > 0 ? std::size_t{2} : std::size_t{1}};
     const std::string id = hex_of(of.hash);
     mice::highlights all;
     try {
-        all = states_ && states_->contains(id) ? states_->highlight(encoded, id, text, options)
-                                               : ranker().highlight(encoded, text, options);
+        all = states_ && states_->contains(id) ? states_->highlight(*encoded_, id, text, options)
+                                               : ranker_->highlight(*encoded_, text, options);
     } catch (const error& problem) {
         if (problem.code() != errc::mismatch && problem.code() != errc::invalid_argument) {
             throw;
@@ -371,6 +415,7 @@ answer finder::query(const question& asked) {
         made.load_seconds = seconds_since(start);
         reading.emplace(catalog_.base());
     } while (asked.rerank && catalog_.setting(states_setting) != states_name_);
+    const stoppable stops(catalog_.base(), asked.cancel);
     start = steady_clock::now();
     const parsed_query parsed = parse_query(asked.text);
     const scope within = scope_of(asked, parsed.paths);
@@ -382,10 +427,12 @@ answer finder::query(const question& asked) {
     }
     start = steady_clock::now();
     std::unordered_map<std::int64_t, bool> seen;
+    std::vector<const candidate*> shown;
     for (const candidate& each : candidates) {
         if (made.found.size() >= asked.results) {
             break;
         }
+        go_on(asked);
         if (seen.contains(each.content)) {
             continue; // the best passage of a document stands for it
         }
@@ -400,10 +447,11 @@ answer finder::query(const question& asked) {
             continue; // its file is gone, its text not yet
         }
         seen[each.content] = true;
-        if (asked.rerank && asked.highlights) {
-            highlight(found, each, *encoded_);
-        }
         made.found.push_back(std::move(found));
+        shown.push_back(&each);
+    }
+    if (asked.rerank && asked.highlights) {
+        highlight(made.found, shown, asked);
     }
     made.highlight_seconds = seconds_since(start);
     return made;

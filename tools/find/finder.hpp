@@ -37,11 +37,14 @@ struct question {
     std::string text; ///< as parse_query reads it; any bytes
     std::size_t results = 10;
     std::vector<std::string> collections; ///< names; empty: all
+    std::vector<std::string> kinds;       ///< of files, as extraction names them; empty: all
+    std::string folder;                   ///< below collections, with "/" between; empty: all
     std::optional<double> min_score;
     bool rerank = true;           ///< false: by words alone; loads no model
     std::size_t candidates = 100; ///< that the model ranks
     bool highlights = true;
     fusion_options fused{};
+    const cancellation* cancel = nullptr; ///< ends the call with errc::stopped
 };
 
 /// A passage that answers, the best one of its document.
@@ -121,7 +124,7 @@ class finder {
     explicit finder(finder_options options);
 
     /// Throws errc::invalid_argument for a collection that is not there, errc::mismatch for an
-    /// index of another model.
+    /// index of another model, errc::stopped where it was cancelled.
     [[nodiscard]] answer query(const question& asked);
     /// The document of a name: "#" and the begin of its id, "collection/path", a file's path, or
     /// the end of one. Throws errc::invalid_argument, with what is similar, where none or several
@@ -150,7 +153,9 @@ class finder {
     void rank(std::vector<candidate>& candidates, const question& asked, const std::string& text,
               answer& made);
     void describe(found_passage& found, const candidate& of, const scope& within);
-    void highlight(found_passage& found, const candidate& of, const mice::query& encoded);
+    void highlight(std::vector<found_passage>& found, const std::vector<const candidate*>& of,
+                   const question& asked);
+    void highlight(found_passage& found, const candidate& of, const std::string& context) const;
     [[nodiscard]] std::string document_id(std::string_view key);
     [[nodiscard]] std::int64_t file_of(std::string_view name);
 

@@ -38,6 +38,9 @@ exit_code run(int argc, char** argv) {
     mice::find::add_writing_commands(app, chosen);
     mice::find::add_asking_commands(app, chosen);
     mice::find::add_reading_commands(app, chosen);
+    mice::find::add_watch_command(app, chosen);
+    mice::find::add_mcp_command(app, chosen);
+    mice::find::add_serving_commands(app, chosen);
 
     mice::tools::output out;
     exit_code result = exit_code::ok;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include <mice/text/unicode/unicode.hpp>
 
@@ -30,25 +31,6 @@ double rounded(double value) {
 
 std::string score_text(double score) {
     return fixed(score, 3);
-}
-
-/// A file's address that terminals open, the line behind it.
-std::string link_of(const found_passage& found) {
-    std::string link = "file://";
-    for (const char c : found.file.string()) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') ||
-                           std::string_view("/-._~").find(c) != std::string_view::npos;
-        if (plain) {
-            link += c;
-        } else {
-            link += '%';
-            link += "0123456789ABCDEF"[byte >> 4];
-            link += "0123456789ABCDEF"[byte & 15U];
-        }
-    }
-    return found.line > 0 ? link + "#L" + std::to_string(found.line) : link;
 }
 
 std::string linked(const std::string& text, const found_passage& found, bool colours) {
@@ -202,6 +184,24 @@ std::string markdown(const shown_result& result, const shown_parts& how) {
 
 } // namespace
 
+std::string link_of(const found_passage& found) {
+    std::string link = "file://";
+    for (const char c : found.file.string()) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') ||
+                           std::string_view("/-._~").find(c) != std::string_view::npos;
+        if (plain) {
+            link += c;
+        } else {
+            link += '%';
+            link += "0123456789ABCDEF"[byte >> 4];
+            link += "0123456789ABCDEF"[byte & 15U];
+        }
+    }
+    return found.line > 0 ? link + "#L" + std::to_string(found.line) : link;
+}
+
 std::string harmless(std::string_view text) {
     std::string made;
     for (std::size_t at = 0; at < text.size();) {
@@ -310,6 +310,28 @@ tools::ordered_json to_json(const document_text& document) {
     made["lines"] = document.lines;
     made["body"] = document.text;
     return made;
+}
+
+tools::ordered_json to_json(const collection_status& status) {
+    return {{"name", status.of.name},
+            {"path", status.of.root.string()},
+            {"mask", status.of.options.mask},
+            {"files", status.files},
+            {"without_text", status.without_text},
+            {"failed", status.failed},
+            {"bytes", status.bytes}};
+}
+
+tools::ordered_json to_json(const index_status& status) {
+    ordered_json collections = ordered_json::array();
+    for (const collection_status& each : status.collections) {
+        collections.push_back(to_json(each));
+    }
+    return {{"index", status.folder.string()}, {"collections", std::move(collections)},
+            {"files", status.files},           {"documents", status.documents},
+            {"passages", status.passages},     {"text_bytes", status.text_bytes},
+            {"disk_bytes", status.disk_bytes}, {"model", status.model},
+            {"codec", status.codec},           {"unfinished", status.unfinished}};
 }
 
 std::string render(const document_text& document, const shown_parts& how, bool several) {

@@ -36,12 +36,19 @@ struct shown_result {
 /// One result for JSON.
 [[nodiscard]] tools::ordered_json to_json(const shown_result& result, const shown_parts& how);
 
+/// The address of a result's file, "file://...", with the line behind it.
+[[nodiscard]] std::string link_of(const found_passage& found);
+
 /// A document in the form that was asked for; `several`: with its name above.
 [[nodiscard]] std::string render(const document_text& document, const shown_parts& how,
                                  bool several);
 
 /// A document for JSON.
 [[nodiscard]] tools::ordered_json to_json(const document_text& document);
+
+/// What an index, or a collection in it, holds, for JSON.
+[[nodiscard]] tools::ordered_json to_json(const index_status& status);
+[[nodiscard]] tools::ordered_json to_json(const collection_status& status);
 
 /// Text without control characters but tabs and line breaks, for a terminal.
 [[nodiscard]] std::string harmless(std::string_view text);

@@ -235,10 +235,14 @@ class updating {
         }
         for (found_file& each : found.files) {
             const auto before = known.find(each.path);
-            if (before == known.end()) {
+            const bool same = before != known.end() && before->second.stamp == each.stamp;
+            if (!same && options_.waits && options_.waits(in, each)) {
+                ++report_.left;
+                known.erase(each.path);
+            } else if (before == known.end()) {
                 pending_.push_back({&in, std::move(each), std::nullopt});
             } else {
-                if (before->second.stamp == each.stamp) {
+                if (same) {
                     ++report_.unchanged;
                 } else {
                     pending_.push_back({&in, std::move(each), before->second});
@@ -272,7 +276,7 @@ class updating {
                       return x != y ? x < y : a.found.stamp.mtime > b.found.stamp.mtime;
                   });
         if (options_.max_files > 0 && pending_.size() > options_.max_files) {
-            report_.left = pending_.size() - options_.max_files;
+            report_.left += pending_.size() - options_.max_files;
             pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(options_.max_files),
                            pending_.end());
         }
@@ -535,6 +539,18 @@ class updating {
 };
 
 } // namespace
+
+std::string text_of(const update_report& report) {
+    const auto part = [](std::uint64_t number, const char* what) {
+        return number == 0 ? std::string() : ", " + std::to_string(number) + " " + what;
+    };
+    return std::to_string(report.added) + " added, " + std::to_string(report.changed) +
+           " changed, " + std::to_string(report.removed) + " removed, " +
+           std::to_string(report.unchanged + report.touched) + " unchanged" +
+           part(report.without_text, "without text") + part(report.failed, "not read") +
+           part(report.left, "left for the next update") + "; " + std::to_string(report.encoded) +
+           " passages encoded";
+}
 
 update_report update(const catalog& in, const fs::path& folder,
                      const std::vector<collection>& collections,

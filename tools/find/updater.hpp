@@ -24,6 +24,8 @@ struct update_options {
     std::uint64_t max_files = 0;           ///< read at most so many files; 0: all
     double first_commit = 2, commits = 10; ///< seconds between commits
     extract_limits limits{};
+    /// Whether a new or changed file is left for a later update: it is still being written.
+    std::function<bool(const collection&, const found_file&)> waits{};
     /// Called now and then with (bytes done, bytes in all) of the files to be read; false stops
     /// the update, which the next one goes on with.
     std::function<bool(std::uint64_t, std::uint64_t)> progress{};
@@ -47,9 +49,9 @@ struct update_report {
     std::uint64_t unchanged = 0;    ///< files that were not read
     std::uint64_t removed = 0;      ///< files that are gone
     std::uint64_t without_text = 0; ///< pictures, programs, kinds that cannot be read
-    std::uint64_t left = 0;         ///< files that max_files or a stop left for the next update
-    std::uint64_t encoded = 0;      ///< passages
-    std::uint64_t bytes = 0;        ///< of the files that were read
+    std::uint64_t left = 0;    ///< files that max_files, `waits` or a stop left for the next update
+    std::uint64_t encoded = 0; ///< passages
+    std::uint64_t bytes = 0;   ///< of the files that were read
     double seconds = 0;
     double encoding_seconds = 0; ///< spent on encoding, waiting for texts left out
     bool stopped = false;
@@ -59,6 +61,9 @@ struct update_report {
     std::uint64_t failed = 0; ///< how many problems there were
     std::string postponed;    ///< as index_commit::postponed
 };
+
+/// What an update did, in a line without its end.
+[[nodiscard]] std::string text_of(const update_report& report);
 
 /// Brings collections up to date. Whoever calls it holds the write_lock. `ranker` is called when
 /// something has to be encoded or removed, and at most once. Throws mice::error; what was committed

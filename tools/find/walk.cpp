@@ -133,6 +133,7 @@ class walker {
             errno = 0;
         }
         const bool read = errno == 0 || refuse(path, errno);
+        found_.folders.push_back(path);
         ignore_rules rules = above;
         if (options_.ignore_files && (git || other)) {
             rules = above.inside(path, git ? small_file(folder, ".gitignore") : "",

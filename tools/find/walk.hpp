@@ -47,6 +47,7 @@ struct walk_problem {
 /// What a walk found.
 struct walk_result {
     std::vector<found_file> files;
+    std::vector<std::string> folders;   ///< that were looked into, the root is ""
     std::vector<walk_problem> problems; ///< folders among them hide what is below them
     std::uint64_t too_large = 0;        ///< files left out by max_size
     std::uint64_t special = 0;          ///< pipes, sockets, devices: never opened

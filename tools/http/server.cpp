@@ -437,8 +437,15 @@ class sockets final : public httplib::Server {
     }
 
     HandlerResponse before_body(const httplib::Request& request, httplib::Response& response) {
-        current.head = {request.method, request.path, header(request, "Host"),
-                        header(request, "Origin"), header(request, "Authorization")};
+        current.head = {request.method,
+                        request.path,
+                        header(request, "Host"),
+                        header(request, "Origin"),
+                        header(request, "Authorization"),
+                        header(request, "Sec-Fetch-Site"),
+                        header(request, "Sec-Fetch-Mode"),
+                        {request.params.begin(), request.params.end()},
+                        [from = current.from] { return from->gone(); }};
         const bool body =
             request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
         auto early = service_.answer_head(current.head);

@@ -15,16 +15,12 @@
 #include "common/model_path.hpp"
 #include "common/number_option.hpp"
 #include "common/output.hpp"
-#include "common/program_file.hpp"
 #include "http/server.hpp"
 #include "mice/commands.hpp"
 #include "mice/long_texts.hpp"
 #include "serve/access.hpp"
+#include "serve/server_module.hpp"
 #include "serve/service.hpp"
-
-#if !defined(_WIN32)
-#include <dlfcn.h>
-#endif
 
 namespace mice::cli {
 namespace {
@@ -84,32 +80,9 @@ std::chrono::milliseconds milliseconds(double seconds) {
     return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, 1e6) * 1000));
 }
 
-/// The module with the sockets. It stays loaded.
-serve::make_server& load_sockets() {
-    const std::string file = (tools::program_file().parent_path().parent_path() / "lib" / "mice" /
-                              serve::server_module_name)
-                                 .string();
-    if (!std::filesystem::exists(file)) {
-        throw error(errc::unsupported,
-                    "this program was built without serve, which needs cpp-httplib 0.11 (Debian: "
-                    "libcpp-httplib-dev) and is then in " +
-                        file);
-    }
-#if defined(_WIN32)
-    throw error(errc::unsupported, "serve is not written for Windows");
-#else
-    void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-    void* const made = library == nullptr ? nullptr : dlsym(library, serve::make_server_name);
-    if (made == nullptr) {
-        throw error(errc::io, std::string("cannot load the server: ") + dlerror());
-    }
-    return *reinterpret_cast<serve::make_server*>(made);
-#endif
-}
-
 exit_code run_serve(const serve_options& options) {
     const tools::interrupt_guard signals;
-    serve::make_server& make = load_sockets();
+    serve::make_server& make = serve::load_server_module();
     serve::service_options settings = service_of(options);
     const reranker ranker = options.scoring.load();
     (void)ranker.text_tokenizer(); // fails here if there is none

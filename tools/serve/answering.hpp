@@ -18,6 +18,9 @@ namespace mice::serve {
 struct request_head {
     std::string method, path;
     std::optional<std::string> host, origin, authorization;
+    std::optional<std::string> fetch_site{}, fetch_mode{}; ///< what a browser says of its page
+    std::vector<std::pair<std::string, std::string>> parameters{}; ///< behind "?", decoded
+    std::function<bool()> gone{}; ///< where set, whether the client went away
 };
 
 /// What is sent back.
