@@ -38,7 +38,7 @@ void pack(const float* source, std::size_t stride, std::size_t k, std::size_t n,
     constexpr std::size_t width = panel_columns<Arch>;
     const std::size_t floats = (words_of<product>(k) + product::panel_extras) * width;
     for (std::size_t first = 0; first < n; first += width, packed += floats) {
-        const float* panel = source + first;
+        const float* panel = k == 0 ? source : source + first; // no rows may have no address
         if (n - first >= width) {
             product::pack_panel([&](std::size_t i) { return panel + i * stride; }, k, packed);
         } else {
