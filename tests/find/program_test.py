@@ -342,6 +342,42 @@ def test_versions(at):
     assert "damaged" in at.err, at.err
 
 
+def test_damage(at):
+    at.add()
+    catalog = at.index / "catalog.sqlite"
+    for beside in ("-wal", "-shm"):
+        (at.index / f"catalog.sqlite{beside}").unlink(missing_ok=True)
+    kept = catalog.read_bytes()
+    catalog.write_bytes(b"")  # not an old catalog: its collections must not be forgotten
+    for command in (["update"], ["search", "dough"], ["cleanup", "--check"]):
+        at.run(*command, code=1)
+        assert "damaged" in at.err, (command, at.err)
+    assert catalog.read_bytes() == b""
+    catalog.write_bytes(kept)
+    assert at.update()["unchanged"] == len(TEXTS)
+
+
+def test_small_beginnings(at):
+    """The order in which an index grew does not change its scores."""
+    other = place_beside(at, "other")
+    at.root = at.write("first/knives.txt", "Hone knives often.\n").parent
+    at.add("--name", "first")
+    at.root = at.root.parent
+    at.add("--name", "all")
+    other.add("--name", "all")
+    question = "why does the dough swell"
+    found, expected = at.ask(question), other.ask(question)
+    assert found[0]["file"].endswith("bread.md") and expected[0]["file"].endswith("bread.md")
+    assert abs(found[0]["score"] - expected[0]["score"]) < 0.02, (found[0], expected[0])
+    assert found[0]["score"] > 0.1, found[0]
+
+
+def place_beside(at, name):
+    folder = at.root.parent / name
+    folder.mkdir()
+    return place(folder)
+
+
 def limited(size):
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

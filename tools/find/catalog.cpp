@@ -114,18 +114,38 @@ std::string from_hex(std::string_view digits) {
 
 // ---- opening ----
 
+namespace {
+
+bool has_states(const std::filesystem::path& folder) {
+    std::error_code problem;
+    for (std::filesystem::directory_iterator each(folder, problem), end; !problem && each != end;
+         each.increment(problem)) {
+        if (each->path().filename().string().starts_with("states-")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
 catalog::catalog(const std::filesystem::path& folder, access_mode way)
     : base_(file_in(folder, way), way) {
     register_tokenizer(base_);
-    prepare(way);
+    prepare(folder, way);
 }
 
-void catalog::prepare(access_mode way) {
+void catalog::prepare(const std::filesystem::path& folder, access_mode way) {
     const std::int64_t found = base_.integer("PRAGMA user_version");
     const std::int64_t owner = base_.integer("PRAGMA application_id");
     const std::int64_t tables = base_.integer("SELECT count(*) FROM sqlite_schema");
     if (tables > 0 && owner != application) {
         throw error(errc::format, "the catalog of the index is another program's database");
+    }
+    if (tables == 0 && has_states(folder)) { // made before any states are
+        throw error(errc::format,
+                    "the catalog of the index is damaged: it is empty, and there are states; "
+                    "restore it from a backup, or remove the index and add its folders again");
     }
     if (found > version) {
         throw error(errc::unsupported,
@@ -134,6 +154,9 @@ void catalog::prepare(access_mode way) {
                         "): use that one, or another --index");
     }
     if (way == access_mode::read) {
+        if (tables == 0) {
+            throw error(errc::io, "the index has nothing yet; 'mice-find add FOLDER' fills it");
+        }
         if (found < version) {
             throw error(errc::unsupported, "the index was written by an older mice-find; "
                                            "'mice-find update' makes it anew");

@@ -127,7 +127,7 @@ class catalog {
     void forget_doomed() const;
 
   private:
-    void prepare(access_mode way);
+    void prepare(const std::filesystem::path& folder, access_mode way);
     void create() const;
     void delete_words(std::int64_t content) const;
 

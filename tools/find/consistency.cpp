@@ -153,7 +153,7 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
     made.states_added = missing.size();
     if (in.base().integer("SELECT count(*) FROM passages") > 0 ||
         !in.setting(states_setting).empty()) {
-        states_writer states(in, folder, ranker, default_codec, threads);
+        states_writer states(in, folder, ranker, default_codec, threads, about_tokens(in));
         if (!missing.empty()) {
             in.each_passage([&](std::string_view hash, const std::string& text) {
                 if (missing.contains(hex_of(hash))) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "find/states.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -15,11 +16,17 @@ namespace fs = std::filesystem;
 constexpr std::string_view folder_prefix = "states-";
 /// What a codec that learns looks at, and when it has seen enough of it.
 constexpr std::uint64_t sample_tokens = 33'000, good_sample = 30'000;
+constexpr const char* small_codec = "int8";
 
 std::uint64_t number_of(std::string_view digits) {
     std::uint64_t value = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), value);
     return value;
+}
+
+/// A codec that learns is of no use to a small index: it would know nothing but its first texts.
+bool too_little(std::string_view codec, std::uint64_t tokens) {
+    return codec.starts_with("pq") && tokens < good_sample;
 }
 
 error other_model() {
@@ -47,13 +54,18 @@ bool states_writer::fits(const catalog& owner, const reranker& ranker) {
            owner.setting(model_setting) == ranker.fingerprint();
 }
 
+std::uint64_t about_tokens(const catalog& in) {
+    const std::int64_t bytes = in.base().integer("SELECT coalesce(sum(bytes), 0) FROM contents");
+    return static_cast<std::uint64_t>(bytes) / bytes_of_token;
+}
+
 states_writer::states_writer(any_model, const catalog& owner, fs::path folder,
                              const reranker& ranker, std::string codec, std::size_t threads)
     : owner_(owner), folder_(std::move(folder)), ranker_(ranker), codec_(std::move(codec)),
       threads_(threads) {}
 
 states_writer::states_writer(const catalog& owner, fs::path folder, const reranker& ranker,
-                             std::string codec, std::size_t threads)
+                             std::string codec, std::size_t threads, std::uint64_t expected)
     : states_writer(any_model{}, owner, std::move(folder), ranker, std::move(codec), threads) {
     if (!fits(owner, ranker)) {
         throw other_model();
@@ -64,11 +76,14 @@ states_writer::states_writer(const catalog& owner, fs::path folder, const rerank
         states_ = opened(used);
     } else {
         const std::string name = std::string(folder_prefix) + "1";
+        const std::string later = too_little(codec_, expected) ? codec_ : "";
+        codec_ = later.empty() ? codec_ : small_codec;
         states_ = opened(name);
         transaction changes(owner_.base());
         owner_.set(states_setting, name);
         owner_.set(model_setting, ranker_.fingerprint());
         owner_.set(codec_setting, codec_);
+        owner_.set(later_setting, later);
         changes.commit();
     }
     fresh_ = states_->size() == 0;
@@ -86,6 +101,9 @@ void states_writer::note_learned(const mice::index& of) const {
 }
 
 bool states_writer::worth_learning(std::uint64_t expected) const {
+    if (!owner_.setting(later_setting).empty()) {
+        return tokens() >= sample_tokens;
+    }
     if (!codec_.starts_with("pq") || fresh_) {
         return false;
     }
@@ -94,8 +112,12 @@ bool states_writer::worth_learning(std::uint64_t expected) const {
     return learned < good_sample && all >= sample_tokens && all >= 2 * learned;
 }
 
-bool states_writer::make_anew(const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on) {
+bool states_writer::make_anew(const std::string& wanted,
+                              const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on) {
     const std::string used = owner_.setting(states_setting);
+    const std::string later =
+        too_little(wanted, std::max(about_tokens(owner_), states_ ? tokens() : 0)) ? wanted : "";
+    codec_ = later.empty() ? wanted : small_codec;
     std::string name = owner_.setting(next_states_setting);
     if (name.empty()) {
         const std::uint64_t number =
@@ -138,6 +160,7 @@ bool states_writer::make_anew(const std::function<bool(std::uint64_t, std::uint6
     owner_.set(states_setting, name);
     owner_.set(model_setting, ranker_.fingerprint());
     owner_.set(codec_setting, codec_);
+    owner_.set(later_setting, later);
     owner_.set(next_states_setting, "");
     owner_.set(learned_setting, made->stats().codec_waits
                                     ? std::string()

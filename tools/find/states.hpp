@@ -19,12 +19,17 @@ namespace mice::find {
 /// How states are stored where nobody says otherwise: 62 bytes a token.
 inline constexpr const char* default_codec = "pq62";
 
+/// Bytes of text that are about a token.
+inline constexpr std::uint64_t bytes_of_token = 5;
+
 /// Names in the catalog's settings.
 inline constexpr const char* states_setting = "states";           ///< folder in use
 inline constexpr const char* next_states_setting = "states_next"; ///< folder that is being filled
 inline constexpr const char* model_setting = "model";             ///< fingerprint
 inline constexpr const char* codec_setting = "codec";
 inline constexpr const char* learned_setting = "learned"; ///< tokens that the codec learned from
+inline constexpr const char* later_setting =
+    "codec_later"; ///< of an index that has grown; or empty
 
 /// Opens the states to read; nothing where there are none yet. Throws errc::mismatch where they are
 /// another model's.
@@ -33,13 +38,17 @@ inline constexpr const char* learned_setting = "learned"; ///< tokens that the c
                                                      const reranker& ranker,
                                                      const index_access& access = {});
 
+/// How many tokens the texts of a catalog have, about.
+[[nodiscard]] std::uint64_t about_tokens(const catalog& in);
+
 /// Writes states. For one thread.
 class states_writer {
   public:
-    /// Opens the states in use, or makes new ones with this codec. Throws errc::mismatch where
-    /// those in use are another model's.
+    /// Opens the states in use, or makes new ones with this codec; but with int8 where the codec
+    /// has to learn and fewer tokens are expected than it needs. Throws errc::mismatch where those
+    /// in use are another model's.
     states_writer(const catalog& owner, std::filesystem::path folder, const reranker& ranker,
-                  std::string codec, std::size_t threads);
+                  std::string codec, std::size_t threads, std::uint64_t expected);
 
     /// Whether the states of an index are of this model, or there are none.
     [[nodiscard]] static bool fits(const catalog& owner, const reranker& ranker);
@@ -48,12 +57,14 @@ class states_writer {
     states_writer(any_model, const catalog& owner, std::filesystem::path folder,
                   const reranker& ranker, std::string codec, std::size_t threads);
 
-    /// Whether the codec learned from so little that states should be made anew, now that so many
-    /// tokens are to come.
+    /// Whether states should be made anew, now that so many tokens are to come: the codec learned
+    /// from little, or waits until there is enough.
     [[nodiscard]] bool worth_learning(std::uint64_t expected) const;
-    /// Encodes every passage again into new states, which then are in use; false where `keep_on`,
+    /// Encodes every passage again into new states of the wanted codec (int8 where it has to learn
+    /// and there is too little), which then are in use; false where `keep_on`,
     /// called with (done, in all), stopped it. The next call goes on there.
-    bool make_anew(const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on);
+    bool make_anew(const std::string& wanted,
+                   const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on);
 
     /// Encodes what the model reads of a passage, unless its states are there.
     void put(std::string_view hash, const std::string& text);
@@ -67,7 +78,7 @@ class states_writer {
     /// Tokens in the states.
     [[nodiscard]] std::uint64_t tokens() const;
     /// Whether nothing was committed yet: the codec learns from what comes first.
-    [[nodiscard]] bool fresh() const { return fresh_; }
+    [[nodiscard]] bool fresh() const { return fresh_ && codec_.starts_with("pq"); }
     [[nodiscard]] mice::index& states() { return *states_; }
     /// Passages that were encoded since the start.
     [[nodiscard]] std::uint64_t encoded() const noexcept { return encoded_; }

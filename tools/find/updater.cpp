@@ -45,6 +45,7 @@ struct read_file {
     outcome what = outcome::failed;
     std::string key;
     std::string reason;
+    bool lasting = false; ///< fails until the file changes
     stored_text text;
 };
 
@@ -135,6 +136,7 @@ class file_reader {
                     .what = read_file::outcome::changing,
                     .key = {},
                     .reason = problem.what(),
+                    .lasting = false,
                     .text = {}};
         } catch (const std::bad_alloc&) {
             made.reason = "there is not enough memory for it";
@@ -155,6 +157,8 @@ class file_reader {
                           reason == extract_reason::unsupported ||
                           reason == extract_reason::too_large;
         made.what = none ? read_file::outcome::without_text : read_file::outcome::failed;
+        made.lasting = reason == extract_reason::time || reason == extract_reason::memory ||
+                       reason == extract_reason::malformed;
         made.reason = problem.what();
     }
 
@@ -333,21 +337,30 @@ class updating {
                                         ? options_.threads
                                         : std::max<std::size_t>(1, usable_processors() / 2);
         const reranker& ranker = load_();
-        const auto again = [this](std::uint64_t done, std::uint64_t all) {
-            stopped_ = stopped_ || (options_.re_encoding && !options_.re_encoding(done, all));
-            return !stopped_;
-        };
         if (options_.re_encode || !catalog_.setting(next_states_setting).empty()) {
             states_.emplace(states_writer::any_model{}, catalog_, folder_, ranker, options_.codec,
                             threads);
-            states_->make_anew(again);
+            make_anew(options_.re_encode ? options_.codec : grown_codec());
             return;
         }
-        states_.emplace(catalog_, folder_, ranker, options_.codec, threads);
-        constexpr std::uint64_t bytes_of_token = 5;
-        if (states_->worth_learning(total_ / bytes_of_token)) {
-            states_->make_anew(again);
+        const std::uint64_t expected = total_ / bytes_of_token;
+        states_.emplace(catalog_, folder_, ranker, options_.codec, threads, expected);
+        if (states_->worth_learning(expected)) {
+            make_anew(grown_codec());
         }
+    }
+
+    void make_anew(const std::string& codec) {
+        states_->make_anew(codec, [this](std::uint64_t done, std::uint64_t all) {
+            stopped_ = stopped_ || (options_.re_encoding && !options_.re_encoding(done, all));
+            return !stopped_;
+        });
+    }
+
+    /// The codec that this index is to have when there is enough to learn from.
+    [[nodiscard]] std::string grown_codec() const {
+        const std::string later = catalog_.setting(later_setting);
+        return later.empty() ? catalog_.setting(codec_setting) : later;
     }
 
     void read_pending() {
@@ -428,6 +441,9 @@ class updating {
             }
             changes.commit();
         }
+        if (!stopped_ && !catalog_.setting(later_setting).empty() && states_->worth_learning(0)) {
+            make_anew(grown_codec()); // as soon as there is enough to learn from
+        }
         batch_.clear();
         doomed_.clear();
         waiting_bytes_ = 0;
@@ -473,12 +489,12 @@ class updating {
                           "");
     }
 
-    /// A file that is being written keeps the text that it had. What could not be read is tried
+    /// A file that is being written keeps the text that it had. What could not be opened is tried
     /// again by the next update, whatever its time says: permissions change without it.
     void put_failed(const read_file& file) {
         const pending_file& of = *file.file;
         file_stamp again = of.found.stamp;
-        again.size = -1;
+        again.size = file.lasting ? again.size : -1;
         if (of.before && file.what == read_file::outcome::changing) {
             catalog_.set_stamp(of.before->id, again);
             return;
