@@ -86,8 +86,10 @@ void pack_transposed(const float* source, std::size_t stride, std::size_t k, std
             detail::put_columns({pointers.data(), columns}, words_of<product>(count), width,
                                 product::column_offset, packed + begin / product::values * width);
         }
-        for (std::size_t j = 0; j < columns; ++j) {
-            product::finish_column(*scales[j], packed + words * width + j);
+        if constexpr (product::panel_extras > 0) {
+            for (std::size_t j = 0; j < columns; ++j) {
+                product::finish_column(*scales[j], packed + words * width + j);
+            }
         }
     }
 }
