@@ -12,6 +12,9 @@ BUILD = pathlib.Path(os.environ["MICE_BUILD"])
 SMALL = ROOT / "models" / "mice-minilm-l2x2-int8.safetensors"
 EXAMPLES = ROOT / "examples" / "data"
 
+# Before Haystack is imported: it reports to its makers otherwise.
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
+
 
 def lines(name):
     return [json.loads(line) for line in (EXAMPLES / name).read_text(encoding="utf-8").splitlines()]
