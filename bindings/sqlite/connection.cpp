@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connection.hpp"
 
-#include <cstdlib>
+#include <array>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -13,12 +13,12 @@
 
 #include <mice/error.hpp>
 
+#include "common/model_path.hpp"
+
 namespace mice::sqlite {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safetensors";
 
 /// The file that this code was loaded from: the extension, or a program that links it.
 fs::path own_file() {
@@ -32,23 +32,16 @@ fs::path own_file() {
     return problem ? fs::path() : whole;
 }
 
-/// $MICE_MODEL, else the model in share/mice/models of the folder where the extension is installed
-/// (lib/mice) or the program (bin).
-std::string default_model() {
-    if (const char* chosen = std::getenv("MICE_MODEL"); chosen != nullptr && *chosen != '\0') {
-        return chosen;
+/// Where the extension is installed in lib/mice, or a program that links it in bin.
+fs::path default_model() {
+    const fs::path bin = own_file().parent_path().parent_path();
+    const std::array prefixes{bin, bin.parent_path()};
+    const std::optional<fs::path> found = tools::default_model_path(prefixes);
+    if (!found) {
+        throw error(errc::io, "there is no default model beside this extension; name one: SELECT "
+                              "mice_model('FILE'), or set the variable MICE_MODEL");
     }
-    fs::path above = own_file().parent_path();
-    for (int level = 0; level < 3 && !above.empty(); ++level) {
-        above = above.parent_path();
-        const fs::path model = above / "share" / "mice" / "models" / default_model_name;
-        std::error_code problem;
-        if (fs::is_regular_file(model, problem)) {
-            return model.string();
-        }
-    }
-    throw error(errc::io, "there is no default model beside this extension; name one: SELECT "
-                          "mice_model('FILE'), or set the variable MICE_MODEL");
+    return *found;
 }
 
 /// Models that are loaded, for all connections of the process.
@@ -62,7 +55,7 @@ std::shared_ptr<const reranker> shared_model(const std::string& file, precision 
     std::weak_ptr<const reranker>& kept = loaded[{name, computed}];
     std::shared_ptr<const reranker> model = kept.lock();
     if (model == nullptr) {
-        model = std::make_shared<const reranker>(fs::path(file), computed);
+        model = std::make_shared<const reranker>(tools::load_model(file, computed));
         kept = model;
     }
     return model;
@@ -72,7 +65,7 @@ std::shared_ptr<const reranker> shared_model(const std::string& file, precision 
 
 const reranker& connection::model() {
     if (model_ == nullptr) {
-        use_model(default_model(), precision::automatic);
+        use_model(default_model().string(), precision::automatic);
     }
     return *model_;
 }

@@ -14,6 +14,7 @@
 
 #include "common/json_records.hpp"
 #include "common/text_files.hpp"
+#include "common/trimmed.hpp"
 
 namespace mice::tools {
 namespace {

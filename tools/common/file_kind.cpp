@@ -12,8 +12,8 @@
 
 #include <mice/error.hpp>
 
-#include "common/lines.hpp"
 #include "common/terminal.hpp"
+#include "common/trimmed.hpp"
 
 namespace mice::tools {
 namespace {

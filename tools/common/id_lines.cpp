@@ -6,6 +6,7 @@
 #include "common/json_output.hpp"
 #include "common/lines.hpp"
 #include "common/terminal.hpp"
+#include "common/trimmed.hpp"
 
 namespace mice::tools {
 

@@ -3,6 +3,7 @@
 
 #include <mice/error.hpp>
 
+#include "common/trimmed.hpp"
 namespace mice::tools {
 namespace {
 

@@ -83,7 +83,4 @@ class line_reader {
     std::uint64_t held_ = 0;
 };
 
-/// A line without white space at its ends.
-[[nodiscard]] std::string_view trimmed(std::string_view text);
-
 } // namespace mice::tools

@@ -21,19 +21,22 @@ bool is_file(const fs::path& path) {
 
 } // namespace
 
-std::optional<fs::path> default_model_path() {
+std::optional<fs::path> default_model_path(std::span<const fs::path> prefixes) {
     if (const char* chosen = std::getenv("MICE_MODEL"); chosen != nullptr && *chosen != '\0') {
         return fs::path(chosen);
     }
-    const fs::path program = program_file();
-    if (!program.empty()) {
-        const fs::path installed =
-            program.parent_path().parent_path() / "share" / "mice" / "models" / default_model_name;
-        if (is_file(installed)) {
+    for (const fs::path& prefix : prefixes) {
+        const fs::path installed = prefix / "share" / "mice" / "models" / default_model_name;
+        if (!prefix.empty() && is_file(installed)) {
             return installed;
         }
     }
     return std::nullopt;
+}
+
+std::optional<fs::path> default_model_path() {
+    const fs::path prefix = program_file().parent_path().parent_path();
+    return default_model_path(std::span(&prefix, 1));
 }
 
 fs::path model_path(const std::string& named) {

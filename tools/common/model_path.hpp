@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <mice/reranker.hpp>
@@ -15,6 +16,11 @@ inline constexpr const char* default_model_name = "mice-minilm-l6x2-int8.safeten
 /// The default model: $MICE_MODEL where it is set, else the model in share/mice/models beside the
 /// program's folder (installed, or in the build tree); nothing where there is none.
 [[nodiscard]] std::optional<std::filesystem::path> default_model_path();
+
+/// The same for what is installed in one of these folders, the first that has a model: for code
+/// that is no program of its own.
+[[nodiscard]] std::optional<std::filesystem::path>
+default_model_path(std::span<const std::filesystem::path> prefixes);
 
 /// The model to load: what the user named, else the default model. Throws mice::error when there
 /// is no file of that name.

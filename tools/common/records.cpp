@@ -15,6 +15,7 @@
 #include <mice/text/unicode/utf8.hpp>
 
 #include "common/json_records.hpp"
+#include "common/trimmed.hpp"
 
 namespace mice::tools {
 namespace {

@@ -2,27 +2,19 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "common/exit_code.hpp"
+#include "common/program.hpp"
 #include "find/finder.hpp"
 
 namespace mice::find {
 
+using tools::command;
 using tools::exit_code;
-
-/// The action of the chosen command: set by parsing, run afterwards.
-using command = std::function<exit_code()>;
-
-/// A mistake on the command line that shows only when all options are read.
-class usage_error : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
+using tools::usage_error;
 
 /// Options of every command.
 struct common_options {

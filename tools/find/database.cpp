@@ -8,6 +8,8 @@
 
 #include <mice/error.hpp>
 
+#include "common/percent_encoding.hpp"
+
 namespace mice::find {
 namespace {
 
@@ -41,19 +43,8 @@ error failure(sqlite3* connection, int code) {
 
 /// The path as a URI, in which every byte may stand.
 std::string uri_of(const std::filesystem::path& file, std::string_view options) {
-    std::string uri = "file:";
-    for (const char c : std::filesystem::absolute(file).string()) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '/' || c == '.' || c == '-' || c == '_';
-        if (plain) {
-            uri += c;
-        } else {
-            uri += '%';
-            uri += "0123456789ABCDEF"[byte >> 4];
-            uri += "0123456789ABCDEF"[byte & 15U];
-        }
-    }
+    std::string uri = "file:" + tools::percent_encoded(std::filesystem::absolute(file).string(),
+                                                       tools::slashes::kept);
     return uri.append(options);
 }
 

@@ -9,6 +9,7 @@
 
 #include <mice/text/unicode/unicode.hpp>
 
+#include "common/percent_encoding.hpp"
 #include "common/shown_highlights.hpp"
 #include "common/terminal.hpp"
 
@@ -185,20 +186,8 @@ std::string markdown(const shown_result& result, const shown_parts& how) {
 } // namespace
 
 std::string link_of(const found_passage& found) {
-    std::string link = "file://";
-    for (const char c : found.file.string()) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') ||
-                           std::string_view("/-._~").find(c) != std::string_view::npos;
-        if (plain) {
-            link += c;
-        } else {
-            link += '%';
-            link += "0123456789ABCDEF"[byte >> 4];
-            link += "0123456789ABCDEF"[byte & 15U];
-        }
-    }
+    const std::string link =
+        "file://" + tools::percent_encoded(found.file.string(), tools::slashes::kept);
     return found.line > 0 ? link + "#L" + std::to_string(found.line) : link;
 }
 

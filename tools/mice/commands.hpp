@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -12,20 +11,14 @@
 #include <mice/reranker.hpp>
 
 #include "common/exit_code.hpp"
+#include "common/program.hpp"
 #include "common/records.hpp"
 
 namespace mice::cli {
 
+using tools::command;
 using tools::exit_code;
-
-/// The action of the chosen command: set by parsing, run afterwards.
-using command = std::function<exit_code()>;
-
-/// A mistake on the command line that shows only when all options are read.
-class usage_error : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
+using tools::usage_error;
 
 // Each adds one subcommand; when it is parsed, `chosen` becomes what is to be run.
 void add_rerank_command(CLI::App& app, command& chosen);

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <exception>
-#include <new>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
-#include "common/output.hpp"
-#include "common/terminal.hpp"
+#include "common/program.hpp"
 #include "mice/commands.hpp"
-#include "mice/usage_advice.hpp"
 
 namespace {
 
@@ -61,28 +57,11 @@ void set_footers(CLI::App& app, const std::string& inherited) {
     }
 }
 
-exit_code fail(exit_code code, const std::string& what) {
-    mice::tools::print_message("mice: " + what);
-    return code;
-}
-
-/// Where to read on: "run 'mice index add --help'".
-std::string help_advice(const CLI::App& app) {
-    std::string name;
-    for (const CLI::App* each = &mice::cli::named_command(app); each != nullptr;
-         each = each->get_parent()) {
-        name.insert(0, each->get_name() + " ");
-    }
-    return "; run '" + name + "--help'";
-}
-
 exit_code run(int argc, char** argv) {
     CLI::App app{"Re-ranks passages for a query with a MICE transformer, on the CPU, and searches "
                  "indexes of encoded documents.",
                  "mice"};
     app.require_subcommand(0, 1);
-    bool version = false;
-    app.add_flag("--version", version, "Print version, build and default model");
     mice::cli::command chosen;
     mice::cli::add_rerank_command(app, chosen);
     mice::cli::add_score_command(app, chosen);
@@ -97,53 +76,14 @@ exit_code run(int argc, char** argv) {
     mice::cli::add_inspect_command(app, chosen);
     mice::cli::add_selftest_command(app, chosen);
     set_footers(app, "");
-
-    mice::tools::output out;
-    exit_code result = exit_code::ok;
-    try {
-        app.parse(argc, argv);
-        if (version) {
-            out.write(mice::cli::version_text());
-        } else if (!chosen) {
-            out.write(app.help());
-        } else {
-            result = chosen();
-        }
-    } catch (const CLI::CallForHelp&) {
-        const auto named = app.get_subcommands();
-        out.write(named.empty() ? app.help() : named.front()->help("mice"));
-    } catch (const CLI::ExtrasError&) {
-        std::string words; // what() has them backwards
-        for (const std::string& word : app.remaining(true)) {
-            words += " " + word;
-        }
-        return fail(exit_code::usage,
-                    "not expected:" + words + mice::cli::usage_advice(app) + help_advice(app));
-    } catch (const CLI::ParseError& problem) {
-        return fail(exit_code::usage, problem.what() + help_advice(app));
-    } catch (const mice::cli::usage_error& problem) {
-        return fail(exit_code::usage, problem.what() + help_advice(app));
-    }
-    out.flush();
-    return result;
-}
-
-/// Turns exceptions into exit codes.
-exit_code run_guarded(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const mice::tools::output_closed&) {
-        return exit_code::failure; // the reader closed the pipe and has seen enough
-    } catch (const std::bad_alloc&) {
-        return fail(exit_code::failure, "not enough memory; use fewer threads or smaller input");
-    } catch (const std::exception& problem) {
-        return fail(exit_code::failure, problem.what());
-    }
+    return mice::tools::run_command_line(
+        app, argc, argv, chosen,
+        {"Print version, build and default model", &mice::cli::version_text});
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    mice::tools::prepare_streams();
-    return static_cast<int>(run_guarded(argc, argv));
+    return mice::tools::run_program("mice", "; use fewer threads or smaller input",
+                                    [&] { return run(argc, argv); });
 }

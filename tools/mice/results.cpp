@@ -10,6 +10,7 @@
 
 #include "common/output.hpp"
 #include "common/terminal.hpp"
+#include "common/trimmed.hpp"
 #include "mice/highlighting.hpp"
 
 namespace mice::cli {

@@ -7,6 +7,7 @@
 
 #include <mice/error.hpp>
 
+#include "common/percent_encoding.hpp"
 #include "find/mcp/arguments.hpp"
 
 namespace mice::find::mcp {
@@ -18,22 +19,6 @@ constexpr std::string_view scheme = "mice-find:///";
 constexpr std::size_t page_size = 200;
 /// A longer text is read in parts, by lines.
 constexpr std::size_t longest_text = std::size_t{16} << 20;
-
-void append_encoded(std::string& uri, std::string_view bytes, bool slashes) {
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
-                           (slashes && c == '/');
-        if (plain) {
-            uri += c;
-        } else {
-            uri += '%';
-            uri += "0123456789ABCDEF"[byte >> 4];
-            uri += "0123456789ABCDEF"[byte & 15U];
-        }
-    }
-}
 
 rpc_error bad_uri(std::string_view uri) {
     return {rpc_code::invalid_params, detail::errors::quoted(uri) +
@@ -82,11 +67,8 @@ std::int64_t file_before(const std::optional<std::string>& cursor) {
 } // namespace
 
 std::string uri_of(std::string_view collection, std::string_view path) {
-    std::string uri(scheme);
-    append_encoded(uri, collection, false);
-    uri += '/';
-    append_encoded(uri, path, true);
-    return uri;
+    return std::string(scheme) + tools::percent_encoded(collection, tools::slashes::encoded) + "/" +
+           tools::percent_encoded(path, tools::slashes::kept);
 }
 
 std::string uri_of(finder& find, std::string_view collection, const fs::path& file) {

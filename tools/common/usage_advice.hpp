@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-namespace mice::cli {
+namespace mice::tools {
 
 /// Advice on words of the command line that no command expects: a name that is nearly the same, or
 /// quotes around a query. Begins with "; "; empty where there is none.
@@ -14,4 +14,4 @@ namespace mice::cli {
 /// The innermost command named; `app` itself where there is none.
 [[nodiscard]] const CLI::App& named_command(const CLI::App& app);
 
-} // namespace mice::cli
+} // namespace mice::tools

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mice/usage_advice.hpp"
+#include "common/usage_advice.hpp"
 
 #include <optional>
 #include <string_view>
@@ -7,7 +7,7 @@
 
 #include "common/nearest_name.hpp"
 
-namespace mice::cli {
+namespace mice::tools {
 namespace {
 
 std::string did_you_mean(const std::optional<std::string>& name) {
@@ -57,13 +57,13 @@ std::string usage_advice(const CLI::App& app) {
     for (const std::string& word : app.remaining(true)) {
         if (word.starts_with('-')) {
             const std::string name = word.substr(0, word.find('='));
-            return did_you_mean(tools::nearest_name(name, option_names(named)));
+            return did_you_mean(nearest_name(name, option_names(named)));
         }
         if (!commands.empty()) {
-            return did_you_mean(tools::nearest_name(word, commands));
+            return did_you_mean(nearest_name(word, commands));
         }
     }
     return takes_query(named) ? "; a query of several words stands in quotes" : "";
 }
 
-} // namespace mice::cli
+} // namespace mice::tools
