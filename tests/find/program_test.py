@@ -3,6 +3,7 @@
 processes, failing writes, and kills at random times. Arguments: the program, the folder of models,
 and how many times to kill (20 if not given)."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -79,6 +80,11 @@ class place:
 
     def ask(self, *arguments, command="query", **options):
         return json.loads(self.run(command, "--json", *arguments, **options))
+
+    def setting(self, name):
+        with contextlib.closing(sqlite3.connect(self.index / "catalog.sqlite", timeout=30)) as catalog:
+            found = catalog.execute("SELECT value FROM settings WHERE name = ?", [name]).fetchone()
+        return found[0] if found else ""
 
     def check(self, code=0):
         return json.loads(self.run("cleanup", "--check", "--json", code=code))
@@ -370,6 +376,36 @@ def test_small_beginnings(at):
     assert found[0]["file"].endswith("bread.md") and expected[0]["file"].endswith("bread.md")
     assert abs(found[0]["score"] - expected[0]["score"]) < 0.02, (found[0], expected[0])
     assert found[0]["score"] > 0.1, found[0]
+
+
+def test_codec_of_stopped_work(at):
+    """What --re-encode was told lasts until its work is done, whoever goes on."""
+    for number in range(600):
+        at.write(f"many/{number}.txt", f"Number {number} stands alone in file {number}.\n")
+    at.add()
+    process = at.start("update", "--re-encode", "--codec", "int4")
+    deadline = time.monotonic() + 100
+    while process.poll() is None and not at.setting("states_next") and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    begun = at.setting("states_next")
+    at.update()
+    assert (at.setting("codec"), at.setting("states_next")) == ("int4" if begun else at.setting("codec"), "")
+    at.update("--re-encode", "--codec", "int4")
+    assert at.setting("codec") == "int4" and at.check() == []
+
+
+def test_damaged_files_wait_for_a_change(at):
+    """A file that contradicts its format is read again when it changes, not with every update."""
+    archive = at.root / "cut.zip"
+    archive.write_bytes(b"PK\x03\x04" + bytes(range(200)))
+    first = at.add(code=2)
+    assert first["failed"] == 1, first
+    again = at.update()
+    assert again["failed"] == 0 and again["unchanged"] == len(TEXTS) + 1, again
+    archive.write_bytes(b"PK\x03\x04" + bytes(range(100)))
+    assert at.update(code=2)["failed"] == 1
 
 
 def place_beside(at, name):

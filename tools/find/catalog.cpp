@@ -340,6 +340,11 @@ void catalog::remove_file(std::int64_t file) const {
 
 // ---- texts ----
 
+std::uint64_t catalog::text_bytes() const {
+    return static_cast<std::uint64_t>(
+        base_.integer("SELECT coalesce(sum(bytes), 0) FROM contents"));
+}
+
 std::int64_t catalog::find_text(std::string_view key) const {
     statement asked = base_.prepare("SELECT id FROM contents WHERE key = ?1");
     asked.bind_blob(1, key);

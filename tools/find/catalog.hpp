@@ -112,6 +112,8 @@ class catalog {
     // ---- texts ----
     [[nodiscard]] std::int64_t find_text(std::string_view key) const;
     [[nodiscard]] std::string title_of(std::int64_t content) const;
+    /// Bytes of all texts.
+    [[nodiscard]] std::uint64_t text_bytes() const;
     /// Adds a text with its words; returns its number.
     std::int64_t add_text(const stored_text& added) const;
     /// Removes texts of no file, some at a time; false when none is left. Their states are to be

@@ -18,6 +18,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t shortest_id = 8; // hexadecimal digits
+constexpr std::size_t hash_digits = 32;
+/// Behind the begin of a key it is behind all keys that begin so.
+std::string after_all() {
+    return std::string(20, '\xff');
+}
 
 error not_found(const std::string& what) {
     return {errc::invalid_argument, what};
@@ -44,8 +49,7 @@ std::string finder::document_id(std::string_view key) {
     std::size_t size = shortest_id;
     for (; size < digits.size(); size += 2) {
         const std::string begin = from_hex(std::string_view(digits).substr(0, size));
-        std::string end = begin;
-        end += std::string(20, '\xff');
+        const std::string end = begin + after_all();
         statement others = catalog_.base().prepare(
             "SELECT count(DISTINCT substr(key, 1, 16)) FROM contents WHERE key BETWEEN ?1 AND ?2");
         others.bind_blob(1, begin).bind_blob(2, end);
@@ -63,11 +67,17 @@ std::int64_t finder::file_of(std::string_view name) {
     if (name.starts_with('#')) {
         const std::string_view digits = name.substr(1);
         statement asked = catalog_.base().prepare(
-            "SELECT f.id, substr(t.key, 1, 16) FROM files f JOIN contents t ON t.id = f.content "
-            "WHERE lower(hex(substr(t.key, 1, 16))) LIKE ?1 || '%' ORDER BY f.id LIMIT 100");
-        const bool hex =
-            digits.size() >= 4 && digits.find_first_not_of("0123456789abcdef") == digits.npos;
-        asked.bind_text(1, digits);
+            "SELECT f.id, substr(t.key, 1, 16) FROM contents t JOIN files f ON f.content = t.id "
+            "WHERE t.key BETWEEN ?1 AND ?2 ORDER BY f.id LIMIT 100");
+        const bool hex = digits.size() >= 4 && digits.size() <= hash_digits &&
+                         digits.find_first_not_of("0123456789abcdef") == digits.npos;
+        if (hex) {
+            const auto filled = [&](char digit) {
+                return from_hex(std::string(digits) +
+                                std::string(hash_digits - digits.size(), digit));
+            };
+            asked.bind_blob(1, filled('0')).bind_blob(2, filled('f') + after_all());
+        }
         std::int64_t found = 0;
         std::string key;
         while (hex && asked.step()) {
@@ -245,7 +255,7 @@ index_status finder::status() {
     }
     made.documents = catalog_.base().integer("SELECT count(*) FROM contents");
     made.passages = catalog_.base().integer("SELECT count(*) FROM passages");
-    made.text_bytes = catalog_.base().integer("SELECT coalesce(sum(bytes), 0) FROM contents");
+    made.text_bytes = static_cast<std::int64_t>(catalog_.text_bytes());
     std::error_code problem;
     for (fs::recursive_directory_iterator each(options_.folder, problem), end;
          !problem && each != end; each.increment(problem)) {

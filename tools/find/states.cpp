@@ -24,9 +24,10 @@ std::uint64_t number_of(std::string_view digits) {
     return value;
 }
 
-/// A codec that learns is of no use to a small index: it would know nothing but its first texts.
-bool too_little(std::string_view codec, std::uint64_t tokens) {
-    return codec.starts_with("pq") && tokens < good_sample;
+/// The codec for so many tokens: one that learns would know nothing but the first texts of a small
+/// index.
+std::string fitting(const std::string& codec, std::uint64_t tokens) {
+    return codec.starts_with("pq") && tokens < good_sample ? small_codec : codec;
 }
 
 error other_model() {
@@ -55,18 +56,16 @@ bool states_writer::fits(const catalog& owner, const reranker& ranker) {
 }
 
 std::uint64_t about_tokens(const catalog& in) {
-    const std::int64_t bytes = in.base().integer("SELECT coalesce(sum(bytes), 0) FROM contents");
-    return static_cast<std::uint64_t>(bytes) / bytes_of_token;
+    return in.text_bytes() / bytes_of_token;
 }
 
 states_writer::states_writer(any_model, const catalog& owner, fs::path folder,
-                             const reranker& ranker, std::string codec, std::size_t threads)
-    : owner_(owner), folder_(std::move(folder)), ranker_(ranker), codec_(std::move(codec)),
-      threads_(threads) {}
+                             const reranker& ranker, std::size_t threads)
+    : owner_(owner), folder_(std::move(folder)), ranker_(ranker), threads_(threads) {}
 
 states_writer::states_writer(const catalog& owner, fs::path folder, const reranker& ranker,
-                             std::string codec, std::size_t threads, std::uint64_t expected)
-    : states_writer(any_model{}, owner, std::move(folder), ranker, std::move(codec), threads) {
+                             const std::string& codec, std::size_t threads, std::uint64_t expected)
+    : states_writer(any_model{}, owner, std::move(folder), ranker, threads) {
     if (!fits(owner, ranker)) {
         throw other_model();
     }
@@ -76,14 +75,14 @@ states_writer::states_writer(const catalog& owner, fs::path folder, const rerank
         states_ = opened(used);
     } else {
         const std::string name = std::string(folder_prefix) + "1";
-        const std::string later = too_little(codec_, expected) ? codec_ : "";
-        codec_ = later.empty() ? codec_ : small_codec;
+        codec_ = fitting(codec, expected);
+        fs::remove_all(folder_ / name); // of an update that was killed here
         states_ = opened(name);
         transaction changes(owner_.base());
         owner_.set(states_setting, name);
         owner_.set(model_setting, ranker_.fingerprint());
         owner_.set(codec_setting, codec_);
-        owner_.set(later_setting, later);
+        owner_.set(later_setting, codec_ == codec ? std::string() : codec);
         changes.commit();
     }
     fresh_ = states_->size() == 0;
@@ -92,6 +91,24 @@ states_writer::states_writer(const catalog& owner, fs::path folder, const rerank
 mice::index states_writer::opened(const std::string& name) const {
     const index_options options{.codec = {.name = codec_}, .words = index_words::none};
     return mice::index::open_or_create(folder_ / name, ranker_, options, {.threads = threads_});
+}
+
+/// What a call of make_anew that was stopped has encoded; nothing where there is none, or of
+/// another model.
+std::optional<mice::index> states_writer::begun_states(const std::string& name) {
+    if (!mice::index::exists(folder_ / name)) {
+        return std::nullopt;
+    }
+    try {
+        mice::index begun = mice::index::open(folder_ / name, ranker_, {.threads = threads_});
+        codec_ = begun.stats().codec.name;
+        return begun;
+    } catch (const error& refused) {
+        if (refused.code() != errc::mismatch && refused.code() != errc::format) {
+            throw;
+        }
+        return std::nullopt;
+    }
 }
 
 void states_writer::note_learned(const mice::index& of) const {
@@ -112,28 +129,26 @@ bool states_writer::worth_learning(std::uint64_t expected) const {
     return learned < good_sample && all >= sample_tokens && all >= 2 * learned;
 }
 
-bool states_writer::make_anew(const std::string& wanted,
+bool states_writer::make_anew(const std::optional<std::string>& wanted,
                               const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on) {
     const std::string used = owner_.setting(states_setting);
-    const std::string later =
-        too_little(wanted, std::max(about_tokens(owner_), states_ ? tokens() : 0)) ? wanted : "";
-    codec_ = later.empty() ? wanted : small_codec;
+    const std::string begun = owner_.setting(next_codec_setting);
+    const std::string codec = wanted.value_or(begun);
     std::string name = owner_.setting(next_states_setting);
-    if (name.empty()) {
+    if (name.empty() || codec != begun) {
         const std::uint64_t number =
             used.empty() ? 0 : number_of(std::string_view(used).substr(folder_prefix.size()));
         name = std::string(folder_prefix) + std::to_string(number + 1);
         fs::remove_all(folder_ / name);
+        transaction changes(owner_.base());
         owner_.set(next_states_setting, name);
+        owner_.set(next_codec_setting, codec);
+        changes.commit();
     }
-    std::optional<mice::index> made;
-    try {
-        made = opened(name);
-    } catch (const error& problem) {
-        if (problem.code() != errc::mismatch && problem.code() != errc::format) {
-            throw;
-        }
-        fs::remove_all(folder_ / name); // begun with another model or codec
+    std::optional<mice::index> made = begun_states(name);
+    if (!made) {
+        fs::remove_all(folder_ / name);
+        codec_ = fitting(codec, std::max(about_tokens(owner_), states_ ? tokens() : 0));
         made = opened(name);
     }
     const std::uint64_t all =
@@ -160,8 +175,9 @@ bool states_writer::make_anew(const std::string& wanted,
     owner_.set(states_setting, name);
     owner_.set(model_setting, ranker_.fingerprint());
     owner_.set(codec_setting, codec_);
-    owner_.set(later_setting, later);
+    owner_.set(later_setting, codec_ == codec ? std::string() : codec);
     owner_.set(next_states_setting, "");
+    owner_.set(next_codec_setting, "");
     owner_.set(learned_setting, made->stats().codec_waits
                                     ? std::string()
                                     : std::to_string(made->stats().all_tokens));

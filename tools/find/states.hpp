@@ -25,6 +25,7 @@ inline constexpr std::uint64_t bytes_of_token = 5;
 /// Names in the catalog's settings.
 inline constexpr const char* states_setting = "states";           ///< folder in use
 inline constexpr const char* next_states_setting = "states_next"; ///< folder that is being filled
+inline constexpr const char* next_codec_setting = "codec_next";   ///< that was wanted for it
 inline constexpr const char* model_setting = "model";             ///< fingerprint
 inline constexpr const char* codec_setting = "codec";
 inline constexpr const char* learned_setting = "learned"; ///< tokens that the codec learned from
@@ -48,22 +49,22 @@ class states_writer {
     /// has to learn and fewer tokens are expected than it needs. Throws errc::mismatch where those
     /// in use are another model's.
     states_writer(const catalog& owner, std::filesystem::path folder, const reranker& ranker,
-                  std::string codec, std::size_t threads, std::uint64_t expected);
+                  const std::string& codec, std::size_t threads, std::uint64_t expected);
 
     /// Whether the states of an index are of this model, or there are none.
     [[nodiscard]] static bool fits(const catalog& owner, const reranker& ranker);
     /// Opens the states in use for make_anew alone, whatever model they are of.
     struct any_model {};
     states_writer(any_model, const catalog& owner, std::filesystem::path folder,
-                  const reranker& ranker, std::string codec, std::size_t threads);
+                  const reranker& ranker, std::size_t threads);
 
     /// Whether states should be made anew, now that so many tokens are to come: the codec learned
     /// from little, or waits until there is enough.
     [[nodiscard]] bool worth_learning(std::uint64_t expected) const;
     /// Encodes every passage again into new states of the wanted codec (int8 where it has to learn
-    /// and there is too little), which then are in use; false where `keep_on`,
-    /// called with (done, in all), stopped it. The next call goes on there.
-    bool make_anew(const std::string& wanted,
+    /// and there is too little), which then are in use; false where `keep_on`, called with (done,
+    /// in all), stopped it. The next call with that codec, or with none, goes on there.
+    bool make_anew(const std::optional<std::string>& wanted,
                    const std::function<bool(std::uint64_t, std::uint64_t)>& keep_on);
 
     /// Encodes what the model reads of a passage, unless its states are there.
@@ -85,6 +86,7 @@ class states_writer {
 
   private:
     [[nodiscard]] mice::index opened(const std::string& name) const;
+    [[nodiscard]] std::optional<mice::index> begun_states(const std::string& name);
     void note_learned(const mice::index& of) const;
 
     const catalog& owner_;

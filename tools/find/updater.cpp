@@ -338,9 +338,8 @@ class updating {
                                         : std::max<std::size_t>(1, usable_processors() / 2);
         const reranker& ranker = load_();
         if (options_.re_encode || !catalog_.setting(next_states_setting).empty()) {
-            states_.emplace(states_writer::any_model{}, catalog_, folder_, ranker, options_.codec,
-                            threads);
-            make_anew(options_.re_encode ? options_.codec : grown_codec());
+            states_.emplace(states_writer::any_model{}, catalog_, folder_, ranker, threads);
+            make_anew(options_.re_encode ? std::optional(options_.codec) : std::nullopt);
             return;
         }
         const std::uint64_t expected = total_ / bytes_of_token;
@@ -350,7 +349,7 @@ class updating {
         }
     }
 
-    void make_anew(const std::string& codec) {
+    void make_anew(const std::optional<std::string>& codec) {
         states_->make_anew(codec, [this](std::uint64_t done, std::uint64_t all) {
             stopped_ = stopped_ || (options_.re_encoding && !options_.re_encoding(done, all));
             return !stopped_;

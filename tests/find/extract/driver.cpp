@@ -11,6 +11,7 @@
 
 #include "find/extract/clean_text.hpp"
 #include "find/extract/extract.hpp"
+#include "find/extract/messages.hpp"
 
 // Extracts what extract_test.py names on standard input, a JSON object a line, and answers a line
 // each. A request without a file asks for the sandbox report; one with "count" reads the file so
@@ -73,14 +74,9 @@ json counted(const json& request) {
 
 json sandbox() {
     const auto report = find::check_sandbox();
-    return {{"started", report.started},
-            {"no_opens", report.no_opens},
-            {"no_writes", report.no_writes},
-            {"no_sockets", report.no_sockets},
-            {"no_programs", report.no_programs},
-            {"memory_bound", report.memory_bound},
-            {"kinds", report.kinds},
-            {"notes", report.notes}};
+    json made = json::parse(find::to_message(report));
+    made["started"] = report.started;
+    return made;
 }
 
 } // namespace
