@@ -45,10 +45,39 @@ def with_litellm(url):
         check(0.1 < got.results[0]["relevance_score"] < 1, f"{model}: {got}")
 
 
+def with_llama_index(url):
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+    from llama_index.postprocessor.cohere_rerank import CohereRerank
+    from llama_index.postprocessor.jinaai_rerank import JinaRerank
+    from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
+
+    for client in (TextEmbeddingInference(base_url=url, top_n=2, auth_token="Bearer " + TOKEN),
+                   JinaRerank(base_url=url + "/v1", top_n=2, api_key=TOKEN),
+                   CohereRerank(base_url=url, top_n=2, api_key=TOKEN, model="mice")):
+        nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in DOCUMENTS]
+        got = client.postprocess_nodes(nodes, QueryBundle(QUERY))
+        check([node.text for node in got][:1] == [DOCUMENTS[1]] and len(got) == 2, f"{client}: {got}")
+        check(0.1 < got[0].score < 1, f"{client}: {got}")
+
+
+def with_langchain(url):
+    from langchain_cohere import CohereRerank
+    from langchain_core.documents import Document
+
+    client = CohereRerank(base_url=url, cohere_api_key=TOKEN, model="mice", top_n=2)
+    got = client.compress_documents([Document(page_content=text) for text in DOCUMENTS], QUERY)
+    check(got[0].page_content == DOCUMENTS[1] and len(got) == 2, f"{got}")
+    check(0.1 < got[0].metadata["relevance_score"] < 1, f"{got}")
+
+
+CLIENTS = {"cohere": with_cohere, "litellm": with_litellm, "llama_index": with_llama_index,
+           "langchain": with_langchain}
+
+
 def main():
     python = os.environ.get("MICE_CLIENTS_PYTHON") or ROOT / "build/serve/venv/bin/python"
     try:
-        found = subprocess.run([python, "-c", "import cohere, litellm"], capture_output=True)
+        found = subprocess.run([python, "-c", "import cohere, litellm, langchain_cohere"], capture_output=True)
     except OSError:
         found = None
     if found is None or found.returncode != 0:
@@ -58,7 +87,7 @@ def main():
         print("SKIPPED: this mice was built without serve")
         sys.exit(SKIPPED)
     with Server(environment={"MICE_SERVE_TOKEN": TOKEN}) as server:
-        for client in ("cohere", "litellm"):
+        for client in CLIENTS:
             print(client, flush=True)
             check(subprocess.run([python, "-B", __file__, str(MICE), client, server.url]).returncode == 0, client)
         print(server.said())
@@ -67,4 +96,4 @@ def main():
 if len(sys.argv) == 2:
     main()
 else:
-    {"cohere": with_cohere, "litellm": with_litellm}[sys.argv[2]](sys.argv[3])
+    CLIENTS[sys.argv[2]](sys.argv[3])
