@@ -21,4 +21,7 @@ using json = nlohmann::json;
 /// fails.
 [[nodiscard]] std::string to_text(const json& value);
 
+/// The string of that name in an object; empty where there is none, or another value.
+[[nodiscard]] std::string text_or_empty(const json& object, const char* key);
+
 } // namespace mice::tools

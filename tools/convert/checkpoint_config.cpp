@@ -86,11 +86,6 @@ void check_spelling(const config_file& file) {
     }
 }
 
-std::string text_or_empty(const json& values, const char* key) {
-    const auto found = values.find(key);
-    return found != values.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 /// transformers' other name for the exact form.
 void rename_activation(json& values) {
     for (const char* key : {"hidden_act", "hidden_activation"}) {

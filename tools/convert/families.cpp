@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::string_view without_it = "convert a checkpoint without it";
 
-std::string text_or_empty(const json& values, const char* key) {
-    const auto found = values.find(key);
-    return found != values.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 void refuse_true(const json& backbone, std::initializer_list<const char*> keys) {
     for (const char* key : keys) {
         if (backbone.value(key, json(false)) == true) {
