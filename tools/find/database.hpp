@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <mice/parallel/executor.hpp>
 
@@ -34,6 +36,13 @@ class statement {
     statement& bind_text(int at, std::string_view value);
     statement& bind_blob(int at, std::string_view value);
     statement& bind_null(int at);
+    /// A text that is gone when the statement runs.
+    template <class Text>
+        requires std::same_as<std::remove_cv_t<Text>, std::string>
+    statement& bind_text(int at, Text&& value) = delete;
+    template <class Text>
+        requires std::same_as<std::remove_cv_t<Text>, std::string>
+    statement& bind_blob(int at, Text&& value) = delete;
 
     /// The next row, if there is one. Throws mice::error.
     bool step();

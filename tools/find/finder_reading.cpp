@@ -71,13 +71,12 @@ std::int64_t finder::file_of(std::string_view name) {
             "WHERE t.key BETWEEN ?1 AND ?2 ORDER BY f.id LIMIT 100");
         const bool hex = digits.size() >= 4 && digits.size() <= hash_digits &&
                          digits.find_first_not_of("0123456789abcdef") == digits.npos;
-        if (hex) {
-            const auto filled = [&](char digit) {
-                return from_hex(std::string(digits) +
-                                std::string(hash_digits - digits.size(), digit));
-            };
-            asked.bind_blob(1, filled('0')).bind_blob(2, filled('f') + after_all());
-        }
+        const auto filled = [&](char digit) {
+            return from_hex(std::string(digits) + std::string(hash_digits - digits.size(), digit));
+        };
+        const std::string least = hex ? filled('0') : "", most = hex ? filled('f') : "";
+        const std::string behind = most + after_all();
+        asked.bind_blob(1, least).bind_blob(2, behind);
         std::int64_t found = 0;
         std::string key;
         while (hex && asked.step()) {
