@@ -180,12 +180,17 @@ def test_bad_requests(server):
                     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"y" * 20_000 + b"\r\n\r\n"):
         status = status_of(raw(server, request, end=True))
         check(status is None or status >= 400, f"{request[:30]}: {status}")
+    head = b"GET /page.js HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    for lines in (b"X: y\r\n" * 101, b"X: y\r\n" * 1_000_000, b"X" * (1 << 16)):
+        status = status_of(raw(server, head + lines + b"\r\n"))
+        check(status in (None, 431), f"{len(lines)} bytes of head lines: {status}")
+    check(status_of(raw(server, head + b"X: y\r\n" * 101 + b"\r\n")) == 431, "it says so")
     check(server.ask("/")[0] == 200, "it still answers")
 
 
 def test_many(server):
     expected = server.api("search", {"q": "dough"})["results"]
-    idle = [socket.create_connection((server.host, server.port)) for _ in range(200)]
+    idle = [socket.create_connection((server.host, server.port)) for _ in range(300)]
     slow = socket.create_connection((server.host, server.port))
     for byte in b"GET / HT":  # and no more
         slow.sendall(bytes([byte]))

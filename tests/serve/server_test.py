@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from serving import MICE, MODEL, PATIENCE, SKIPPED, Server, check, fail
@@ -134,7 +135,7 @@ def test_bytes(server):
     head = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\n"
     for given, status in (
             (head + b"Content-Length: -1\r\n\r\n", 400), (head + b"Content-Length: x\r\n\r\n", 400),
-            (head + b"Content-Length: 99999999999\r\n\r\n", 413), (head + b"\r\n", 411),
+            (head + b"Content-Length: 99999999999\r\n\r\n", 413), (head + b"Connection: close\r\n\r\n", 411),
             (head + b"Content-Length: 99999999999999999999999\r\n\r\n", 413),
             (head + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
             (head + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
@@ -300,12 +301,59 @@ def test_access():
         check(code == 1 and "cannot listen" in said, f"a port that is taken: {code} {said}")
 
 
+def test_heads(server):
+    """Heads of any size, and lines before the parts of a body, take no more memory than a request."""
+    begin = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    check(b" 200 " in raw(server, begin + b"X: y\r\n" * 90 + b"\r\n")[:20], "90 lines are fine")
+    check(b" 200 " in raw(server, b"\r\n" + begin + b"\r\n")[:20], "an empty line before a request")
+    ranges = b"Range: bytes=" + b"0-0," * 1990 + b"0-0\r\n"
+    check(b" 200 " in raw(server, begin + ranges + b"\r\n")[:20], "ranges are not looked at")
+    before = server.peak_memory()
+    for lines in (b"X: y\r\n" * 101, b"X: " + b"y" * (1 << 16) + b"\r\n", b"X:\r\n" * 13_000_000, b"x" * (1 << 26)):
+        got = raw(server, begin + lines + b"\r\n")
+        check(got == b"" or got[9:12] == b"431" and b'"error"' in got, f"a head of {len(lines)} bytes: {got[:100]}")
+    check(raw(server, begin + b"X: y\r\n" * 101 + b"\r\n")[9:12] == b"431", "the answer comes")
+    check(raw(server, begin, end=True)[9:12] == b"400", "half a head")
+    parts = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    check(raw(server, parts + b"x" * (1 << 26))[9:12] in (b"", b"400"), "a line before a part of a body")
+    grown = server.peak_memory() - before
+    check(grown < 24 << 20, f"heads of 65 MB took {grown >> 20} MiB")
+    link = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    link.sendall((begin.replace(b"close", b"keep-alive") + b"\r\n") * 3 + begin + b"\r\n")  # all at once
+    got = b""
+    while part := link.recv(65536):
+        got += part
+    check(got.count(b"HTTP/1.1 200") == 4, f"four requests sent at once: {got}")
+
+
+def test_idle_clients():
+    """Clients that send nothing, or slowly, keep nobody waiting."""
+    begun = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    for connections, sent in ((256, b""), (8, b""), (8, begun), (8, begun + b"\r\n{")):
+        with Server("--client-timeout", PATIENCE, "--connections", connections) as server:
+            links = []
+            for _ in range(2 * connections):
+                links.append(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE))
+                links[-1].sendall(sent)
+            start = time.monotonic()
+            for _ in range(3):
+                check(server.post(ALL)[0] == 200, "an answer")
+            took = time.monotonic() - start  # the body of 8 clients is waited for a second each
+            check(took < 20, f"{connections} idle clients, after {len(sent)} bytes: {took:.1f} s for three answers")
+            print(f"  {connections} idle clients after {len(sent)} bytes: {took:.2f} s", flush=True)
+            kept = server.connect()
+            check(server.post(ALL, on=kept)[0] == 200, "a connection that stays open")
+            for link in links:
+                link.close()
+            check(server.post(ALL, on=kept)[0] == 200, "where there is room, it does stay open")
+
+
 def test_slow_clients():
     with Server("--client-timeout", 0.5, "--connections", 4) as server:
         begun = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
         for sent in (b"", begun, begun + b"\r\n{"):
             got = raw(server, sent)  # ends when the server gives up
-            check(got[:12] in (b"", b"HTTP/1.1 400"), f"{got[:100]}")
+            check(got[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 408"), f"{got[:100]}")
         for start in (begun, begun + b"\r\n{"):  # a byte now and then is no request either
             with socket.create_connection(("127.0.0.1", server.port), timeout=0.05) as link:
                 link.sendall(start)
@@ -357,13 +405,15 @@ def main():
         print("SKIPPED: this mice was built without serve")
         raise SystemExit(SKIPPED)
     with Server() as server:
-        for test in (test_forms, test_places, test_errors, test_bytes, test_many, test_broken_clients):
+        for test in (test_forms, test_places, test_errors, test_bytes, test_heads, test_many,
+                     test_broken_clients):
             print(test.__name__, flush=True)
             test(server)
         log = server.said()
         check("mice: 200 POST /v1/rerank, 6 documents, " in log, f"the log: {log[-2000:]}")
         check("mice: 400 POST /v1/rerank" in log and QUERY not in log, "errors are logged, and no texts")
-    for test in (test_same_bits, test_queue_and_time, test_limits, test_access, test_slow_clients, test_end):
+    for test in (test_same_bits, test_queue_and_time, test_limits, test_access, test_idle_clients,
+                 test_slow_clients, test_end):
         print(test.__name__, flush=True)
         test()
     print("all answers are as they should be")

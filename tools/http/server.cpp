@@ -2,32 +2,25 @@
 #include "http/server.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
-#include <vector>
 
-#include <netinet/in.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <httplib.h> // the only include of cpp-httplib, which compiles slowly
 
+#include "http/client.hpp"
+#include "http/front_desk.hpp"
 #include "serve/addresses.hpp"
 
 namespace mice::serve {
@@ -35,75 +28,21 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// One client's connection. The time for a whole request, and for taking a whole answer, is
-/// bounded: a client that sends a byte now and then is cut off like one that sends none.
+/// A client's connection as cpp-httplib reads it. The library reads lines byte by byte and keeps
+/// them whole, however long; in the head, and before each part of a body that comes in parts.
 class connection final : public httplib::Stream {
   public:
-    connection(socket_t socket, std::chrono::milliseconds patience)
-        : socket_(socket), patience_(patience) {}
+    explicit connection(client& from) : from_(from) {}
 
-    /// Waits for the first byte of a request; false where there will be none.
-    [[nodiscard]] bool next_request() {
-        close_ = answering_ = false;
-        deadline_ = clock::now() + patience_;
-        const bool comes = begin_ < end_ || fill();
-        deadline_ = clock::now() + patience_; // for all of it
-        return comes;
-    }
-    /// The answer begins: its time is counted from here.
-    void answer() {
-        if (!answering_) {
-            answering_ = true;
-            deadline_ = clock::now() + patience_;
-        }
-    }
-
-    /// Nothing more is read from this client: part of a request may be left unread.
-    void close_afterwards() { close_ = true; }
-    [[nodiscard]] bool closes() const { return close_; }
-
-    /// The client closed its end, or both.
-    [[nodiscard]] bool gone() const {
-        pollfd one{socket_, POLLRDHUP, 0};
-        return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-    }
-
-    /// Lets the client read the answer before the connection is reset by what it still sends.
-    void linger() {
-        ::shutdown(socket_, SHUT_WR);
-        deadline_ = clock::now() + std::min(patience_, std::chrono::milliseconds(2000));
-        answering_ = false;
-        while (fill()) {
-        }
-    }
-
-    [[nodiscard]] bool is_readable() const override {
-        return begin_ < end_ || ready(POLLIN, clock::now());
-    }
-    [[nodiscard]] bool is_writable() const override { return ready(POLLOUT, deadline_); }
+    [[nodiscard]] bool is_readable() const override { return from_.is_readable(); }
+    [[nodiscard]] bool is_writable() const override { return from_.is_writable(); }
     ssize_t read(char* into, size_t size) override {
-        if (begin_ == end_ && !fill()) {
-            return broken_ ? -1 : 0;
-        }
-        const std::size_t count = std::min(size, end_ - begin_);
-        std::copy_n(buffer_.data() + begin_, count, into);
-        begin_ += count;
-        return static_cast<ssize_t>(count);
+        const ssize_t count = from_.read(into, size);
+        line_ = size == 1 && count == 1 && *into != '\n' ? line_ + 1 : 0;
+        return line_ > most_head_bytes ? -1 : count;
     }
     ssize_t write(const char* from, size_t size) override {
-        answer();
-        for (std::size_t sent = 0; sent < size;) {
-            if (!ready(POLLOUT, deadline_)) {
-                return -1;
-            }
-            const ssize_t count =
-                ::send(socket_, from + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (count < 0 && errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) {
-                return -1;
-            }
-            sent += count > 0 ? static_cast<std::size_t>(count) : 0;
-        }
-        return static_cast<ssize_t>(size);
+        return from_.write(from, size) ? static_cast<ssize_t>(size) : -1;
     }
     void get_remote_ip_and_port(std::string& ip, int& port) const override {
         ip.clear(); // nobody asks: who connects is not logged
@@ -112,169 +51,12 @@ class connection final : public httplib::Stream {
     void get_local_ip_and_port(std::string& ip, int& port) const override {
         get_remote_ip_and_port(ip, port);
     }
-    [[nodiscard]] socket_t socket() const override { return socket_; }
+    /// No socket: the library would refuse those whose number `select` cannot take.
+    [[nodiscard]] socket_t socket() const override { return -1; }
 
   private:
-    [[nodiscard]] bool ready(short what, clock::time_point until) const {
-        for (;;) {
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
-            pollfd one{socket_, what, 0};
-            const int found =
-                ::poll(&one, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 1 << 30)));
-            if (found > 0 || (found < 0 && errno != EINTR)) {
-                return found > 0;
-            }
-            if (found == 0 && clock::now() >= until) {
-                return false;
-            }
-        }
-    }
-    /// Reads what has come; false at the end, or when the time is up.
-    bool fill() {
-        begin_ = end_ = 0;
-        while (ready(POLLIN, deadline_)) {
-            const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-            if (count > 0) {
-                end_ = static_cast<std::size_t>(count);
-                return true;
-            }
-            if (count == 0 || (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)) {
-                broken_ = count < 0;
-                return false;
-            }
-        }
-        broken_ = true;
-        return false;
-    }
-
-    socket_t socket_;
-    std::chrono::milliseconds patience_;
-    clock::time_point deadline_{};
-    bool answering_ = false, close_ = false, broken_ = false;
-    std::array<char, std::size_t{1} << 14> buffer_{};
-    std::size_t begin_ = 0, end_ = 0;
-};
-
-/// Open connections, so that stopping can end those that only wait for a request.
-class open_connections {
-  public:
-    /// Notes a connection; false where no more requests are taken.
-    bool add(socket_t socket) {
-        const std::lock_guard lock(mutex_);
-        if (!stopping_) {
-            idle_.insert(socket);
-        }
-        return !stopping_;
-    }
-    /// A request came; false where no more are taken.
-    bool begin(socket_t socket) {
-        const std::lock_guard lock(mutex_);
-        idle_.erase(socket);
-        if (!stopping_) {
-            busy_.insert(socket);
-        }
-        return !stopping_;
-    }
-    bool end(socket_t socket) {
-        const std::lock_guard lock(mutex_);
-        busy_.erase(socket);
-        if (!stopping_) {
-            idle_.insert(socket);
-        }
-        quiet_.notify_all();
-        return !stopping_;
-    }
-    void remove(socket_t socket) {
-        const std::lock_guard lock(mutex_);
-        idle_.erase(socket);
-        busy_.erase(socket);
-        quiet_.notify_all();
-    }
-    void stop_idle() {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        for (const socket_t each : idle_) {
-            ::shutdown(each, SHUT_RDWR);
-        }
-    }
-    /// Waits until no request is being answered; false after the time.
-    bool wait_until_quiet(std::chrono::milliseconds time) {
-        std::unique_lock lock(mutex_);
-        return quiet_.wait_for(lock, time, [this] { return busy_.empty(); });
-    }
-    void cut_off() {
-        const std::lock_guard lock(mutex_);
-        for (const socket_t each : busy_) {
-            ::shutdown(each, SHUT_RDWR);
-        }
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable quiet_;
-    std::set<socket_t> idle_, busy_;
-    bool stopping_ = false;
-};
-
-/// A thread for each connection, made when it is needed. Connections beyond the most wait, at
-/// first here and then with the system, which is not asked for more.
-class connection_threads final : public httplib::TaskQueue {
-  public:
-    explicit connection_threads(std::size_t most) : most_(most) {}
-
-    void enqueue(std::function<void()> task) override {
-        std::unique_lock lock(mutex_);
-        room_.wait(lock, [this] { return waiting_.size() < most_; });
-        waiting_.push_back(std::move(task));
-        if (idle_ < waiting_.size() && threads_.size() < most_) {
-            try {
-                threads_.emplace_back([this] { serve(); });
-            } catch (const std::system_error&) {
-                if (threads_.empty()) {
-                    throw;
-                }
-            }
-        }
-        arrived_.notify_one();
-    }
-    void shutdown() override {
-        {
-            const std::lock_guard lock(mutex_);
-            stopping_ = true;
-            arrived_.notify_all();
-        }
-        for (std::thread& each : threads_) {
-            each.join();
-        }
-    }
-
-  private:
-    void serve() {
-        std::unique_lock lock(mutex_);
-        for (;;) {
-            ++idle_;
-            arrived_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-            --idle_;
-            if (waiting_.empty()) {
-                return;
-            }
-            const std::function<void()> task = std::move(waiting_.front());
-            waiting_.pop_front();
-            room_.notify_one();
-            lock.unlock();
-            task();
-            lock.lock();
-        }
-    }
-
-    const std::size_t most_;
-    std::mutex mutex_;
-    std::condition_variable arrived_, room_;
-    std::deque<std::function<void()>> waiting_;
-    std::vector<std::thread> threads_;
-    std::size_t idle_ = 0;
-    bool stopping_ = false;
+    client& from_;
+    std::size_t line_ = 0; ///< bytes of it that have been read
 };
 
 std::optional<std::string> header(const httplib::Request& request, const char* name) {
@@ -300,11 +82,10 @@ std::size_t affordable(std::size_t connections) {
 
 /// The request that this thread answers.
 struct current_request {
-    connection* from = nullptr;
+    client* from = nullptr;
     clock::time_point begin{};
     request_head head{};
     std::optional<answer> given{}; ///< what is sent, where the service made it
-    bool body_read = false;
 };
 thread_local current_request current;
 
@@ -336,14 +117,43 @@ std::optional<std::pair<int, const char*>> unreadable(const httplib::Request& re
     return std::nullopt;
 }
 
+/// Why a head is refused, and the status that says so.
+struct refused_head {
+    int status;
+    const char *phrase, *reason;
+};
+refused_head refused(head_state head) {
+    switch (head) {
+    case head_state::too_long:
+        return {431, "Request Header Fields Too Large", "the request's head is above 64 KiB"};
+    case head_state::too_many_lines:
+        return {431, "Request Header Fields Too Large", "the request's head is above 100 lines"};
+    case head_state::incomplete:
+        return {408, "Request Timeout", "the request's head did not come in time"};
+    default:
+        return {400, "Bad Request", "the request's head did not come whole"};
+    }
+}
+
+/// An answer to what cpp-httplib has not read.
+std::string as_text(const answer& made, const char* phrase) {
+    std::string text = "HTTP/1.1 " + std::to_string(made.status) + " " + phrase + "\r\n";
+    for (const auto& [name, value] : made.headers) {
+        text += name + ": " + value + "\r\n";
+    }
+    return text + "Content-Type: " + made.type +
+           "\r\nContent-Length: " + std::to_string(made.body.size()) +
+           "\r\nConnection: close\r\n\r\n" + made.body;
+}
+
 /// cpp-httplib's server, with connections of our own.
 class sockets final : public httplib::Server {
   public:
-    sockets(answering& answers, const listening& where) : service_(answers), where_(where) {
-        where_.connections = affordable(where_.connections);
-        new_task_queue = [this] { return new connection_threads(where_.connections); };
+    sockets(answering& answers, const listening& where)
+        : service_(answers), where_(where),
+          desk_(affordable(where.connections), where.client,
+                [this](client& from, head_state head) { return answered(from, head); }) {
         set_socket_options(prepare_socket);
-        set_tcp_nodelay(true);
         // what answers say of the connection; our own loop keeps it
         set_keep_alive_max_count(1000000);
         set_keep_alive_timeout(std::max<std::int64_t>(1, where_.client.count() / 1000));
@@ -379,61 +189,69 @@ class sockets final : public httplib::Server {
         }
         // more connections may come at once than cpp-httplib lets wait
         ::listen(svr_sock_, static_cast<int>(std::min<std::size_t>(where_.connections, 1024)));
+        ::fcntl(svr_sock_, F_SETFL, ::fcntl(svr_sock_, F_GETFL) | O_NONBLOCK);
         return port;
     }
 
     void run(const std::function<bool()>& stop) {
-        std::atomic<bool> ended{false};
-        std::thread accepting([this, &ended] {
-            try {
-                listen_after_bind();
-            } catch (...) { // no thread could be made for a connection
-            }
-            ended = true;
-        });
-        while (!ended && !(is_running() && stop())) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        }
-        const bool failed = ended;
-        Server::stop();
-        open_.stop_idle();
-        if (!open_.wait_until_quiet(where_.grace)) {
+        const bool well = desk_.run(svr_sock_, stop);
+        close_listener();
+        if (!desk_.wait_until_quiet(where_.grace)) {
             service_.stop();
-            open_.wait_until_quiet(std::chrono::milliseconds(1000));
-            open_.cut_off();
+            if (!desk_.wait_until_quiet(std::chrono::milliseconds(1000))) {
+                desk_.cut_off();
+            }
         }
-        accepting.join();
-        if (failed) {
+        if (!well) {
             throw std::runtime_error("the system takes no more connections; the server stopped");
         }
     }
 
+    ~sockets() override { close_listener(); }
+
   private:
-    bool process_and_close_socket(socket_t socket) override {
-        const auto from = std::make_unique<connection>(socket, where_.client);
-        bool more = open_.add(socket);
-        while (more && from->next_request() && open_.begin(socket)) {
-            current = {from.get(), clock::now(), {}, {}, false};
-            bool closed = false;
-            bool answered = false;
-            try {
-                answered = process_request(*from, false, closed, [](httplib::Request& request) {
-                    // an answer is sent whole, and is not worth compressing
-                    request.headers.erase("Accept-Encoding");
-                    request.ranges.clear();
-                });
-            } catch (...) { // out of memory: this client alone pays
-            }
-            more = open_.end(socket) && answered && !closed && !from->closes();
-            current = {};
+    void close_listener() {
+        if (const socket_t listener = svr_sock_.exchange(INVALID_SOCKET);
+            listener != INVALID_SOCKET) {
+            ::close(listener);
         }
-        if (from->closes()) {
-            from->linger();
+    }
+
+    /// Answers a request, on a thread of its own; whether the connection stays open.
+    bool answered(client& from, head_state head) {
+        current = {&from, clock::now(), {}, {}};
+        bool stays = false;
+        try {
+            stays = head == head_state::whole ? process(from) : refuse(from, head);
+        } catch (...) { // out of memory: this client alone pays
         }
-        open_.remove(socket);
-        ::shutdown(socket, SHUT_RDWR);
-        ::close(socket);
-        return true;
+        current = {};
+        if (from.closes()) {
+            from.linger();
+        }
+        return stays && !from.closes();
+    }
+
+    bool process(client& from) {
+        connection stream(from);
+        bool closed = false;
+        const bool sent = process_request(stream, false, closed, [](httplib::Request& request) {
+            // an answer is sent whole, and is not worth compressing
+            request.headers.erase("Accept-Encoding");
+            request.ranges.clear();
+        });
+        return sent && !closed;
+    }
+
+    bool refuse(client& from, head_state head) {
+        from.close_afterwards();
+        const auto [status, phrase, reason] = refused(head);
+        const answer made = service_.failure(current.head, status, reason);
+        const std::string text = as_text(made, phrase);
+        if (from.write(text.data(), text.size())) {
+            service_.note(current.head, made, clock::now() - current.begin);
+        }
+        return false;
     }
 
     HandlerResponse before_body(const httplib::Request& request, httplib::Response& response) {
@@ -483,7 +301,7 @@ class sockets final : public httplib::Server {
                  response);
             return;
         }
-        connection& from = *current.from;
+        client& from = *current.from;
         send(service_.rank(current.head, body, [&from] { return from.gone(); }), response);
     }
 
@@ -521,8 +339,8 @@ class sockets final : public httplib::Server {
     }
 
     answering& service_;
-    listening where_;
-    open_connections open_;
+    const listening where_;
+    front_desk desk_;
 };
 
 class http_server final : public server {

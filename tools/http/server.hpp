@@ -14,7 +14,7 @@ namespace mice::serve {
 struct listening {
     std::string host = "127.0.0.1";
     int port = 0;                            ///< 0: one that is free
-    std::size_t connections = 256;           ///< open at once; more wait until one is closed
+    std::size_t connections = 256;           ///< open at once; then the slowest client goes
     std::chrono::milliseconds client{30000}; ///< a client's time to send a request, or to read
     std::chrono::milliseconds grace{10000};  ///< what runs when the server stops
 };

@@ -131,7 +131,9 @@ void add_limits(CLI::App& serve, serve_options& options) {
     serve.add_option("--max-body-mb", options.body_mb, "MiB of a request, at most (32)")
         ->check(CLI::Range(1, 1024))
         ->type_name("N");
-    serve.add_option("--connections", options.connections, "Open connections, at most (256)")
+    serve
+        .add_option("--connections", options.connections,
+                    "Open connections, at most (256); then the one that is waited for longest goes")
         ->check(CLI::Range(1, 10000))
         ->type_name("N");
     serve
