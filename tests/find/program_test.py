@@ -264,6 +264,47 @@ def test_names_and_kinds(at):
     assert at.check() == []
 
 
+def test_damaged_states(at):
+    at.add()
+    folder = at.index / at.setting("states")
+    for damage in ("bytes", "gone"):
+        for file in folder.iterdir():
+            if damage == "gone" or file.name.startswith("manifest"):
+                kept = file.read_bytes()
+                file.unlink() if damage == "gone" else file.write_bytes(kept[:-9] + b"\0" * 9)
+        for command in (["query", "dough"], ["cleanup", "--check"]):
+            at.run(*command, code=1)
+            assert "'mice-find update --re-encode'" in at.err and "verify" not in at.err, at.err
+        assert names(at.ask("dough", command="search"))[0] == "bread.md", "words need no states"
+        at.update("--re-encode")
+        assert at.check() == []
+        folder = at.index / at.setting("states")
+
+
+def test_no_room_to_read(at):
+    """A full disk, or a folder that cannot be written: readers read, or say what to do."""
+    at.add()
+    catalog = at.index / "catalog.sqlite"
+    full = {"preexec_fn": limited(0)}  # writing anything fails as on a full disk
+    with contextlib.closing(sqlite3.connect(catalog)) as last:
+        last.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for beside in ("-wal", "-shm"):
+        (at.index / f"catalog.sqlite{beside}").unlink(missing_ok=True)
+    assert "bread.md" in at.run("get", "files/bread.md", **full) or "Yeast" in at.run(
+        "get", "files/bread.md", **full)
+    # What was committed last lies in the log, which nobody can read without the shared file.
+    with contextlib.closing(sqlite3.connect(catalog)) as writer:
+        writer.execute("INSERT INTO settings(name, value) VALUES('test', 'x')")
+        writer.commit()
+        log = (at.index / "catalog.sqlite-wal").read_bytes()
+    assert log
+    (at.index / "catalog.sqlite-wal").write_bytes(log)
+    (at.index / "catalog.sqlite-shm").unlink(missing_ok=True)
+    at.run("search", "dough", code=1, **full)
+    assert "no room on the disk" in at.err and "make room" in at.err, at.err
+    assert at.setting("test") == "x" and at.ask("dough", command="search"), "it was only the room"
+
+
 def test_ignored(at):
     if shutil.which("git") is None:
         print("left out: no git to compare with")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "find/database.hpp"
 
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +13,31 @@
 
 namespace mice::find {
 namespace {
+
+/// What the system refused to SQLite, which says no more than "disk I/O error".
+error refused_by_system(sqlite3* connection, const std::string& name, const std::string& said) {
+    const int number = connection != nullptr ? sqlite3_system_errno(connection) : 0;
+    const int code = connection != nullptr ? sqlite3_extended_errcode(connection) : SQLITE_IOERR;
+    const bool shared =
+        code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMOPEN || code == SQLITE_IOERR_SHMMAP;
+    const std::string reason = number != 0 ? std::generic_category().message(number) : said;
+    if (number == ENOSPC || number == EDQUOT || number == EFBIG || code == SQLITE_IOERR_SHMSIZE) {
+        return {errc::io, "there is no room on the disk of " + name + " (" + reason + "); " +
+                              (shared ? "reading needs 32 KB beside it, which it shares with "
+                                        "writers: make room, and ask again"
+                                      : "what was committed is safe: make room, and run it again")};
+    }
+    if (code == SQLITE_IOERR_READ || code == SQLITE_IOERR_SHORT_READ) {
+        return {errc::io, name + " cannot be read: " + reason +
+                              "; the disk may be failing: copy the folder to another one, or "
+                              "remove it and add again"};
+    }
+    if (number == EACCES || number == EPERM || number == EROFS) {
+        return {errc::io, name + " or what SQLite keeps beside it cannot be opened: " + reason +
+                              "; run it as the index's owner, or name another index with --index"};
+    }
+    return {errc::io, name + ": " + said + (number != 0 ? " (" + reason + ")" : "")};
+}
 
 /// What SQLite refused, with what to do about it.
 error failure(sqlite3* connection, int code) {
@@ -27,6 +53,9 @@ error failure(sqlite3* connection, int code) {
                               " is full: what was committed is safe; make room and run it again"};
     case SQLITE_READONLY:
         return {errc::io, name + " cannot be written: " + said};
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        return refused_by_system(connection, name, said);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return {errc::mismatch, name + " is being written by another program: " + said};
@@ -46,6 +75,15 @@ std::string uri_of(const std::filesystem::path& file, std::string_view options) 
     std::string uri = "file:" + tools::percent_encoded(std::filesystem::absolute(file).string(),
                                                        tools::slashes::kept);
     return uri.append(options);
+}
+
+/// Whether changes are in the log beside a database.
+bool log_has_something(const std::filesystem::path& file) {
+    std::filesystem::path log = file;
+    log += "-wal";
+    std::error_code problem;
+    const auto size = std::filesystem::file_size(log, problem);
+    return !problem && size > 0;
 }
 
 sqlite3* opened(const std::filesystem::path& file, std::string_view options, int flags, int& code) {
@@ -161,11 +199,16 @@ database::database(const std::filesystem::path& file, access_mode way) {
         handle_ = opened(file, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, code);
     } else {
         // A reader beside a writer shares memory with it in a file, which a folder that cannot be
-        // written has no place for. There the file is read as it lies.
+        // written, or a full disk, has no place for. There the file is read as it lies, unless
+        // some of what was committed lies beside it.
         handle_ = opened(file, "?mode=rw", SQLITE_OPEN_READWRITE, code);
         for (const char* const options : {"?mode=ro", "?mode=ro&immutable=1"}) {
             const int kind = code & 0xFF;
-            if (kind != SQLITE_CANTOPEN && kind != SQLITE_READONLY && kind != SQLITE_PERM) {
+            if (kind != SQLITE_CANTOPEN && kind != SQLITE_READONLY && kind != SQLITE_PERM &&
+                kind != SQLITE_IOERR && kind != SQLITE_FULL) {
+                break;
+            }
+            if (std::string_view(options).ends_with("immutable=1") && log_has_something(file)) {
                 break;
             }
             sqlite3_close(handle_);

@@ -38,11 +38,11 @@ class statement {
     statement& bind_null(int at);
     /// A text that is gone when the statement runs.
     template <class Text>
-        requires std::same_as<std::remove_cv_t<Text>, std::string>
-    statement& bind_text(int at, Text&& value) = delete;
+    requires std::same_as<std::remove_cv_t<Text>, std::string> statement&
+    bind_text(int at, Text&& value) = delete;
     template <class Text>
-        requires std::same_as<std::remove_cv_t<Text>, std::string>
-    statement& bind_blob(int at, Text&& value) = delete;
+    requires std::same_as<std::remove_cv_t<Text>, std::string> statement&
+    bind_blob(int at, Text&& value) = delete;
 
     /// The next row, if there is one. Throws mice::error.
     bool step();

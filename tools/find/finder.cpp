@@ -246,7 +246,7 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
     const steady_clock::time_point start = steady_clock::now();
     const reranker& model = ranker();
     if (states_) {
-        states_->refresh(); // states are committed before the catalog names them
+        with_advice([&] { states_->refresh(); }); // committed before the catalog names them
     }
     rank_options options{.threads = options_.threads};
     options.cancel = asked.cancel;
@@ -262,8 +262,10 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
         for (const auto& [id, same] : by_hash) {
             ids.push_back(id);
         }
-        index_ranking ranked = states_->rank(*encoded_, std::span<const std::string_view>(ids),
-                                             options, unknown_ids::report);
+        index_ranking ranked = with_advice([&] {
+            return states_->rank(*encoded_, std::span<const std::string_view>(ids), options,
+                                 unknown_ids::report);
+        });
         go_on(asked);
         for (const index_hit& hit : ranked) {
             for (candidate* const each : by_hash[hit.id]) {
@@ -338,8 +340,9 @@ void finder::highlight(found_passage& found, const candidate& of,
     const std::string id = hex_of(of.hash);
     mice::highlights all;
     try {
-        all = states_ && states_->contains(id) ? states_->highlight(*encoded_, id, text, options)
-                                               : ranker_->highlight(*encoded_, text, options);
+        all = states_ && states_->contains(id)
+                  ? with_advice([&] { return states_->highlight(*encoded_, id, text, options); })
+                  : ranker_->highlight(*encoded_, text, options);
     } catch (const error& problem) {
         if (problem.code() != errc::mismatch && problem.code() != errc::invalid_argument) {
             throw;

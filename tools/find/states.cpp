@@ -38,6 +38,22 @@ error other_model() {
 
 } // namespace
 
+error damaged_states(const error& problem) {
+    // What the library advises is for its own command.
+    std::string what = problem.what();
+    for (const std::string_view advice :
+         {"; verify the index, and restore it or build it again", "; verify the index",
+          "; build the index again", "; encode it again",
+          "; 'mice index verify' names the file, and adding the documents to a new index repairs "
+          "it"}) {
+        for (auto at = what.find(advice); at != what.npos; at = what.find(advice)) {
+            what.erase(at, advice.size());
+        }
+    }
+    return {errc::format, what + "; the texts are safe: 'mice-find update --re-encode' encodes "
+                                 "them anew"};
+}
+
 std::optional<mice::index> open_states(const catalog& from, const fs::path& folder,
                                        const reranker& ranker, const index_access& access) {
     const std::string name = from.setting(states_setting);
@@ -47,7 +63,14 @@ std::optional<mice::index> open_states(const catalog& from, const fs::path& fold
     if (from.setting(model_setting) != ranker.fingerprint()) {
         throw other_model();
     }
-    return mice::index::open(folder / name, ranker, access);
+    return with_advice([&] {
+        if (!mice::index::exists(folder / name)) {
+            throw error(errc::format, "the states in " +
+                                          detail::errors::quoted((folder / name).string()) +
+                                          " are gone");
+        }
+        return mice::index::open(folder / name, ranker, access);
+    });
 }
 
 bool states_writer::fits(const catalog& owner, const reranker& ranker) {
@@ -90,7 +113,9 @@ states_writer::states_writer(const catalog& owner, fs::path folder, const rerank
 
 mice::index states_writer::opened(const std::string& name) const {
     const index_options options{.codec = {.name = codec_}, .words = index_words::none};
-    return mice::index::open_or_create(folder_ / name, ranker_, options, {.threads = threads_});
+    return with_advice([&] {
+        return mice::index::open_or_create(folder_ / name, ranker_, options, {.threads = threads_});
+    });
 }
 
 /// What a call of make_anew that was stopped has encoded; nothing where there is none, or of
@@ -195,7 +220,7 @@ void states_writer::put(std::string_view hash, const std::string& text) {
 }
 
 void states_writer::commit() {
-    encoded_ += states_->commit().encoded;
+    encoded_ += with_advice([&] { return states_->commit().encoded; });
     fresh_ = fresh_ && states_->size() == 0;
     note_learned(*states_);
 }
@@ -203,7 +228,7 @@ void states_writer::commit() {
 void states_writer::remove_doomed() {
     bool some = false;
     for (const std::string& each : owner_.doomed_states()) {
-        some = states_->erase(hex_of(each)) || some;
+        some = with_advice([&] { return states_->erase(hex_of(each)); }) || some;
     }
     if (some) {
         commit();
@@ -215,7 +240,7 @@ void states_writer::give_room_back() {
     const index_stats stats = states_->stats();
     if (stats.deleted > stats.passages / 2 + 1000 ||
         stats.disk_bytes > stats.bytes.total() + stats.bytes.total() / 4) {
-        states_->compact();
+        with_advice([&] { states_->compact(); });
     }
 }
 

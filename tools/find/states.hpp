@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <mice/error.hpp>
 #include <mice/index.hpp>
 
 #include "find/catalog.hpp"
@@ -31,6 +32,21 @@ inline constexpr const char* codec_setting = "codec";
 inline constexpr const char* learned_setting = "learned"; ///< tokens that the codec learned from
 inline constexpr const char* later_setting =
     "codec_later"; ///< of an index that has grown; or empty
+
+/// States that are damaged, with what makes them anew.
+[[nodiscard]] error damaged_states(const error& problem);
+
+/// Calls `task`, and says of states that are damaged what makes them anew.
+template <class Task> decltype(auto) with_advice(const Task& task) {
+    try {
+        return task();
+    } catch (const error& problem) {
+        if (problem.code() != errc::format) {
+            throw;
+        }
+        throw damaged_states(problem);
+    }
+}
 
 /// Opens the states to read; nothing where there are none yet. Throws errc::mismatch where they are
 /// another model's.
