@@ -4,6 +4,7 @@ processes, failing writes, and kills at random times. Arguments: the program, th
 and how many times to kill (20 if not given)."""
 
 import contextlib
+import csv
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
 MODELS = pathlib.Path(sys.argv[2]).resolve()
@@ -261,6 +263,64 @@ def test_names_and_kinds(at):
     assert len(at.ask("path:line.txt", command="search")) == 1
     at.run("add", at.root, "--name", "all", "--hidden", "--follow")
     assert len(at.ask("walrus", "-n", "20", "-c", "all")) == 8
+    assert at.check() == []
+
+
+def test_forms_agree(at):
+    """What a form names a document by can be given back."""
+    root = os.fsencode(at.root)
+    for name in (b"bad\xff\xfe.txt", b"esc\x1b[31mred.txt", b"both\x1b\xc3.txt", b"deep\xf0\x9f/in.txt"):
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(b"A walrus named %d.\n" % len(name))
+    at.add()
+    found = at.ask("walrus", "-n", "9")
+    assert len(found) == 4
+    ids = {each["docid"] for each in found}
+    for form in ("--csv", "--files"):
+        rows = list(csv.reader(at.run("query", "walrus", form).splitlines()))
+        rows = rows[1:] if form == "--csv" else rows
+        assert {row[0] for row in rows} == ids, rows
+    listed = at.run("search", "walrus", "--files")
+    assert "\x1b" not in listed and listed.count("\n") == 4, listed
+    shown = [row[2] for row in csv.reader(listed.splitlines())] + [each["file"] for each in found]
+    for name in shown:
+        assert at.run("get", name).startswith("A walrus named "), name
+        assert at.run("get", name + ":1:1").startswith("A walrus named "), name
+    assert at.run("get", "files/bad\ufffd\ufffd.txt") == "A walrus named 9.\n"
+    at.write("bad\ufffd\ufffd.txt", "Another name that looks the same.\n")
+    at.update()
+    assert at.run("get", "files/bad\ufffd\ufffd.txt").startswith("Another"), "the exact name goes before"
+    at.run("get", "files/nothing\ufffd.txt", code=1)
+
+    assert at.run("get", "files/knives.txt:99") == "" and "has 1 line" in at.err, at.err
+    at.run("get", "files/bread.md:9:4")
+    assert "none that were" not in at.err, at.err
+    for line in ("title:", "title: dough", 'title:""', "path:"):
+        at.run("search", line)
+        assert "nothing stands behind" in at.err, (line, at.err)
+    at.run("search", "title:bread")
+    assert "nothing stands behind" not in at.err
+
+    with zipfile.ZipFile(at.root / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.txt", "A packed walrus.\n")
+        packed.writestr("b.txt", "\n" * (40 << 20))
+    at.update()
+    long = [each for each in json.loads(at.run("ls", "files", "--json")) if each["truncated"]]
+    assert [each["path"] for each in long] == ["bomb.zip"], long
+    assert "bomb.zip  (the file has more text than is kept" in at.run("ls", "files")
+
+    other = at.root.parent / "other"
+    other.mkdir()
+    (other / "copy.md").write_text(TEXTS["bread.md"])
+    (other / "own.md").write_text("Only here.\n")
+    at.run("add", other)
+    assert at.run("remove", "other") == (
+        f"other removed: 2 files, 1 documents and 1 passages that nothing else has; {other} stays as it is\n")
+    at.run("add", other)
+    gone = json.loads(at.run("remove", "other", "--json"))
+    assert (gone["files"], gone["documents"], gone["passages"]) == (2, 1, 1), gone
     assert at.check() == []
 
 

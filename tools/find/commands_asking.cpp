@@ -68,6 +68,11 @@ exit_code ask(const asking_options& options) {
     } else if (made.found.empty()) {
         tools::print_message("mice-find: note: nothing was found");
     }
+    if (!made.empty_field.empty()) {
+        tools::print_message("mice-find: note: nothing stands behind " + made.empty_field +
+                             ", so it is a word like any other; write " + made.empty_field +
+                             "WORD without a space");
+    }
     std::size_t encoded_now = 0;
     for (const found_passage& each : made.found) {
         encoded_now += each.encoded_now ? 1 : 0;

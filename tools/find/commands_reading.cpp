@@ -38,15 +38,24 @@ wanted_lines wanted_of(const get_options& options) {
     return made;
 }
 
+constexpr const char* more_text = "the file has more text than is kept";
+
+/// Says that a text has no such lines; empty where it has.
+std::string past_end(const document_text& found) {
+    return found.first_line <= found.lines || found.first_line == 1
+               ? std::string()
+               : found.file.string() + " has " + std::to_string(found.lines) +
+                     (found.lines == 1 ? " line" : " lines") + ", none that were asked for";
+}
+
 exit_code run_get(const get_options& options) {
     finder find(options.common.for_finder());
     const document_text found = document_of(find, options.names.at(0), wanted_of(options));
     tools::output out;
     out.write(render(found, options.shown.parts(), false));
     out.flush();
-    for (const std::string& note : {found.notes, found.truncated ? std::string("the file has more "
-                                                                               "text than is kept")
-                                                                 : std::string()}) {
+    for (const std::string& note :
+         {found.notes, found.truncated ? std::string(more_text) : std::string(), past_end(found)}) {
         if (!note.empty()) {
             tools::print_message("mice-find: note: " + note);
         }
@@ -71,6 +80,9 @@ exit_code run_multi_get(const get_options& options) {
     documents_of(
         find, asked,
         [&](const document_text& each) {
+            if (const std::string note = past_end(each); !note.empty()) {
+                tools::print_message("mice-find: note: " + note);
+            }
             if (how.as == form::json) {
                 list.push_back(to_json(each));
             } else {
@@ -106,6 +118,18 @@ std::string line_of(const collection_status& each) {
            "\n";
 }
 
+/// What is wrong with a file, or missing of its text.
+std::string remark_on(const listed_file& file) {
+    std::string made;
+    for (const std::string& each :
+         {file.error, file.truncated ? std::string(more_text) : std::string(), file.notes}) {
+        if (!each.empty()) {
+            made += (made.empty() ? "  (" : "; ") + tools::printable(each);
+        }
+    }
+    return made.empty() ? made : made + ")";
+}
+
 exit_code run_list(const list_options& options) {
     finder find(options.common.for_finder());
     std::string text;
@@ -123,10 +147,11 @@ exit_code run_list(const list_options& options) {
                             {"title", each.title},
                             {"kind", each.kind},
                             {"size", each.size},
+                            {"truncated", each.truncated},
+                            {"notes", each.notes},
                             {"error", each.error}});
             text += (each.document.empty() ? "-        " : "#" + each.document) + "  " +
-                    tools::printable(each.collection + "/" + each.path) +
-                    (each.error.empty() ? "" : "  (" + tools::printable(each.error) + ")") + "\n";
+                    tools::printable(each.collection + "/" + each.path) + remark_on(each) + "\n";
         }
     }
     tools::output out;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -151,8 +152,9 @@ void tell(const std::vector<file_problem>& problems, std::uint64_t all) {
     }
 }
 
-exit_code update_now(writer& into, const std::vector<collection>& collections,
-                     const writing_options& options) {
+/// Updates, and tells of what could not be read.
+update_report update_quietly(writer& into, const std::vector<collection>& collections,
+                             const writing_options& options) {
     if (!options.usual_priority) {
         give_way();
     }
@@ -184,14 +186,24 @@ exit_code update_now(writer& into, const std::vector<collection>& collections,
         [&into]() -> const reranker& { return into.ranker(); }, how);
     bar.reset();
     tell(report.problems, report.failed);
-    tools::output out;
-    out.write(options.json ? json_of(report) : text_of(report) + "\n");
-    out.flush();
+    return report;
+}
+
+exit_code code_of(const update_report& report) {
     if (report.stopped) {
         tools::print_message("mice-find: stopped; 'mice-find update' goes on");
         return exit_code::interrupted;
     }
     return report.failed > 0 ? exit_code::incomplete : exit_code::ok;
+}
+
+exit_code update_now(writer& into, const std::vector<collection>& collections,
+                     const writing_options& options) {
+    const update_report report = update_quietly(into, collections, options);
+    tools::output out;
+    out.write(options.json ? json_of(report) : text_of(report) + "\n");
+    out.flush();
+    return code_of(report);
 }
 
 void check_name(const std::string& name) {
@@ -258,6 +270,13 @@ exit_code run_update(const writing_options& options) {
     return update_now(into, wanted, options);
 }
 
+/// Files, documents and passages of an index.
+std::array<std::int64_t, 3> held(const catalog& in) {
+    return {in.base().integer("SELECT count(*) FROM files"),
+            in.base().integer("SELECT count(*) FROM contents"),
+            in.base().integer("SELECT count(*) FROM passages")};
+}
+
 exit_code run_remove(const writing_options& options) {
     writer into(options, "remove", false);
     const std::optional<collection> found = into.in().find_collection(options.name);
@@ -266,8 +285,28 @@ exit_code run_remove(const writing_options& options) {
                                                 detail::errors::quoted(options.name) +
                                                 "; 'mice-find ls' lists them");
     }
+    const std::array<std::int64_t, 3> before = held(into.in());
     into.in().remove_collection(found->id);
-    return update_now(into, {}, options); // removes texts and states that no file has
+    // Removes texts and states that no file has.
+    const update_report report = update_quietly(into, {}, options);
+    std::array<std::int64_t, 3> gone = held(into.in());
+    for (std::size_t i = 0; i < gone.size(); ++i) {
+        gone[i] = before[i] - gone[i];
+    }
+    tools::output out;
+    out.write(options.json
+                  ? tools::json_line({{"collection", found->name},
+                                      {"path", found->root.string()},
+                                      {"files", gone[0]},
+                                      {"documents", gone[1]},
+                                      {"passages", gone[2]},
+                                      {"stopped", report.stopped}})
+                  : tools::printable(found->name) + " removed: " + std::to_string(gone[0]) +
+                        " files, " + std::to_string(gone[1]) + " documents and " +
+                        std::to_string(gone[2]) + " passages that nothing else has; " +
+                        tools::printable(found->root.string()) + " stays as it is\n");
+    out.flush();
+    return code_of(report);
 }
 
 exit_code run_check(const writing_options& options) {

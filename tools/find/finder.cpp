@@ -157,6 +157,7 @@ std::vector<finder::candidate> finder::candidates_of(const question& asked,
         within.all()
             ? ""
             : " AND p.content IN (SELECT content FROM files WHERE 1" + within.condition("") + ")";
+    made.empty_field = parsed.empty_field;
     made.no_words = parsed.words.empty() && parsed.paths.empty();
     std::vector<candidate> found;
     std::unordered_map<std::int64_t, std::size_t> taken; // passages of a content

@@ -32,6 +32,10 @@ struct finder_options {
 /// $XDG_DATA_HOME/mice-find, or ~/.local/share/mice-find.
 [[nodiscard]] std::filesystem::path default_folder();
 
+/// A name in which each byte that is no UTF-8, and each character that steers a terminal, is
+/// U+FFFD: what lists and JSON show. `get` takes it back.
+[[nodiscard]] std::string shown_name(std::string_view name);
+
 /// What is asked.
 struct question {
     std::string text; ///< as parse_query reads it; any bytes
@@ -72,6 +76,7 @@ struct answer {
     std::vector<found_passage> found;
     std::size_t candidates = 0; ///< passages that were looked at
     bool no_words = false;      ///< the question has no word that is looked for
+    std::string empty_field;    ///< "title:" or "path:" with nothing behind it; empty: none
     double words_seconds = 0, load_seconds = 0, rank_seconds = 0, highlight_seconds = 0;
 };
 
@@ -97,6 +102,8 @@ struct line_range {
 /// A file in a listing.
 struct listed_file {
     std::string collection, path, document, title, kind, error;
+    std::string notes;      ///< what of it is not in its text, or empty
+    bool truncated = false; ///< it has more text than is kept
     std::int64_t size = 0, mtime = 0;
 };
 
@@ -127,8 +134,8 @@ class finder {
     /// index of another model, errc::stopped where it was cancelled.
     [[nodiscard]] answer query(const question& asked);
     /// The document of a name: "#" and the begin of its id, "collection/path", a file's path, or
-    /// the end of one. Throws errc::invalid_argument, with what is similar, where none or several
-    /// have it.
+    /// the end of one; or one of these as shown_name() gives it. Throws errc::invalid_argument,
+    /// with what is similar, where none or several have it.
     [[nodiscard]] document_text get(std::string_view name, const line_range& lines = {});
     /// All documents whose "collection/path" or path below the collection matches a pattern.
     [[nodiscard]] std::vector<std::int64_t> matching(std::string_view pattern);
@@ -158,6 +165,7 @@ class finder {
     void highlight(found_passage& found, const candidate& of, const std::string& context) const;
     [[nodiscard]] std::string document_id(std::string_view key);
     [[nodiscard]] std::int64_t file_of(std::string_view name);
+    [[nodiscard]] std::int64_t file_shown_as(std::string_view name, std::string_view absolute);
 
     finder_options options_;
     catalog catalog_;

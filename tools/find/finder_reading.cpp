@@ -6,8 +6,10 @@
 #include <utility>
 
 #include <mice/error.hpp>
+#include <mice/text/unicode/unicode.hpp>
 
 #include "common/nearest_name.hpp"
+#include "common/terminal.hpp"
 #include "find/finder.hpp"
 #include "find/ignore_rules.hpp"
 #include "find/states.hpp"
@@ -43,6 +45,17 @@ std::string lines_of(std::string text, std::int64_t first, const line_range& wan
 
 } // namespace
 
+std::string shown_name(std::string_view name) {
+    std::string made;
+    for (std::size_t at = 0; at < name.size();) {
+        const text::decoded next = text::decode_utf8(name, at);
+        const bool shown = next.valid && !tools::steers_terminal(next.code);
+        text::append_utf8(made, shown ? next.code : text::replacement_character);
+        at += next.bytes;
+    }
+    return made;
+}
+
 std::string finder::document_id(std::string_view key) {
     // As many digits as tell it from all others; a longer ending has the same bytes in its file.
     const std::string digits = hex_of(key.substr(0, 16));
@@ -58,6 +71,31 @@ std::string finder::document_id(std::string_view key) {
         }
     }
     return digits.substr(0, size);
+}
+
+/// The file whose name has bytes that cannot be shown, and is shown like this; 0 where none is.
+std::int64_t finder::file_shown_as(std::string_view name, std::string_view absolute) {
+    if (name.find("\xef\xbf\xbd") == name.npos) {
+        return 0;
+    }
+    const std::string wanted = shown_name(name), whole = shown_name(absolute);
+    std::vector<std::int64_t> found;
+    statement asked = catalog_.base().prepare(
+        "SELECT f.id, c.name, c.root, f.path FROM files f JOIN collections c ON c.id = "
+        "f.collection ORDER BY f.id");
+    while (asked.step()) {
+        const std::string path = shown_name(asked.bytes(3));
+        const std::string file = shown_name((fs::path(asked.text(2)) / "").string()) + path;
+        if (asked.text(1) + "/" + path == wanted || file == wanted || file == whole ||
+            path == wanted || path.ends_with("/" + wanted)) {
+            found.push_back(asked.integer(0));
+        }
+    }
+    if (found.size() > 1) {
+        throw not_found("more than one file is shown as " + detail::errors::quoted(name) +
+                        ": give its id");
+    }
+    return found.empty() ? 0 : found[0];
 }
 
 std::int64_t finder::file_of(std::string_view name) {
@@ -110,6 +148,9 @@ std::int64_t finder::file_of(std::string_view name) {
                 }
             }
         }
+    }
+    if (const std::int64_t found = file_shown_as(name, absolute); found != 0) {
+        return found;
     }
     // The end of a path, if there is one such file.
     statement ends = catalog_.base().prepare(
@@ -218,8 +259,9 @@ std::vector<listed_file> finder::list(std::string_view place) {
     }
     std::vector<listed_file> files;
     statement asked = catalog_.base().prepare(
-        "SELECT f.path, f.size, f.mtime, f.error, f.title, t.kind, t.key FROM files f LEFT JOIN "
-        "contents t ON t.id = f.content WHERE f.collection = ?1 ORDER BY f.path");
+        "SELECT f.path, f.size, f.mtime, f.error, f.title, t.kind, t.key, t.truncated, t.notes "
+        "FROM "
+        "files f LEFT JOIN contents t ON t.id = f.content WHERE f.collection = ?1 ORDER BY f.path");
     asked.bind(1, in->id);
     while (asked.step()) {
         const std::string path = asked.text(0);
@@ -232,6 +274,8 @@ std::vector<listed_file> finder::list(std::string_view place) {
                              .title = asked.text(4),
                              .kind = asked.text(5),
                              .error = asked.text(3),
+                             .notes = asked.text(8),
+                             .truncated = asked.integer(7) != 0,
                              .size = asked.integer(1),
                              .mtime = asked.integer(2)});
         }

@@ -158,8 +158,8 @@ std::string csv_field(std::string_view text) {
 
 std::string csv_line(const shown_result& result, const shown_parts& how) {
     const found_passage& found = result.found;
-    return found.document + "," + fixed(found.score, 5) + "," + csv_field(found.collection) + "," +
-           csv_field(found.file.string()) + "," + csv_field(found.title) + "," +
+    return "#" + found.document + "," + fixed(found.score, 5) + "," + csv_field(found.collection) +
+           "," + csv_field(found.file.string()) + "," + csv_field(found.title) + "," +
            std::to_string(found.first_line) + "," + std::to_string(found.last_line) + "," +
            csv_field(how.full ? result.body : found.passage) + "\n";
 }
@@ -272,7 +272,7 @@ std::string render(const std::vector<shown_result>& results, const shown_parts& 
     case form::files:
         for (const shown_result& each : results) {
             made += "#" + each.found.document + "," + fixed(each.found.score, 5) + "," +
-                    csv_field(each.found.file.string()) + "\n";
+                    csv_field(shown_name(each.found.file.string())) + "\n";
         }
         return made;
     case form::terminal:
@@ -336,14 +336,14 @@ std::string render(const document_text& document, const shown_parts& how, bool s
     case form::json:
         return tools::json_line(to_json(document));
     case form::csv:
-        return document.document + "," + csv_field(document.collection) + "," +
+        return "#" + document.document + "," + csv_field(document.collection) + "," +
                csv_field(document.file.string()) + "," + csv_field(document.title) + "," +
                csv_field(document.text) + "\n";
     case form::md:
         return "## " + tools::printable(document.title) + "\n\n- file: `" + name +
                "`\n- document: #" + document.document + "\n\n" + indented(text, "> ") + "\n";
     case form::files:
-        return "#" + document.document + "," + csv_field(document.file.string()) + "\n";
+        return "#" + document.document + "," + csv_field(shown_name(document.file.string())) + "\n";
     case form::terminal:
         break;
     }

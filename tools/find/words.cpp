@@ -195,11 +195,16 @@ class query_reader {
     std::string_view read_field() {
         for (const std::string_view field : {"title", "path"}) {
             const std::string_view rest = line_.substr(at_);
-            if (rest.starts_with(field) && rest.size() > field.size() + 1 &&
-                rest[field.size()] == ':' && !is_space(rest[field.size() + 1])) {
-                at_ += field.size() + 1;
-                return field;
+            if (!rest.starts_with(field) || rest.substr(field.size(), 1) != ":") {
+                continue;
             }
+            const std::string_view behind = rest.substr(field.size() + 1);
+            if (behind.empty() || is_space(behind[0]) || behind.starts_with("\"\"")) {
+                empty_field_ = std::string(field) + ":";
+                continue; // looked for like any other word
+            }
+            at_ += field.size() + 1;
+            return field;
         }
         return {};
     }
@@ -280,6 +285,7 @@ class query_reader {
     parsed_query finish() {
         parsed_query made;
         made.text = std::move(text_);
+        made.empty_field = std::move(empty_field_);
         made.paths = joined(paths_, " AND ");
         made.only_paths = !paths_.empty() && any_.empty() && required_.empty();
         std::vector<std::string> wanted = any_;
@@ -295,7 +301,7 @@ class query_reader {
     std::string_view line_;
     std::size_t most_;
     std::size_t at_ = 0;
-    std::string text_;
+    std::string text_, empty_field_;
     std::vector<std::string> any_, required_, paths_;
     std::unordered_set<std::string> seen_;
 };

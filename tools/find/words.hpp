@@ -36,6 +36,7 @@ struct parsed_query {
     std::string names;       ///< the same for the table of names
     std::string paths;       ///< expression that a file's name has to match; empty: any
     bool only_paths = false; ///< nothing but path: was asked for
+    std::string empty_field; ///< "title:" or "path:" with nothing behind it; empty: none
 };
 
 /// Reads a line: words (any of them), "a phrase" (has to be there), begin* (a word that begins so),
