@@ -168,6 +168,33 @@ def test_root_comes_back(at):
         it.until_found("walrus", "one.txt", "two.txt")
 
 
+def test_root_replaced(at):
+    """Another folder takes the name, by what happens above it, which nothing tells of."""
+    above = at.root.parent / "above"
+    above.mkdir()
+    at.root.rename(above / "files")
+    at.root = above / "files"
+    at.add()
+    with watcher(at) as it:
+        it.until_said("watching files")
+        at.write("one.txt", "One walrus.\n")
+        it.until_found("walrus", "one.txt")
+        kept = above.with_name("kept")
+        above.rename(kept)
+        began = time.monotonic()
+        it.until_said("cannot open")
+        shutil.copytree(kept, above)
+        at.write("two.txt", "Another walrus.\n")
+        it.until_found("walrus", "one.txt", "two.txt")
+        shutil.rmtree(kept)
+        above.rename(kept)
+        shutil.copytree(kept, above)  # at once, before anybody looked
+        at.write("three.txt", "A third walrus.\n")
+        it.until_found("walrus", "one.txt", "two.txt", "three.txt")
+        took = time.monotonic() - began
+        assert took < 25, f"noticed after {took:.0f} s"  # a failure was tried again after 30
+
+
 def test_files_that_are_written(at):
     """A file waits until it was left alone; those that were wait for nothing."""
     at.add()

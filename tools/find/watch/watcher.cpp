@@ -30,6 +30,22 @@ steady_clock::duration seconds_of(double seconds) {
         std::chrono::duration<double>(seconds));
 }
 
+/// Which folder it is that has a name.
+struct folder_id {
+    dev_t device;
+    ino_t number;
+
+    friend bool operator==(const folder_id&, const folder_id&) = default;
+};
+
+std::optional<folder_id> folder_at(const fs::path& name) {
+    struct stat found {};
+    if (::stat(name.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) {
+        return std::nullopt;
+    }
+    return folder_id{found.st_dev, found.st_ino};
+}
+
 /// A collection, and when it is looked at next.
 struct watched {
     collection of;
@@ -37,7 +53,8 @@ struct watched {
     bool changed = true; ///< also before the first look
     bool folders_changed = true;
     time_point first_change{}, last_change{};
-    time_point next_look{}; ///< where it is polled
+    time_point next_look{};          ///< where it is polled
+    std::optional<folder_id> root{}; ///< what was there at the last look; nothing: no folder
 };
 
 class watcher {
@@ -54,6 +71,7 @@ class watcher {
         read_collections(true);
         while (!options_.ended()) {
             read_collections(false);
+            notice_other_roots();
             look();
             if (stopped_) {
                 return false;
@@ -168,6 +186,7 @@ class watcher {
         }
         const std::string how =
             made.polled ? " every " + text_of(poll_seconds()) + " seconds" : std::string();
+        made.root = folder_at(added.root);
         all_[added.id] = std::move(made);
         options_.tell("watching " + added.name + " (" + added.root.string() + ")" + how);
     }
@@ -217,6 +236,23 @@ class watcher {
             const auto found = all_.find(each.collection);
             if (found != all_.end() && matters(found->second, each)) {
                 mark(found->second, now, each.folder || is_rules(each.path));
+            }
+        }
+    }
+
+    /// A collection's folder may go and come back, or another one may take its name, by what
+    /// happens above it: nothing tells of that.
+    void notice_other_roots() {
+        const time_point now = steady_clock::now();
+        for (auto& [id, each] : all_) {
+            if (each.polled) {
+                continue;
+            }
+            const std::optional<folder_id> there = folder_at(each.of.root);
+            if (there != each.root) {
+                each.root = there;
+                mark(each, now, true);
+                not_before_ = {}; // what failed may work now
             }
         }
     }
