@@ -9,15 +9,20 @@ import fcntl
 import json
 import os
 import pathlib
+import pty
 import random
+import re
 import resource
+import select
 import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import zipfile
 
@@ -363,6 +368,58 @@ def test_no_room_to_read(at):
     at.run("search", "dough", code=1, **full)
     assert "no room on the disk" in at.err and "make room" in at.err, at.err
     assert at.setting("test") == "x" and at.ask("dough", command="search"), "it was only the room"
+
+
+def test_interactive(at):
+    """With fzf itself: as a filter, and on a terminal; and without it."""
+    at.add()
+    if shutil.which("fzf") is None:
+        print("left out: no fzf")
+    else:
+        def filtered(words, *arguments):
+            return at.run("query", "dough knives rainbow", "--interactive", *arguments,
+                          env={**os.environ, "FZF_DEFAULT_OPTS": f"--filter={words}"})
+        assert names(json.loads(filtered("carbon", "--json"))) == ["bread.md"]
+        assert len(filtered("", "--files").splitlines()) == 3, "all of them"
+        assert "Hone knives" in filtered("knives.txt")
+        at.run("query", "dough", "--interactive", code=130,
+               env={**os.environ, "FZF_DEFAULT_OPTS": "--filter=nothinglikethat"})
+        assert "nothing was found" not in at.err
+        at.run("search", "qwertyuiop", "--interactive")
+        assert "nothing was found" in at.err
+        screen = on_terminal(at, ["query", "dough", "--interactive", "--files"])
+        assert "Yeast gives off" in screen and re.search(r"#[0-9a-f]{8},0\.\d+,.*/bread\.md", screen), screen
+    with tempfile.TemporaryDirectory() as empty:
+        at.run("query", "dough", "--interactive", code=1, env={**os.environ, "PATH": empty})
+        assert "fzf, which is not installed" in at.err, at.err
+
+
+def on_terminal(at, arguments):
+    """All that a terminal shows of a run in which Enter is pressed when the preview is there."""
+    command, *rest = arguments
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.update(TERM="xterm", FZF_DEFAULT_OPTS="")
+        os.execv(PROGRAM, [PROGRAM, command, "--index", at.index, "--model", SMALL, *rest])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 160, 0, 0))
+    screen, pressed, end = b"", False, time.monotonic() + 120
+    while time.monotonic() < end:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            break  # the program ended
+        screen += part
+        if not pressed and b"## Keeping" in screen:  # from the preview: no result shows it first
+            os.write(terminal, b"\r")
+            pressed = True
+    else:
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(terminal)
+    assert pressed and code == 0, (pressed, code, screen[-2000:])
+    return re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", screen).decode("utf-8", "replace")
 
 
 def test_ignored(at):

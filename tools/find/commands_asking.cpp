@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -11,8 +15,10 @@
 
 #include "common/number_option.hpp"
 #include "common/output.hpp"
+#include "common/program_file.hpp"
 #include "common/terminal.hpp"
 #include "find/commands.hpp"
+#include "find/picker.hpp"
 #include "find/results.hpp"
 #include "find/shown_options.hpp"
 
@@ -26,6 +32,7 @@ struct asking_options {
     question asked;
     bool no_rerank = false;
     bool explain = false;
+    bool interactive = false;
 };
 
 /// What is asked: the words of the command line, or standard input for "-" alone.
@@ -43,6 +50,38 @@ std::string text_of(const std::vector<std::string>& words) {
     return text;
 }
 
+/// A result as a line of a list: score, name, what answers.
+pickable line_of(const found_passage& found) {
+    constexpr std::size_t longest = 300; // bytes: a line of a terminal shows less
+    const std::string says = found.highlights.sentences.empty()
+                                 ? found.passage.substr(0, longest)
+                                 : found.passage.substr(found.highlights.sentences[0].begin,
+                                                        found.highlights.sentences[0].end -
+                                                            found.highlights.sentences[0].begin);
+    std::array<char, 32> score{};
+    std::snprintf(score.data(), score.size(), "%.3f", found.score);
+    return {std::string(score.data()) + "  " + tools::printable(found.file.filename().string()) +
+                "  " + tools::printable(says.substr(0, longest)),
+            "#" + found.document,
+            static_cast<std::size_t>(std::max<std::int64_t>(1, found.first_line))};
+}
+
+/// Leaves the results that a person chooses; false where they left.
+bool choose(std::vector<found_passage>& found, const asking_options& options) {
+    std::vector<pickable> list;
+    for (const found_passage& each : found) {
+        list.push_back(line_of(each));
+    }
+    const auto chosen = pick(list, tools::program_file().string(),
+                             std::filesystem::absolute(options.common.index_folder()).string());
+    std::vector<found_passage> kept;
+    for (const std::size_t each : chosen.value_or(std::vector<std::size_t>())) {
+        kept.push_back(std::move(found[each]));
+    }
+    found = std::move(kept);
+    return chosen.has_value();
+}
+
 exit_code ask(const asking_options& options) {
     question asked = options.asked;
     asked.text = text_of(options.words);
@@ -51,7 +90,11 @@ exit_code ask(const asking_options& options) {
     how.explain = options.explain;
     how.reranked = asked.rerank;
     finder find(options.common.for_finder());
-    const answer made = find.query(asked);
+    answer made = find.query(asked);
+    const bool nothing = made.found.empty();
+    if (options.interactive && !nothing && !choose(made.found, options)) {
+        return exit_code::interrupted;
+    }
     std::vector<shown_result> results;
     for (const found_passage& each : made.found) {
         shown_result result{each, {}};
@@ -65,7 +108,7 @@ exit_code ask(const asking_options& options) {
     out.flush();
     if (made.no_words) {
         tools::print_message("mice-find: note: the question has no word that could be looked for");
-    } else if (made.found.empty()) {
+    } else if (nothing) {
         tools::print_message("mice-find: note: nothing was found");
     }
     if (!made.empty_field.empty()) {
@@ -120,6 +163,8 @@ void add_command(CLI::App& app, command& chosen, const char* name, const char* w
             ->type_name("N");
         sub->add_flag("--no-rerank", options->no_rerank, "Order by words alone, as 'search' does");
     }
+    sub->add_flag("--interactive", options->interactive,
+                  "Choose results in fzf, with their texts beside; Tab takes several");
     sub->add_flag("--explain", options->explain, "Show the ranks and scores of each stage");
     options->shown.add_to(*sub, true);
     options->common.add_to(*sub, rerank);
