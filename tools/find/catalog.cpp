@@ -2,8 +2,10 @@
 #include "find/catalog.hpp"
 
 #include <array>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <mice/error.hpp>
 #include <mice/text/unicode/utf8.hpp>
@@ -46,6 +48,18 @@ INSERT INTO names(names, rank) VALUES('rank', 'bm25(1.0, 1.0)');
 
 constexpr std::array<const char*, 7> made_tables{"words",    "names", "settings", "contents",
                                                  "passages", "files", "doomed"};
+
+/// The settings of a catalog of any version; none where it has none.
+std::vector<std::pair<std::string, std::string>> settings_there(const database& of) {
+    std::vector<std::pair<std::string, std::string>> found;
+    if (of.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'settings'") > 0) {
+        statement asked = of.prepare("SELECT name, value FROM settings");
+        while (asked.step()) {
+            found.emplace_back(asked.text(0), asked.text(1));
+        }
+    }
+    return found;
+}
 
 std::filesystem::path file_in(const std::filesystem::path& folder, access_mode way) {
     const std::filesystem::path file = folder / catalog::file_name;
@@ -169,10 +183,14 @@ void catalog::prepare(const std::filesystem::path& folder, access_mode way) {
         return;
     }
     transaction changes(base_);
+    const std::vector<std::pair<std::string, std::string>> kept = settings_there(base_);
     for (const char* const table : made_tables) {
         base_.run(std::string("DROP TABLE IF EXISTS ") + table);
     }
     create();
+    for (const auto& [name, value] : kept) { // they say which states there are
+        set(name, value);
+    }
     changes.commit();
     rebuilt_ = tables > 0;
 }
