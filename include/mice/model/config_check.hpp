@@ -28,6 +28,24 @@ inline void check_ids(std::string_view key, const std::vector<std::int32_t>& ids
     }
 }
 
+/// Where sizes have 32 bits (WebAssembly), numbers of values that calls work on could overflow
+/// them: small multiples of a text's positions times the widest row, and positions of a query times
+/// those of a document.
+inline void check_counts(const model_config& c) {
+    if constexpr (sizeof(std::size_t) < 8) {
+        constexpr std::uint64_t most_positions = 32768;
+        constexpr std::uint64_t most_values = std::uint64_t{1} << 26;
+        const std::uint64_t widest =
+            std::max({c.hidden_size, c.embedding_size, 2 * c.intermediate_size});
+        const std::uint64_t positions = c.max_position_embeddings;
+        if (positions > most_positions || positions * widest > most_values) {
+            throw errors::not_supported("a model of " + std::to_string(positions) +
+                                        " positions and rows of " + std::to_string(widest) +
+                                        " values, where sizes have 32 bits,");
+        }
+    }
+}
+
 inline void check_sizes(const model_config& c) {
     check_range("hidden_size", c.hidden_size, 1, largest_width);
     check_range("embedding_size", c.embedding_size, 1, largest_width);
@@ -37,6 +55,7 @@ inline void check_sizes(const model_config& c) {
     check_range("max_position_embeddings", c.max_position_embeddings, 2, largest_table);
     check_range("max_query_length", c.max_query_length, 2, c.max_position_embeddings);
     check_range("max_document_length", c.max_document_length, 2, c.max_position_embeddings);
+    check_counts(c);
     if (c.hidden_size % c.num_attention_heads != 0) {
         throw errors::bad_config("hidden_size " + std::to_string(c.hidden_size) +
                                  " is not a multiple of num_attention_heads " +
