@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # The one list of packages that mice needs. Installs what is missing, or does nothing.
 #
-#   scripts/packages.sh [--check|--list] [build|find|test|develop]
+#   scripts/packages.sh [--check|--list] [build|wasm|find|test|develop]
 #
 #   build     the library and its programs
+#   wasm      build, and what makes the JavaScript package
 #   find      build, and what mice-find reads kinds of files with
 #   test      find, and all tests (default)
-#   develop   test, and benchmarks, clang-tidy, clang's sanitizers and a browser
+#   develop   test and wasm, and benchmarks, clang-tidy, clang's sanitizers and a browser
 #   --check   install nothing; exit 1 and name what is missing
 #   --list    print the names of the set and stop
 set -euo pipefail
 
 build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-dev nlohmann-json3-dev
     libcpp-httplib-dev libcli11-dev libsentencepiece-dev libsqlite3-dev)
+wasm=(emscripten nodejs)
 find=(pkg-config libseccomp-dev libmd4c-dev libgumbo-dev libgmime-3.0-dev libpoppler-cpp-dev
     libarchive-dev libpugixml-dev)
 test=(sqlite3 catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
@@ -21,7 +23,7 @@ test=(sqlite3 catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 
 develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev chromium
     chromium-driver)
 
-usage() { sed -n '3,13s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '3,14s/^# \{0,1\}//p' "$0"; }
 
 action=install
 set_name=test
@@ -29,16 +31,19 @@ for argument in "$@"; do
     case "$argument" in
         --check) action=check ;;
         --list) action=list ;;
-        build | find | test | develop) set_name=$argument ;;
+        build | wasm | find | test | develop) set_name=$argument ;;
         -h | --help) usage && exit 0 ;;
         *) echo "packages.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
     esac
 done
 
 wanted=("${build[@]}")
-[ "$set_name" = build ] || wanted+=("${find[@]}")
-[ "$set_name" = build ] || [ "$set_name" = find ] || wanted+=("${test[@]}")
-[ "$set_name" != develop ] || wanted+=("${develop[@]}")
+case "$set_name" in
+    wasm) wanted+=("${wasm[@]}") ;;
+    find) wanted+=("${find[@]}") ;;
+    test) wanted+=("${find[@]}" "${test[@]}") ;;
+    develop) wanted+=("${wasm[@]}" "${find[@]}" "${test[@]}" "${develop[@]}") ;;
+esac
 
 if [ "$action" = list ]; then
     printf '%s\n' "${wanted[@]}"
@@ -51,8 +56,8 @@ packages.sh: not a Debian system, so nothing was installed. mice needs a C++20 c
 clang 14, or newer), CMake 3.25, Ninja, xsimd, Eigen, RapidJSON and xxHash, for its programs
 nlohmann-json and CLI11, for some models sentencepiece, for its server (mice serve) cpp-httplib 0.11,
 for its search in files (mice-find) and its SQLite extension SQLite 3.38, and for kinds of these files
-libseccomp, md4c, gumbo, gmime 3, poppler-cpp, libarchive and pugixml; its tests also need Catch2,
-utf8proc, pkg-config and Python 3.
+libseccomp, md4c, gumbo, gmime 3, poppler-cpp, libarchive and pugixml, for its JavaScript package
+Emscripten 3.1 and Node 18; its tests also need Catch2, utf8proc, pkg-config and Python 3.
   Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel rapidjson-devel json-devel \
                       cli11-devel xxhash-devel sentencepiece-devel sqlite-devel catch-devel eigen3-devel utf8proc-devel \
                       pkgconf-pkg-config python3 clang

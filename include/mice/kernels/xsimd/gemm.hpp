@@ -20,7 +20,11 @@ MICE_NAMESPACE_BEGIN
 namespace kernels {
 
 /// Rows of A that one register tile holds.
+#if defined(__wasm__) // whose engines keep registers for themselves
+template <class Arch> inline constexpr std::size_t tile_rows = 4;
+#else
 template <class Arch> inline constexpr std::size_t tile_rows = many_registers<Arch> ? 12 : 6;
+#endif
 
 /// Floats that B [k, n] takes when packed: panels of panel_columns, each [words of k,
 /// panel_columns] and the columns' extras, the last one filled with zeros. The packed memory starts
