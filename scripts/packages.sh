@@ -18,7 +18,7 @@ build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-
 wasm=(emscripten nodejs)
 find=(pkg-config libseccomp-dev libmd4c-dev libgumbo-dev libgmime-3.0-dev libpoppler-cpp-dev
     libarchive-dev libpugixml-dev)
-test=(sqlite3 catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
+test=(sqlite3 curl catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel fzf)
 develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev chromium
     chromium-driver)

@@ -5,12 +5,15 @@ build has it, which is quicker.
 
   ```cpp      with an #include: compiled as a file; without: compiled as lines of a function that
               has the names declared in documentation_names.hpp
-  ```cpp run  a program: compiled, linked, and run in an empty folder that has the project's models/
+  ```cpp run  a program, or lines of one that declare all they use: compiled, linked, and run in an
+              empty folder that has the project's models/
   ```sh run   run in the root of the project, with the built programs on PATH
   ```python package   a program that uses the Python package, run like C++'s by the Python that
               bindings/python/setup.sh brings; left out where the build has no such package
   ```c run, ```rust run, ```go run, ```python run     a program that calls libmice, run like C++'s;
-              left out where the build has no libmice, or the machine no compiler
+              left out where the build has no libmice, or the machine no compiler; C without an
+              #include is lines of a function after documentation_names.h
+  ```js       left to tests/wasm/documentation_test.mjs
 """
 
 import os
@@ -24,6 +27,7 @@ from common import INCLUDE, ROOT, fail, has_library, run
 
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
 NAMES = ROOT / "tests" / "package" / "documentation_names.hpp"
+C_END = "mice_ranking_free(ranking);\nmice_reranker_free(reranker);\nreturn error != NULL;\n"
 
 
 def blocks():
@@ -56,6 +60,8 @@ def check_caller(language, code, folder):
     if not library.is_file() or shutil.which(compiler) is None:
         return f"no {library.name if not library.is_file() else compiler}"
     source = folder / f"caller.{ {'rust': 'rs', 'python': 'py'}.get(language, language) }"
+    if language == "c" and "#include" not in code:
+        code = f'#include "{NAMES.with_suffix(".h")}"\nint main(void) {{\n{code}\n{C_END}}}\n'
     source.write_text(code, encoding="utf-8")
     program = folder / "caller"
     found = {"LD_LIBRARY_PATH": str(library.parent)}
@@ -89,6 +95,8 @@ def check_cpp(code, marks, folder, alone):
     source = folder / "block.cpp"
     if "#include" not in code:
         code = f'#include "{NAMES}"\nvoid lines_of_the_page() {{\n{code}\n}}\n'
+        if "run" in marks:
+            code += "int main() {\n    lines_of_the_page();\n}\n"
     source.write_text(code, encoding="utf-8")
     form, links = ([], []) if alone else compiled_form()
     compiler = ["g++", "-std=c++20", "-O1", f"-I{INCLUDE}", *form, source]
