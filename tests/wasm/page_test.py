@@ -48,9 +48,10 @@ it is put. Ten strokes on each side are enough, and a board of wood is kinder to
 
 {HOSTILE} The carpenter answers that the time has come to talk of many things, of shoes and ships
 and sealing wax, of cabbages and kings, and why the sea is boiling hot and whether pigs have wings.
-""" + "".join(f"\n## Stone {i}\n\nStone number {i} is about water and moss. It lies where the river "
-              f"left it, {i * 7} steps below the bridge, and nobody has ever moved it. In winter it is "
-              "cold, in summer a lizard suns itself on it, and children count it as they pass by.\n"
+""" + "".join(f"\n## Stone {i}\n\nStone number {i} is about water and moss. It lies where the "
+              f"river left it, {i * 7} steps below the bridge, and nobody has ever moved it. In "
+              "winter it is cold, in summer a lizard suns itself on it, and children count it "
+              "as they pass by.\n"
               for i in range(40))
 
 # The ratio of the colours of every text that is shown, against the ground behind it.
@@ -206,7 +207,7 @@ def test_bits(page, package):
     code = """
         const { Reranker } = await import(MODULE);
         const ranker = await Reranker.load(MODEL, { precision: PRECISION });
-        const texts = Array.from({ length: 20 }, (_, i) => `Stone ${i} lies in the river. `.repeat(i));
+        const texts = Array.from({ length: 20 }, (_, i) => `Stone ${i} lies in water. `.repeat(i));
         done([...ranker.score("where is the stone", texts)]);"""
     for precision in ("f32", "int8"):
         asked = code.replace("PRECISION", f'"{precision}"')
@@ -220,7 +221,8 @@ def test_bits(page, package):
             ["node", "--input-type=module", "-e",
              "const done = (scores) => console.log(JSON.stringify(scores));"
              + asked.replace("MODULE", json.dumps((package / "index.mjs").as_uri()))
-             .replace("MODEL", f"(await import('node:fs')).readFileSync({json.dumps(str(model))})")],
+             .replace("MODEL",
+                      f"(await import('node:fs')).readFileSync({json.dumps(str(model))})")],
             capture_output=True, text=True, check=True)
         check(browser == json.loads(node.stdout), f"{precision}: {browser}, {node.stdout}")
 
