@@ -140,6 +140,8 @@ MICE_API mice_status mice_options_set_invalid_utf8(mice_options* options, int32_
 /// (0: none). 1 and 3 where only mice_highlight_... is called.
 MICE_API mice_status mice_options_set_highlights(mice_options* options, size_t sentences,
                                                  size_t words, mice_error** error);
+/// Rankings have no highlights any more, as before mice_options_set_highlights().
+MICE_API mice_status mice_options_unset_highlights(mice_options* options, mice_error** error);
 /// Takes one text of a callback; copies it. Threads: that of the callback.
 typedef struct mice_text_sink mice_text_sink;
 MICE_API mice_status mice_text_sink_put(mice_text_sink* sink, const char* text, size_t size,

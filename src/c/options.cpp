@@ -221,6 +221,9 @@ mice_status mice_options_set_highlights(mice_options* options, size_t sentences,
         asked.words = words;
     });
 }
+mice_status mice_options_unset_highlights(mice_options* options, mice_error** error) {
+    return set(options, error, [](mice_options& to) { to.highlights.reset(); });
+}
 mice_status mice_text_sink_put(mice_text_sink* sink, const char* bytes, size_t size,
                                mice_error** error) {
     return guarded(error,

@@ -267,6 +267,7 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
     MISUSE(mice_index_highlight, "!!s!s!s?!", &mice_index_highlight, index, bytes, size, "a", 1,
            bytes, size, options, &highlights);
     MISUSE(mice_options_set_highlights, "!..", &mice_options_set_highlights, options, 1, 1);
+    MISUSE(mice_options_unset_highlights, "!", &mice_options_unset_highlights, options);
     // a sink is there during a callback alone
     called.insert("mice_text_sink_put");
     CHECK(mice_text_sink_put(nullptr, bytes, size, nullptr) == MICE_ERROR_INVALID_ARGUMENT);

@@ -346,6 +346,15 @@ TEST_CASE("the C interface highlights texts, documents and rankings") {
     CHECK(mice_rank_documents(ranker.get(), query.data(), query.size(), documents.data(), 2,
                               nullptr, nullptr, options.get(), out(ranking),
                               nullptr) == MICE_ERROR_INVALID_ARGUMENT);
+
+    must([&](mice_error** failure) {
+        return mice_options_unset_highlights(options.get(), failure);
+    });
+    must([&](mice_error** failure) {
+        return mice_rank_documents(ranker.get(), query.data(), query.size(), documents.data(), 2,
+                                   nullptr, nullptr, options.get(), out(ranking), failure);
+    });
+    CHECK(mice_ranking_highlights(ranking.get(), 0) == nullptr);
 }
 
 TEST_CASE("the C interface keeps an index") {
