@@ -195,6 +195,7 @@ bool statement::null(int column) const {
 
 database::database(const std::filesystem::path& file, access_mode way) {
     int code = SQLITE_OK;
+    bool log_unread = false;
     if (way == access_mode::write) {
         handle_ = opened(file, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, code);
     } else {
@@ -209,6 +210,7 @@ database::database(const std::filesystem::path& file, access_mode way) {
                 break;
             }
             if (std::string_view(options).ends_with("immutable=1") && log_has_something(file)) {
+                log_unread = kind != SQLITE_IOERR && kind != SQLITE_FULL;
                 break;
             }
             sqlite3_close(handle_);
@@ -216,7 +218,12 @@ database::database(const std::filesystem::path& file, access_mode way) {
         }
     }
     if (code != SQLITE_OK) {
-        const error problem = failure(handle_, code);
+        const error problem =
+            log_unread ? error(errc::io, detail::errors::quoted(file.string()) +
+                                             " has changes in a log beside it, which can be read "
+                                             "only where its folder can be written: run "
+                                             "'mice-find status' once where it can")
+                       : failure(handle_, code);
         sqlite3_close(handle_);
         throw problem;
     }
