@@ -69,6 +69,7 @@ pickable line_of(const found_passage& found) {
 /// Leaves the results that a person chooses; false where they left.
 bool choose(std::vector<found_passage>& found, const asking_options& options) {
     std::vector<pickable> list;
+    list.reserve(found.size());
     for (const found_passage& each : found) {
         list.push_back(line_of(each));
     }

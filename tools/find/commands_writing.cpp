@@ -181,7 +181,7 @@ update_report update_quietly(writer& into, const std::vector<collection>& collec
         return show("encoding again", done, all);
     };
     how.looking = [&](std::uint64_t) { return !guard.requested(); };
-    const update_report report = update(
+    update_report report = update(
         into.in(), into.folder(), collections,
         [&into]() -> const reranker& { return into.ranker(); }, how);
     bar.reset();

@@ -73,6 +73,7 @@ pid_t start_fzf(std::vector<std::string> arguments, int input, int output) {
     posix_spawnattr_setsigdefault(&attributes, &usual);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     std::vector<char*> given;
+    given.reserve(arguments.size() + 1);
     for (std::string& each : arguments) {
         given.push_back(each.data());
     }

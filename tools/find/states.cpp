@@ -41,11 +41,12 @@ error other_model() {
 error damaged_states(const error& problem) {
     // What the library advises is for its own command.
     std::string what = problem.what();
+    constexpr std::string_view to_repair = "; 'mice index verify' names the file, and adding the "
+                                           "documents to a new index repairs it";
     for (const std::string_view advice :
-         {"; verify the index, and restore it or build it again", "; verify the index",
-          "; build the index again", "; encode it again",
-          "; 'mice index verify' names the file, and adding the documents to a new index repairs "
-          "it"}) {
+         {std::string_view("; verify the index, and restore it or build it again"),
+          std::string_view("; verify the index"), std::string_view("; build the index again"),
+          std::string_view("; encode it again"), to_repair}) {
         for (auto at = what.find(advice); at != what.npos; at = what.find(advice)) {
             what.erase(at, advice.size());
         }

@@ -139,7 +139,7 @@ refused_head refused(head_state head) {
 std::string as_text(const answer& made, const char* phrase) {
     std::string text = "HTTP/1.1 " + std::to_string(made.status) + " " + phrase + "\r\n";
     for (const auto& [name, value] : made.headers) {
-        text += name + ": " + value + "\r\n";
+        text.append(name).append(": ").append(value).append("\r\n");
     }
     return text + "Content-Type: " + made.type +
            "\r\nContent-Length: " + std::to_string(made.body.size()) +
