@@ -2,6 +2,7 @@
 """mice-find on judged collections, and how fast it is.
 
     bench/find.py quality PROGRAM FOLDER... [--queries N]    nDCG@10 of each way to fuse both stages
+    bench/find.py margin PROGRAM FOLDER... [--queries N]     nDCG@10 of `search` and of `query`
     bench/find.py speed PROGRAM FOLDER [--queries N]         cold questions, updates, room on disk
 
 FOLDER holds corpus.jsonl {"_id","title","text"}, queries.jsonl {"_id","text"} and qrels.tsv
@@ -28,13 +29,14 @@ def records(path):
 
 
 def write_files(folder, root):
-    """The documents as files; gives the id of each file's name."""
-    ids = {}
+    """The documents as files; gives the id of each file's name. Equal files are one document of an
+    index, so they have the id of the first one."""
+    ids, first = {}, {}
     root.mkdir(parents=True, exist_ok=True)
     for number, record in enumerate(records(folder / "corpus.jsonl")):
         name = f"d{number:06}.md"
-        ids[name] = record["_id"]
         title = record.get("title", "").strip()
+        ids[name] = first.setdefault((title, record["text"]), record["_id"])
         path = root / f"{number % 97:02}" / name
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
@@ -107,17 +109,26 @@ def orders(hits):
     return made
 
 
-def measure_quality(program, folder, most):
-    index, ids = prepared(program, folder)
+def judged_queries(folder, most, ids):
+    """Some queries, shuffled, and the grades of documents for each; equal ones are one."""
+    ones = {record["_id"]: ids[f"d{number:06}.md"]
+            for number, record in enumerate(records(folder / "corpus.jsonl"))}
     grades = {}
     with open(folder / "qrels.tsv", encoding="utf-8", newline="") as file:
         for row in list(csv.reader(file, delimiter="\t"))[1:]:
-            grades.setdefault(row[0], {})[row[1]] = max(0, int(float(row[2])))
+            of_query, document = grades.setdefault(row[0], {}), ones.get(row[1], row[1])
+            of_query[document] = max(of_query.get(document, 0), int(float(row[2])))
     queries = [each for each in records(folder / "queries.jsonl")
                if any(grades.get(each["_id"], {}).values())]
     random.Random(1).shuffle(queries)
+    return queries[:most], grades
+
+
+def measure_quality(program, folder, most):
+    index, ids = prepared(program, folder)
+    queries, grades = judged_queries(folder, most, ids)
     sums = {}
-    for query in queries[:most]:
+    for query in queries:
         out = run(program, index, "query", "-", "--json", "--explain", "-n", str(DEPTH), "-C",
                   str(DEPTH), given=query["text"].encode())
         hits = json.loads(out)
@@ -126,7 +137,7 @@ def measure_quality(program, folder, most):
             value = ndcg([docs[i] for i in order], grades[query["_id"]])
             sums.setdefault(way, []).append(value)
         sums.setdefault("as printed", []).append(ndcg(docs, grades[query["_id"]]))
-    return {way: 100 * sum(values) / len(queries[:most]) for way, values in sums.items()}
+    return {way: 100 * sum(values) / len(queries) for way, values in sums.items()}
 
 
 def quality(options):
@@ -139,6 +150,35 @@ def quality(options):
         values = [table[way] for table in tables.values()]
         print(f"| {way} | " + " | ".join(f"{value:.2f}" for value in values) +
               f" | {statistics.fmean(values):.2f} |")
+
+
+def interval(differences, draws=2000):
+    """The middle 95% of the means of samples drawn with replacement."""
+    chance = random.Random(2)
+    means = sorted(statistics.fmean(chance.choices(differences, k=len(differences)))
+                   for _ in range(draws))
+    return means[int(0.025 * draws)], means[int(0.975 * draws) - 1]
+
+
+def margin(options):
+    """Words alone against words and model, both as a person asks."""
+    print("| collection | queries | search | query | difference | 95% interval |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for folder in options.folders:
+        index, ids = prepared(options.program, folder)
+        queries, grades = judged_queries(folder, options.queries, ids)
+        values = {"search": [], "query": []}
+        for query in queries:
+            for command, each in values.items():
+                out = run(options.program, index, command, "-", "--json", "-n", "10",
+                          given=query["text"].encode())
+                docs = [ids[os.path.basename(hit["file"])] for hit in json.loads(out)]
+                each.append(100 * ndcg(docs, grades[query["_id"]]))
+        gained = [b - a for a, b in zip(values["search"], values["query"])]
+        low, high = interval(gained)
+        print(f"| {folder.name} | {len(queries)} | {statistics.fmean(values['search']):.2f} | "
+              f"{statistics.fmean(values['query']):.2f} | {statistics.fmean(gained):+.2f} | "
+              f"[{low:+.1f}, {high:+.1f}] |", flush=True)
 
 
 # ---- speed ----
@@ -169,13 +209,13 @@ def speed(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["quality", "speed"])
+    parser.add_argument("what", choices=["quality", "margin", "speed"])
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     parser.add_argument("--queries", type=int, default=100)
     options = parser.parse_args()
     options.program = options.program.resolve()
-    (quality if options.what == "quality" else speed)(options)
+    {"quality": quality, "margin": margin, "speed": speed}[options.what](options)
 
 
 if __name__ == "__main__":
