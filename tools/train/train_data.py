@@ -56,7 +56,8 @@ class Texts:
     def of(cls, rows, limit):
         """Texts from lists of token ids, cut at the limit."""
         rows = [row if len(row) <= limit else row[:limit - 1] + row[-1:] for row in rows]
-        return cls(np.concatenate([np.array(row, np.uint16) for row in rows]), np.cumsum([0, *(len(row) for row in rows)]), limit)
+        kind = np.uint16 if max(map(max, rows), default=0) < 1 << 16 else np.int32
+        return cls(np.concatenate([np.array(row, kind) for row in rows]), np.cumsum([0, *(len(row) for row in rows)]), limit)
 
     def __len__(self):
         return len(self.lengths)
