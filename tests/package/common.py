@@ -41,11 +41,11 @@ def has_library(package):
 
 
 def model():
-    """The default model of the source tree."""
-    found = sorted((ROOT / "models").glob("*.safetensors"))
-    if not found:
-        fail("models/ holds no model file")
-    return found[0]
+    """The small model of the source tree."""
+    path = ROOT / "models" / "mice-minilm-l2x2-int8.safetensors"
+    if not path.is_file():
+        fail(f"there is no {path}")
+    return path
 
 
 def headers():
