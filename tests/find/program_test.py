@@ -329,6 +329,33 @@ def test_forms_agree(at):
     assert at.check() == []
 
 
+def test_long_lines(at):
+    """A line of several passages is given whole, wherever it stands."""
+    line = " ".join(f"w{n}" for n in range(3000))
+    texts = {"one.txt": line, "first.txt": f"{line}\nb\n", "mid.txt": f"a\n{line}\nb\n{line}\nc\n",
+             "md.md": f"{line}\n\n# Heading\n\nText.\n"}
+    for name, text in texts.items():
+        at.write(name, text)
+    at.add()
+    for name, text in texts.items():
+        assert at.run("get", name).strip() == text.strip(), name
+    assert at.run("get", "mid.txt:2:1") == f"{line}\n"
+    assert at.run("get", "mid.txt:3:1") == "b\n"
+    assert at.run("get", "mid.txt:4:2") == f"{line}\nc\n"
+    assert at.run("get", "mid.txt:5") == "c\n"
+    (found,) = at.ask("w1500", "--full", "-n", "1", command="search")
+    assert found["body"].strip() == texts[pathlib.Path(found["file"]).name].strip()
+
+
+def test_names_like_patterns(at):
+    for name in ("plan [2024].txt", "star*q?[x].txt", "a, b [c].txt"):
+        at.write(name, f"The text of {name}.\n")
+    at.add()
+    for name in ("plan [2024].txt", "star*q?[x].txt", "a, b [c].txt"):
+        assert f"The text of {name}." in at.run("multi-get", f"files/{name}"), name
+    assert at.run("multi-get", "*star*").count("The text of ") == 1
+
+
 def test_damaged_states(at):
     at.add()
     folder = at.index / at.setting("states")
@@ -337,7 +364,7 @@ def test_damaged_states(at):
             if damage == "gone" or file.name.startswith("manifest"):
                 kept = file.read_bytes()
                 file.unlink() if damage == "gone" else file.write_bytes(kept[:-9] + b"\0" * 9)
-        for command in (["query", "dough"], ["cleanup", "--check"]):
+        for command in (["query", "dough"], ["cleanup", "--check"], ["update"]):
             at.run(*command, code=1)
             assert "'mice-find update --re-encode'" in at.err and "verify" not in at.err, at.err
         assert names(at.ask("dough", command="search"))[0] == "bread.md", "words need no states"

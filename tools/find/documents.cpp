@@ -152,11 +152,14 @@ void documents_of(finder& find, const documents_asked& asked,
     giver gives(find, asked, take, left_out);
     for (const std::string& given : asked.names) {
         bool go_on = true;
-        if (is_pattern(given) && given.find(',') == given.npos) {
-            go_on = gives.give_matching(given);
-        } else if (!gives.give_if_there(given, go_on)) {
+        // A name may look like a pattern, or like a list.
+        if (!gives.give_if_there(given, go_on)) {
             for (const std::string& name : parts_of(given)) {
-                go_on = is_pattern(name) ? gives.give_matching(name) : gives.give_named(name);
+                if (!is_pattern(name)) {
+                    go_on = gives.give_named(name);
+                } else if (name == given || !gives.give_if_there(name, go_on)) {
+                    go_on = gives.give_matching(name);
+                }
                 if (!go_on) {
                     break;
                 }

@@ -203,11 +203,11 @@ document_text finder::text_of(std::int64_t file, const line_range& lines) {
     const std::int64_t last = lines.count == 0 || lines.count > made.lines
                                   ? made.lines + 1
                                   : lines.from + lines.count - 1;
-    // From the last passage that begins at that line or before, to the first that begins behind the
-    // last line: white space before a passage is in its slice.
+    // From the last passage that begins before that line (a long line has several), to the first
+    // that begins behind the last line: white space before a passage is in its slice.
     statement slices = catalog_.base().prepare(
         "SELECT slice, first_line, start FROM passages WHERE content = ?1 AND number >= coalesce("
-        "(SELECT max(number) FROM passages WHERE content = ?1 AND first_line <= ?2), 0) AND number "
+        "(SELECT max(number) FROM passages WHERE content = ?1 AND first_line < ?2), 0) AND number "
         "<= coalesce((SELECT min(number) FROM passages WHERE content = ?1 AND first_line > ?3), "
         "9223372036854775807) ORDER BY number");
     slices.bind(1, asked.integer(3)).bind(2, lines.from).bind(3, last);
