@@ -15,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view of_catalog = "the catalog: "; // before what is damaged there
+
 class checker {
   public:
     checker(const catalog& of, const fs::path& folder, const reranker& ranker)
@@ -24,7 +26,7 @@ class checker {
         statement damage = catalog_.base().prepare("PRAGMA quick_check(20)");
         while (damage.step()) {
             if (damage.bytes(0) != "ok") {
-                add(inconsistency::damage, "the catalog: " + damage.text(0));
+                add(inconsistency::damage, std::string(of_catalog) + damage.text(0));
             }
         }
         rows(inconsistency::unused_text,
@@ -139,8 +141,11 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
     for (const consistency_finding& each : check_consistency(in, folder, ranker)) {
         constexpr std::string_view prefix = "states ";
         if (each.kind == inconsistency::damage) {
-            throw error(errc::format, "the index is damaged: " + each.what +
-                                          "; remove its folder and add the collections again");
+            const bool of_states = !each.what.starts_with(of_catalog);
+            throw error(errc::format,
+                        "the index is damaged: " + each.what +
+                            (of_states ? "; 'mice-find update --re-encode' makes the states anew"
+                                       : "; remove its folder and add the collections again"));
         }
         if (each.kind == inconsistency::unused_states) {
             unused.push_back(from_hex(std::string_view(each.what).substr(prefix.size())));
