@@ -25,7 +25,7 @@ export function typeOf(value) {
   return type !== "object" ? `of type ${type}` : Array.isArray(value) ? "an array" : "an object";
 }
 
-const outOfMemory = (size, what) => new MiceError(
+export const outOfMemory = (size, what) => new MiceError(
   `no memory for ${what} (${size} bytes): a module has 4 GiB at most`, "out_of_memory");
 
 const MOST_BYTES = 2 ** 32 - 1;
@@ -218,7 +218,7 @@ export class Engine {
     }
   }
 
-  /** Copies bytes in; the caller releases them. */
+  /** Copies a Uint8Array in, which is not a caller's own; who calls releases it. */
   put(bytes, what) {
     const at = this.allocate(bytes.byteLength, what);
     this.bytes.set(bytes, at);
@@ -233,7 +233,7 @@ export class Texts {
   #at = 0;
   #places = [];
 
-  /** Of strings and Uint8Arrays. */
+  /** Of strings and of Uint8Arrays that are not a caller's own: see options.mjs. */
   constructor(engine, given, what) {
     this.#engine = engine;
     this.#given = given;

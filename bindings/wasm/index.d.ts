@@ -167,7 +167,7 @@ export class Document {
 /** A loaded model. */
 export class Reranker {
   private constructor();
-  /** Of a model file's bytes, which are copied. */
+  /** Of a model file's bytes, which are copied before the call returns. */
   static load(bytes: Bytes, options?: LoadOptions): Promise<Reranker>;
   readonly precision: Precision;
   /** Names its weights: documents with the same one fit it. */

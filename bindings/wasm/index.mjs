@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mice in JavaScript: ranks texts by how well they answer a query, in a browser or in Node.
 import { Engine, MiceError, Texts, badArgument, typeOf } from "./engine.mjs";
-import { bytesOf, listOf, oneOf, optionsOf, textOf, textsOf } from "./options.mjs";
+import { bytesOf, isBytes, listOf, oneOf, optionsOf, textOf, textsOf } from "./options.mjs";
 
 export { MiceError };
 
@@ -76,12 +76,13 @@ export function memorySize() {
 
 // ---- objects in the module's memory ----
 
-const held = new WeakMap(); // object -> {engine, pointer, free()}
+const held = new WeakMap(); // object -> {kind, engine, pointer, free()}
 const forgotten = new FinalizationRegistry((resource) => resource.free());
 
 /** Ties an object to what it has in the module's memory: pairs of function and pointer. */
-function hold(object, engine, pointers) {
+function hold(object, kind, engine, pointers) {
   const resource = {
+    kind,
     engine,
     pointer: pointers[0][1],
     free() {
@@ -95,17 +96,38 @@ function hold(object, engine, pointers) {
   forgotten.register(object, resource, object);
 }
 
-function resourceOf(object, name) {
-  const resource = held.get(object);
+const ORIGINS = {
+  Document: "that reranker.encode() or Document.fromBytes() made",
+  Reranker: "that Reranker.load() made",
+};
+
+/** Asks what mice knows of the object, and not the object. */
+const isA = (kind, object) => held.get(object)?.kind === kind;
+
+function heldOf(object, kind, name) {
+  if (!isA(kind, object)) {
+    throw new TypeError(
+      `${name} is ${typeOf(object)}, not a ${kind} ${ORIGINS[kind]} (a Proxy of one is none)`);
+  }
+  return held.get(object);
+}
+
+/** Comes after the last argument of a call was read: reading may be the caller's code, which may
+ *  free the object. */
+function resourceOf(object, kind, name) {
+  const resource = heldOf(object, kind, name);
   if (resource.pointer === 0) {
     throw badArgument(`${name} has been freed`);
   }
   return resource;
 }
+const documentOf = (object, name = "the document") => resourceOf(object, "Document", name);
+const rerankerOf = (object) => resourceOf(object, "Reranker", "the reranker");
 
-function release(object) {
+function release(object, kind, name) {
+  const resource = heldOf(object, kind, name);
   forgotten.unregister(object);
-  held.get(object)?.free();
+  resource.free();
 }
 
 /** Runs work(keep): what it gives to keep() is freed when it ends. */
@@ -227,13 +249,23 @@ function readScores(engine, keep, ranking) {
 
 // ---- documents ----
 
+/** How many it has (0), how many were cut (1), or characters that were replaced (2). */
+function tokensOf(document, which) {
+  const { engine, pointer } = documentOf(document);
+  return scoped((keep) => {
+    const out = room(engine, keep, 12);
+    engine.must("mice_document_tokens", pointer, out, out + 4, out + 8);
+    return engine.u32(out + 4 * which);
+  });
+}
+
 /** A document that was encoded once. */
 export class Document {
   constructor(made, engine, pointer) {
     if (made !== MADE_HERE) {
       throw new TypeError("a Document comes from reranker.encode() or Document.fromBytes()");
     }
-    hold(this, engine, [["mice_document_free", pointer]]);
+    hold(this, "Document", engine, [["mice_document_free", pointer]]);
   }
 
   /** Of what toBytes() gave. Trusts nothing in it. */
@@ -251,7 +283,7 @@ export class Document {
 
   /** A Uint8Array to store. */
   toBytes() {
-    const { engine, pointer } = resourceOf(this, "the document");
+    const { engine, pointer } = documentOf(this);
     return scoped((keep) => {
       const made = make(engine, keep, "mice_bytes_free", "mice_document_serialize", pointer);
       const out = room(engine, keep, 4);
@@ -260,31 +292,23 @@ export class Document {
     });
   }
 
-  #token(which) {
-    const { engine, pointer } = resourceOf(this, "the document");
-    return scoped((keep) => {
-      const out = room(engine, keep, 12);
-      engine.must("mice_document_tokens", pointer, out, out + 4, out + 8);
-      return engine.u32(out + 4 * which);
-    });
-  }
   get tokens() {
-    return this.#token(0);
+    return tokensOf(this, 0);
   }
   get tokens_cut() {
-    return this.#token(1);
+    return tokensOf(this, 1);
   }
   get replaced() {
-    return this.#token(2);
+    return tokensOf(this, 2);
   }
   get fingerprint() {
-    const { engine, pointer } = resourceOf(this, "the document");
+    const { engine, pointer } = documentOf(this);
     return engine.text(engine.call("mice_document_fingerprint", pointer, 0) >>> 0);
   }
 
   /** Gives its memory back; it cannot be used any more. */
   free() {
-    release(this);
+    release(this, "Document", "the document");
   }
 }
 
@@ -293,10 +317,19 @@ export class Document {
 /** A list of texts, or one of documents. */
 function passagesOf(value, name) {
   const list = listOf(value, name);
-  if (list.length > 0 && list.every((each) => each instanceof Document)) {
+  if (list.length > 0 && isA("Document", list[0])) {
+    list.forEach((each, i) => heldOf(each, "Document", `${name}[${i}]`));
     return { documents: list };
   }
-  return { texts: list.map((each, i) => textOf(each, `${name}[${i}]`)) };
+  return { texts: list.map((each, i) => textOf(each, `${name}[${i}]`,
+    i === 0 ? "a string, Uint8Array or Document" : undefined)) };
+}
+
+/** A call that has a query; its arguments were read. */
+function ranked(reranker, question, asked, work) {
+  const { engine, pointer } = rerankerOf(reranker);
+  return scoped((keep) => work(engine, keep, pointer,
+    putTexts(engine, keep, [question], "the query"), makeOptions(engine, keep, asked)));
 }
 
 /** A loaded model. */
@@ -305,10 +338,10 @@ export class Reranker {
     if (made !== MADE_HERE) {
       throw new TypeError("a Reranker comes from await Reranker.load(bytes)");
     }
-    hold(this, engine, [["mice_reranker_free", pointer], ["free", bytes]]);
+    hold(this, "Reranker", engine, [["mice_reranker_free", pointer], ["free", bytes]]);
   }
 
-  /** Of a model file's bytes, which are copied. */
+  /** Of a model file's bytes, which are copied before the call returns. */
   static async load(bytes, options) {
     const given = bytesOf(bytes, "bytes");
     const asked = optionsOf(options, "load");
@@ -327,19 +360,19 @@ export class Reranker {
   }
 
   get precision() {
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     return PRECISIONS[engine.call("mice_reranker_precision", pointer)];
   }
   get fingerprint() {
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     return engine.text(engine.call("mice_reranker_fingerprint", pointer, 0) >>> 0);
   }
   get max_tokens() {
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     return engine.call("mice_reranker_max_tokens", pointer) >>> 0;
   }
   get stores_documents() {
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     return engine.call("mice_reranker_stores_documents", pointer) !== 0;
   }
 
@@ -356,7 +389,7 @@ export class Reranker {
     if (documents !== undefined && shown !== undefined && shown.length !== documents.length) {
       throw badArgument(`there are ${documents.length} documents and ${shown.length} texts`);
     }
-    return this.#ranked(question, asked, (engine, keep, pointer, asks, settings) => {
+    return ranked(this, question, asked, (engine, keep, pointer, asks, settings) => {
       const list = shown === undefined ? null : putTexts(engine, keep, shown, "the texts");
       const ranking = documents === undefined
         ? make(engine, keep, "mice_ranking_free", "mice_rank", pointer, asks.at(0), asks.size(0),
@@ -373,7 +406,7 @@ export class Reranker {
     const question = textOf(query, "query");
     const asked = optionsOf(options, "rankTexts");
     const given = textsOf(texts, "texts");
-    return this.#ranked(question, asked, (engine, keep, pointer, asks, settings) => {
+    return ranked(this, question, asked, (engine, keep, pointer, asks, settings) => {
       const list = putTexts(engine, keep, given, "the texts");
       const ranking = make(engine, keep, "mice_ranking_free", "mice_rank_texts", pointer,
         asks.at(0), asks.size(0), list.pointers, list.sizes, list.count, settings);
@@ -386,7 +419,7 @@ export class Reranker {
     const question = textOf(query, "query");
     const asked = optionsOf(options, "score");
     const { documents, texts } = passagesOf(passages, "passages");
-    return this.#ranked(question, asked, (engine, keep, pointer, asks, settings) => {
+    return ranked(this, question, asked, (engine, keep, pointer, asks, settings) => {
       let ranking;
       if (documents !== undefined) {
         ranking = make(engine, keep, "mice_ranking_free", "mice_score_documents", pointer,
@@ -401,22 +434,16 @@ export class Reranker {
     });
   }
 
-  #ranked(question, asked, work) {
-    const { engine, pointer } = resourceOf(this, "the reranker");
-    return scoped((keep) => work(engine, keep, pointer,
-      putTexts(engine, keep, [question], "the query"), makeOptions(engine, keep, asked)));
-  }
-
   /** The sentences of a text that answer the query, and words in them. */
   highlight(query, text, options) {
     const question = textOf(query, "query");
     const asked = optionsOf(options, "highlight");
     const given = textOf(text, "text");
     const { document } = asked.values;
-    if (document !== undefined && !(document instanceof Document)) {
-      throw new TypeError(`document is ${typeOf(document)}, not a Document`);
+    if (document !== undefined) {
+      documentOf(document, "document");
     }
-    return this.#ranked(question, asked, (engine, keep, pointer, asks, settings) => {
+    return ranked(this, question, asked, (engine, keep, pointer, asks, settings) => {
       const list = putTexts(engine, keep, [given], "the text");
       const name = document === undefined ? "mice_highlight_text" : "mice_highlight_document";
       const of = document === undefined ? [] : [pointerOf(engine, document, "document")];
@@ -432,7 +459,7 @@ export class Reranker {
     const given = textOf(text, "text");
     const kind = oneOf(asked.values.kind ?? "automatic", "kind", KINDS);
     const file = textOf(asked.values.file_name ?? "", "file_name");
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     return scoped((keep) => {
       const settings = makeOptions(engine, keep, asked);
       const list = putTexts(engine, keep, [given, file], "the text");
@@ -460,9 +487,9 @@ export class Reranker {
   /** Encodes a text, or a list of texts, for later: rank() then runs the last layers alone. */
   encode(passages, options) {
     const asked = optionsOf(options, "encodeAll");
-    const one = typeof passages === "string" || passages instanceof Uint8Array;
+    const one = typeof passages === "string" || isBytes(passages);
     const given = textsOf(one ? [passages] : passages, "passages");
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     const made = scoped((keep) => {
       const list = putTexts(engine, keep, given, "the texts");
       const out = room(engine, keep, 4 * given.length);
@@ -475,18 +502,18 @@ export class Reranker {
 
   /** Frees the work memory that finished calls left for the next ones. */
   releaseMemory() {
-    const { engine, pointer } = resourceOf(this, "the reranker");
+    const { engine, pointer } = rerankerOf(this);
     engine.call("mice_reranker_release_memory", pointer);
   }
 
   /** Gives the model's memory back; it cannot be used any more. Documents stay. */
   free() {
-    release(this);
+    release(this, "Reranker", "the reranker");
   }
 }
 
 function pointerOf(engine, document, name) {
-  const resource = resourceOf(document, name);
+  const resource = documentOf(document, name);
   if (resource.engine !== engine) {
     throw new MiceError(`${name} belongs to an engine that stopped: make it from its bytes again`,
       "mismatch");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arguments and options of calls, checked before anything is allocated: errors name them.
-import { badArgument, typeOf } from "./engine.mjs";
+import { badArgument, outOfMemory, typeOf } from "./engine.mjs";
 
 const MOST = 2 ** 32 - 1; // of the module's numbers; for a list's length as good as infinity
 
@@ -25,32 +25,92 @@ export function oneOf(value, name, choices) {
   return place;
 }
 
-/** The bytes of a buffer or of a view of one. */
-export function bytesOf(value, name) {
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+// What an array of bytes says of itself may be the caller's code, which can end what a call has
+// begun with. So nothing of it is asked: these read the language's own fields.
+const { apply } = Reflect;
+const { isView } = ArrayBuffer;
+const TYPED = Object.getPrototypeOf(Uint8Array.prototype);
+function getter(prototype, name) {
+  const { get } = Object.getOwnPropertyDescriptor(prototype, name);
+  return (value) => apply(get, value, []);
+}
+const fieldsOf = (prototype) => ["buffer", "byteOffset", "byteLength"]
+  .map((name) => getter(prototype, name));
+const TYPED_FIELDS = fieldsOf(TYPED);
+const DATA_FIELDS = fieldsOf(DataView.prototype);
+const typeOfArray = getter(TYPED, Symbol.toStringTag); // undefined for what is none
+const BUFFER_SIZES = [ArrayBuffer, globalThis.SharedArrayBuffer]
+  .filter((each) => each !== undefined)
+  .map((each) => getter(each.prototype, "byteLength"));
+const { keys, set } = TYPED;
+
+/** A copy of bytes of a buffer, which other threads may change and resize meanwhile. */
+function copyOf(buffer, offset, size, name) {
+  let copy = null;
+  try {
+    copy = size <= MOST ? new Uint8Array(size) : null;
+  } catch {
+    // Told below.
   }
-  const tag = Object.prototype.toString.call(value);
-  if (tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]") {
-    return new Uint8Array(value);
+  if (copy === null) {
+    throw outOfMemory(size, name);
+  }
+  apply(set, copy, [new Uint8Array(buffer, offset, size)]);
+  return copy;
+}
+
+function copyOfView(value, [bufferOf, offsetOf, sizeOf], name) {
+  try {
+    if (typeOfArray(value) !== undefined) {
+      apply(keys, value, []); // which fails where the size would be 0: the memory is gone
+    }
+    const size = sizeOf(value);
+    return copyOf(bufferOf(value), offsetOf(value), size, name);
+  } catch (failure) {
+    if (failure instanceof TypeError || failure instanceof RangeError) {
+      throw lost(name);
+    }
+    throw failure;
+  }
+}
+
+const lost = (name) => new TypeError(`${name} has lost its bytes: their ArrayBuffer was ` +
+  "transferred or shrank");
+
+/** A copy of the bytes of a buffer or of a view of one. */
+export function bytesOf(value, name) {
+  if (isView(value)) {
+    return copyOfView(value, typeOfArray(value) === undefined ? DATA_FIELDS : TYPED_FIELDS, name);
+  }
+  for (const sizeOf of BUFFER_SIZES) {
+    let size;
+    try {
+      size = sizeOf(value);
+    } catch {
+      continue; // no such buffer
+    }
+    return copyOfView(value, [(buffer) => buffer, () => 0, () => size], name);
   }
   throw new TypeError(`${name} is ${typeOf(value)}, not a Uint8Array or ArrayBuffer`);
 }
 
-/** A string, or the bytes of one in UTF-8. */
-export function textOf(value, name) {
+/** Whether that is a Uint8Array, and not only an object that looks like one. */
+export const isBytes = (value) => typeOfArray(value) === "Uint8Array";
+
+/** A string, or a copy of the bytes of one in UTF-8. */
+export function textOf(value, name, wanted = "a string or Uint8Array") {
   if (typeof value === "string") {
     return value;
   }
-  if (value instanceof Uint8Array) {
-    return value.slice(); // of memory that may be shared with other threads
+  if (isBytes(value)) {
+    return copyOfView(value, TYPED_FIELDS, name);
   }
-  throw new TypeError(`${name} is ${typeOf(value)}, not a string or Uint8Array`);
+  throw new TypeError(`${name} is ${typeOf(value)}, not ${wanted}`);
 }
 
 export function listOf(value, name) {
   if (typeof value === "string" || typeof value?.[Symbol.iterator] !== "function" ||
-      ArrayBuffer.isView(value)) {
+      isView(value)) {
     throw new TypeError(`${name} is ${typeOf(value)}, not a list of texts`);
   }
   return [...value];

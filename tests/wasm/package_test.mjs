@@ -212,6 +212,159 @@ test("wrong arguments are errors that name them", async () => {
   assert.throws(() => ranker.score("a", [document]), failure("invalid_argument", /freed/));
 });
 
+test("a caller's code in the middle of a call changes nothing that the call has read", async () => {
+  const text = new TextEncoder().encode("Yeast gives off gas.");
+  const expected = bits(ranker.score(QUERY, [text, "Knives."]));
+  const ran = [];
+  let victim = await Reranker.load(model);
+  const note = (what, value) => {
+    ran.push(what);
+    victim.free();
+    return value;
+  };
+  const nothing = { length: 0, byteLength: -5000 };
+  class Getters extends Uint8Array {
+    get length() { return note("length", 60); }
+    get byteLength() { return note("byteLength", -4096); }
+    get byteOffset() { return note("byteOffset", 8); }
+    get buffer() { return note("buffer", new ArrayBuffer(0)); }
+    get [Symbol.toStringTag]() { return note("tag", "Uint16Array"); }
+    static get [Symbol.species]() { return note("species", Uint16Array); }
+    slice() { return note("slice", nothing); }
+    subarray() { return note("subarray", nothing); }
+    [Symbol.iterator]() { return note("iterator", [][Symbol.iterator]()); }
+  }
+  Object.defineProperty(Getters.prototype, "constructor",
+    { get: () => note("constructor", Uint16Array) });
+  const given = new Getters(text);
+  const long = "Z".repeat(9000);
+  assert.deepEqual(bits(victim.score(QUERY, [given, "Knives."])), expected);
+  assert.equal(victim.rank(given, [given, long], { highlights: 1 }).length, 2);
+  assert.equal(victim.rankTexts(given, [given, "Z"]).length, 2);
+  assert.equal(victim.highlight(QUERY, given).sentences.length, 1);
+  assert.deepEqual(victim.passages(given, { file_name: new Getters(text) }).map((each) => each.end),
+    [text.length]);
+  const whole = victim.encode(given).toBytes();
+  assert.deepEqual(victim.encode([given])[0].toBytes(), ranker.encode(text).toBytes());
+  assert.deepEqual(Document.fromBytes(new Getters(whole.buffer)).toBytes(), whole);
+  const copied = model.buffer.slice(model.byteOffset, model.byteOffset + model.length);
+  const loaded = await Reranker.load(new Getters(copied));
+  assert.deepEqual(bits(loaded.score(QUERY, [text, "Knives."])), expected);
+  loaded.free();
+  assert.deepEqual(ran, []); // none of it is asked at all
+
+  // What has only the look of bytes.
+  const bare = [Object.create(Uint8Array.prototype), new Proxy(text, {}),
+    Object.create(text), { __proto__: Uint8Array.prototype, length: 5, byteLength: -5 }];
+  for (const each of bare) {
+    assert.throws(() => victim.rank(QUERY, [each]), { name: "TypeError",
+      message: /passages\[0\] is an object, not a string, Uint8Array or Document/ });
+    assert.throws(() => victim.encode(each), TypeError);
+    assert.throws(() => Document.fromBytes(each), { name: "TypeError", message: /bytes is/ });
+  }
+  assert.throws(() => Document.fromBytes({ [Symbol.toStringTag]: "ArrayBuffer", length: 2 ** 30 }),
+    { name: "TypeError", message: /bytes is an object/ });
+
+  // Values that are read later, and end what was read before.
+  const documents = victim.encode(["a", "b"]);
+  for (const call of [
+    (ending) => victim.rank(QUERY, ["a"], { get top_k() { return ending(); } }),
+    (ending) => victim.encode(["a"], { get timeout_ms() { return ending(); } }),
+    (ending) => victim.passages("a", { get max_tokens() { return ending(); } }),
+    (ending) => victim.highlight(QUERY, "a", { get words() { return ending(); } }),
+    (ending) => victim.score(QUERY, { *[Symbol.iterator]() { yield "a"; ending(); } }),
+  ]) {
+    assert.throws(() => call(() => note("ending", 64)), failure("invalid_argument", /been freed/));
+    victim = await Reranker.load(model);
+  }
+  const ends = { *[Symbol.iterator]() { yield* documents; documents[1].free(); } };
+  assert.throws(() => victim.rank(QUERY, ends),
+    failure("invalid_argument", /passages\[1\] has been freed/));
+  assert.deepEqual(bits(ranker.score(QUERY, [text, "Knives."])), expected);
+  victim.free();
+});
+
+test("bytes are copied when a call begins", async () => {
+  const text = new TextEncoder().encode("Yeast gives off gas.");
+  const expected = bits(ranker.score(QUERY, [text]));
+  const shared = new Uint8Array(new SharedArrayBuffer(text.length + 3), 3);
+  shared.set(text);
+  const changing = { *[Symbol.iterator]() { yield shared; } };
+  const options = { get activation() { shared.set(text); return "logit"; } };
+  assert.deepEqual(bits(ranker.score(QUERY, changing, options)), expected);
+
+  const memory = new SharedArrayBuffer(model.length);
+  new Uint8Array(memory).set(model);
+  const loading = Reranker.load(memory);
+  new Uint8Array(memory).fill(0xff);
+  const loaded = await loading;
+  assert.deepEqual(bits(loaded.score(QUERY, [text])), expected);
+  loaded.free();
+  const own = model.buffer.slice(model.byteOffset, model.byteOffset + model.length);
+  const moved = Reranker.load(own);
+  const gone = new Uint8Array(own);
+  structuredClone(own, { transfer: [own] });
+  assert.equal(gone.length, 0);
+  (await moved).free();
+
+  const lost = { name: "TypeError",
+    message: /^(passages\[0\]|bytes|query) has lost its bytes.*transferred or shrank/ };
+  assert.throws(() => ranker.rank(QUERY, [gone]), lost);
+  assert.throws(() => ranker.rank(gone, ["a"]), lost);
+  assert.throws(() => ranker.encode(gone), lost);
+  assert.throws(() => Document.fromBytes(gone), lost);
+  assert.throws(() => Document.fromBytes(own), lost);
+  assert.throws(() => Document.fromBytes(new DataView(new ArrayBuffer(8))), failure("format"));
+  await assert.rejects(Reranker.load(gone), lost);
+  const clone = Document.fromBytes(new DataView(ranker.encode(text).toBytes().buffer));
+  assert.deepEqual(bits(ranker.score(QUERY, [clone])), expected);
+
+  const resizable = new ArrayBuffer(text.length, { maxByteLength: 64 });
+  if (resizable.resizable) { // Node 20 and newer
+    const tracking = new Uint8Array(resizable);
+    const fixed = new Uint8Array(resizable, 4, 8);
+    tracking.set(text);
+    const shrinks = { *[Symbol.iterator]() { yield tracking; } };
+    const shrink = { get activation() { resizable.resize(text.length); return "logit"; } };
+    assert.deepEqual(bits(ranker.score(QUERY, shrinks, shrink)), expected);
+    resizable.resize(6);
+    assert.equal(ranker.passages(tracking)[0].end, 5); // "Yeast ", cut at its last word
+    assert.throws(() => ranker.rank(QUERY, [fixed]), lost);
+  }
+});
+
+test("an object that mice did not make is refused by what it is not", () => {
+  const document = ranker.encode("a");
+  const fakes = [Object.create(Document.prototype), Object.create(Reranker.prototype),
+    new Proxy(document, {}), new Proxy(ranker, {}), Object.create(document)];
+  for (const fake of [...fakes, ranker]) {
+    const of = (name) => Object.getOwnPropertyDescriptor(Document.prototype, name);
+    for (const use of [() => of("toBytes").value.call(fake), () => of("tokens").get.call(fake),
+      () => of("fingerprint").get.call(fake), () => of("free").value.call(fake)]) {
+      assert.throws(use, { name: "TypeError", message: /not a Document .*encode.*fromBytes/ });
+    }
+    assert.throws(() => ranker.highlight("a", "b", { document: fake }),
+      { name: "TypeError", message: /^document is an object, not a Document / });
+    assert.throws(() => ranker.rank("a", [fake]), { name: "TypeError",
+      message: /^passages\[0\] is an object, not a string, Uint8Array or Document/ });
+    assert.throws(() => ranker.score("a", [document, fake]), { name: "TypeError",
+      message: /^passages\[1\] is an object, not a Document that / });
+  }
+  for (const fake of [...fakes, document]) {
+    const of = (name) => Object.getOwnPropertyDescriptor(Reranker.prototype, name);
+    for (const use of [() => of("precision").get.call(fake), () => of("fingerprint").get.call(fake),
+      () => of("rank").value.call(fake, "a", ["b"]), () => of("encode").value.call(fake, "a"),
+      () => of("score").value.call(fake, "a", ["b"]), () => of("passages").value.call(fake, "a"),
+      () => of("highlight").value.call(fake, "a", "b"),
+      () => of("rankTexts").value.call(fake, "a", ["b"]),
+      () => of("releaseMemory").value.call(fake), () => of("free").value.call(fake)]) {
+      assert.throws(use, { name: "TypeError", message: /not a Reranker .*Reranker\.load/ });
+    }
+  }
+  assert.equal(document.tokens, 3);
+  document.free();
+});
+
 test("hostile models are refused", async () => {
   const kinds = ["io", "format", "config", "tensor", "tokenizer", "unsupported"];
   const header = Number(model.readBigUInt64LE(0));
