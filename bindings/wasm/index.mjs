@@ -45,19 +45,30 @@ async function compile(wasm) {
   }
 }
 
+function started(module) {
+  try {
+    return new Engine(module);
+  } catch (failure) {
+    throw new MiceError(`wasm cannot be started as mice.wasm of this version: ${failure.message}`,
+      failure instanceof RangeError ? "out_of_memory" : "unsupported");
+  }
+}
+
 /** Loads the module; Reranker.load does it, too. `wasm`: where or what it is, if not beside this
  *  file. The first call decides. */
 export async function init({ wasm } = {}) {
   compiled ??= compile(wasm);
-  let module;
+  const mine = compiled;
   try {
-    module = await compiled;
+    const module = await mine;
+    if (running === undefined || running.broken) {
+      running = started(module);
+    }
   } catch (failure) {
-    compiled = undefined; // so that another call may try again
+    if (compiled === mine) {
+      compiled = undefined; // so that another call may try again
+    }
     throw failure;
-  }
-  if (running === undefined || running.broken) {
-    running = new Engine(module);
   }
   return undefined;
 }

@@ -13,7 +13,7 @@ if (!existsSync(join(folder, "mice.wasm"))) {
   console.log(`SKIPPED: no mice.wasm in ${folder}; wasm/build says why`);
   process.exit(77);
 }
-const from = (file) => import(pathToFileURL(join(folder, file)).href);
+const from = (file) => import(new URL(file, pathToFileURL(join(folder, "/"))).href);
 const { Document, MiceError, Reranker, init, memorySize } = await from("index.mjs");
 const { Engine } = await from("engine.mjs");
 
@@ -519,6 +519,17 @@ test("a module that broke says so", async () => {
   assert.ok(engine.broken);
   assert.throws(() => engine.call("mice_version"), failure("unexpected", /earlier failure/));
   engine.release(out); // nothing, and no error
+});
+
+test("a wrong module is an error, and the next call may bring the right one", async () => {
+  const { init: begin } = await from("index.mjs?another"); // which has loaded nothing yet
+  const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+  for (const wasm of [Object.create(WebAssembly.Module.prototype), empty,
+    await WebAssembly.compile(empty), empty.subarray(4)]) {
+    await assert.rejects(begin({ wasm }), failure("unsupported"));
+  }
+  await assert.rejects(begin({ wasm: {} }), { name: "TypeError", message: /wasm is an object/ });
+  await begin();
 });
 
 test("disposal, and a module from elsewhere", async () => {
