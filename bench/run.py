@@ -65,15 +65,15 @@ def build(programs=PROGRAMS):
     run(["cmake", "--build", BUILD, "--target", *programs])
 
 
-def install_peers():
-    """The peers' environment, made anew where requirements.txt has changed; the Python to use."""
-    venv, wanted = BUILD / "venv", (HERE / "requirements.txt").read_text(encoding="utf-8")
+def install_peers(requirements=HERE / "requirements.txt", venv=BUILD / "venv"):
+    """The peers' environment, made anew where `requirements` has changed; the Python to use."""
+    wanted = requirements.read_text(encoding="utf-8")
     installed = venv / "installed.txt"
     if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         shutil.rmtree(venv, ignore_errors=True)
         run([sys.executable, "-m", "venv", venv])
         run([venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-             "--only-binary=:all:", "-r", HERE / "requirements.txt"])
+             "--only-binary=:all:", "-r", requirements])
         installed.write_text(wanted, encoding="utf-8")
     return venv / "bin/python"
 
