@@ -185,6 +185,36 @@ def test_bytes(server):
     connection.close()
 
 
+def test_asked_for_body():
+    """100 Continue comes where a body is wanted, and takes nothing from the answer's time."""
+    patience = 2
+    texts = [f"{' ' * 1_000_000}{i}" for i in range(12)]
+    body = json.dumps({"query": QUERY, "documents": texts, "return_documents": True}).encode()
+    head = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    with Server("--client-timeout", patience) as server:
+        for lines, status in ((b"Content-Length: 99999999999\r\n", b"413"), (b"", b"411"),
+                              (b"Origin: http://evil.example\r\nContent-Length: 9\r\n", b"403")):
+            got = raw(server, head + lines + b"\r\n")
+            check(got[9:12] == status and got.count(b"HTTP/1.1") == 1, f"{lines}: {got[:200]}")
+        busy = start_endless(server)
+        with socket.socket() as link:
+            link.settimeout(PATIENCE)
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            link.connect(("127.0.0.1", server.port))
+            begin = time.monotonic()
+            link.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+            check(link.recv(100).startswith(b"HTTP/1.1 100 "), "the client is asked to go on")
+            link.sendall(body)
+            while time.monotonic() < begin + patience or server.metric("mice_waiting") != 1:
+                check(server.process.poll() is None, "the server ended")
+                time.sleep(0.05)
+            busy.close()
+            answer = http.client.HTTPResponse(link)
+            answer.begin()
+            found = json.loads(answer.read())["results"]
+            check({each["document"]["text"] for each in found} == set(texts), "the whole answer")
+
+
 def test_many(server):
     expected = server.post(ALL)[2]["results"]
     together = threading.Barrier(64)
@@ -412,7 +442,7 @@ def main():
         log = server.said()
         check("mice: 200 POST /v1/rerank, 6 documents, " in log, f"the log: {log[-2000:]}")
         check("mice: 400 POST /v1/rerank" in log and QUERY not in log, "errors are logged, and no texts")
-    for test in (test_same_bits, test_queue_and_time, test_limits, test_access, test_idle_clients,
+    for test in (test_same_bits, test_queue_and_time, test_limits, test_access, test_asked_for_body, test_idle_clients,
                  test_slow_clients, test_end):
         print(test.__name__, flush=True)
         test()

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <string_view>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -94,14 +95,6 @@ void client::begin_request() {
     answering_ = false;
 }
 
-void client::begin_answer() {
-    if (!answering_) {
-        answering_ = true;
-        answer_begun_ = clock::now();
-        deadline_ = answer_begun_ + patience_;
-    }
-}
-
 std::ptrdiff_t client::read(char* into, std::size_t size) {
     if (begin_ == end_ && !fill()) {
         return broken_ ? -1 : 0;
@@ -112,8 +105,21 @@ std::ptrdiff_t client::read(char* into, std::size_t size) {
     return static_cast<std::ptrdiff_t>(count);
 }
 
+bool client::ask_for_body() {
+    constexpr std::string_view interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    return is_readable() || send_all(interim.data(), interim.size(), begun_);
+}
+
 bool client::write(const char* from, std::size_t size) {
-    begin_answer();
+    if (!answering_) {
+        answering_ = true;
+        answer_begun_ = clock::now();
+        deadline_ = answer_begun_ + patience_;
+    }
+    return send_all(from, size, answer_begun_);
+}
+
+bool client::send_all(const char* from, std::size_t size, clock::time_point since) {
     for (std::size_t sent = 0; sent < size;) {
         const ssize_t count =
             ::send(socket_, from + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -121,7 +127,7 @@ bool client::write(const char* from, std::size_t size) {
             return false;
         }
         sent += count > 0 ? static_cast<std::size_t>(count) : 0;
-        if (sent < size && !wait_for(POLLOUT, answer_begun_)) {
+        if (sent < size && !wait_for(POLLOUT, since)) {
             return false;
         }
     }

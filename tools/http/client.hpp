@@ -49,11 +49,11 @@ class client {
 
     /// The head is whole, or refused: reading and writing wait from now on, up to their deadlines.
     void begin_request();
-    /// The answer begins: its time is counted from here.
-    void begin_answer();
     /// Reads up to `size` bytes; 0 at the end, -1 where the client is too slow or broken.
     [[nodiscard]] std::ptrdiff_t read(char* into, std::size_t size);
-    /// Sends all bytes, or says false.
+    /// Asks for the body where none of it has come yet: 100 Continue. False as `write`.
+    [[nodiscard]] bool ask_for_body();
+    /// Sends all bytes of an answer, or says false. Its time is counted from the first one on.
     [[nodiscard]] bool write(const char* from, std::size_t size);
     [[nodiscard]] bool is_readable() const;
     [[nodiscard]] bool is_writable() const;
@@ -77,6 +77,7 @@ class client {
   private:
     [[nodiscard]] bool ready(short what, clock::time_point until) const;
     [[nodiscard]] bool wait_for(short what, clock::time_point since);
+    [[nodiscard]] bool send_all(const char* from, std::size_t size, clock::time_point since);
     [[nodiscard]] std::ptrdiff_t receive();
     [[nodiscard]] bool fill();
     [[nodiscard]] head_state scan();

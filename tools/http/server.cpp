@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,6 +87,7 @@ struct current_request {
     clock::time_point begin{};
     request_head head{};
     std::optional<answer> given{}; ///< what is sent, where the service made it
+    bool asks_to_go_on = false;    ///< the client sends the body after 100 Continue
 };
 thread_local current_request current;
 
@@ -219,7 +221,7 @@ class sockets final : public httplib::Server {
 
     /// Answers a request, on a thread of its own; whether the connection stays open.
     bool answered(client& from, head_state head) {
-        current = {&from, clock::now(), {}, {}};
+        current = {&from, clock::now(), {}, {}, false};
         bool stays = false;
         try {
             stays = head == head_state::whole ? process(from) : refuse(from, head);
@@ -238,6 +240,12 @@ class sockets final : public httplib::Server {
         const bool sent = process_request(stream, false, closed, [](httplib::Request& request) {
             // an answer is sent whole, and is not worth compressing
             request.headers.erase("Accept-Encoding");
+            // the library would ask for the body before anything is checked, and as an answer
+            const auto expected = request.headers.find("Expect");
+            current.asks_to_go_on = request.version != "HTTP/1.0" &&
+                                    expected != request.headers.end() &&
+                                    strcasecmp(expected->second.c_str(), "100-continue") == 0;
+            request.headers.erase("Expect");
             request.ranges.clear();
         });
         return sent && !closed;
@@ -286,13 +294,14 @@ class sockets final : public httplib::Server {
         const std::size_t most = service_.most_bytes();
         std::string body;
         bool too_long = false;
-        const bool read = content([&](const char* bytes, std::size_t count) {
-            too_long = count > most - body.size();
-            if (!too_long) {
-                body.append(bytes, count);
-            }
-            return !too_long;
-        });
+        const bool asked = !current.asks_to_go_on || current.from->ask_for_body();
+        const bool read = asked && content([&](const char* bytes, std::size_t count) {
+                              too_long = count > most - body.size();
+                              if (!too_long) {
+                                  body.append(bytes, count);
+                              }
+                              return !too_long;
+                          });
         if (!read) {
             close_after(response);
             send(too_long ? service_.failure(current.head, 413,
