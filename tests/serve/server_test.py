@@ -402,6 +402,37 @@ def test_slow_clients():
             link.close()
 
 
+def test_endless_clients():
+    """Time also ends for those whose bytes never stop."""
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\n"
+    begun = head % b"/rerank" + b"Transfer-Encoding: chunked\r\n\r\n"
+    with Server("--client-timeout", 0.5, "--max-body-mb", 1024) as server:
+        for start, more in ((begun, b"1\r\nx\r\n" * 10000), (begun, b"1;" + b"e" * 6000 + b"\r\nx\r\n"),
+                            (begun + b"1\r\n \r\n0\r\n", b"X: y\r\n" * 10000),
+                            (head % b"/nope" + b"Content-Length: 99999999999\r\n\r\n", b"x" * (1 << 20))):
+            end = time.monotonic() + 15
+            with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as link:
+                try:
+                    link.sendall(start)
+                    while time.monotonic() < end:
+                        link.sendall(more)
+                    fail(f"{more[:10]} is still read after 15 s")
+                except OSError:
+                    pass
+    with Server("--client-timeout", 0.5) as server:  # a byte of a head whenever the server looks
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as link:
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            link.sendall(b"GET / HTTP/1.1\r\nX: ")
+            end = time.monotonic() + 15
+            try:
+                while time.monotonic() < end:
+                    link.sendall(b"y")
+                    time.sleep(0.002)
+                fail("a head is still read after 15 s")
+            except OSError:
+                pass
+
+
 def test_end():
     """SIGTERM and SIGINT end a server that is idle, and one that works when its work is done."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -443,7 +474,7 @@ def main():
         check("mice: 200 POST /v1/rerank, 6 documents, " in log, f"the log: {log[-2000:]}")
         check("mice: 400 POST /v1/rerank" in log and QUERY not in log, "errors are logged, and no texts")
     for test in (test_same_bits, test_queue_and_time, test_limits, test_access, test_asked_for_body, test_idle_clients,
-                 test_slow_clients, test_end):
+                 test_slow_clients, test_endless_clients, test_end):
         print(test.__name__, flush=True)
         test()
     print("all answers are as they should be")

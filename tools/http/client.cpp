@@ -127,7 +127,7 @@ bool client::send_all(const char* from, std::size_t size, clock::time_point sinc
             return false;
         }
         sent += count > 0 ? static_cast<std::size_t>(count) : 0;
-        if (sent < size && !wait_for(POLLOUT, since)) {
+        if (sent < size && (is_late() || !wait_for(POLLOUT, since))) {
             return false;
         }
     }
@@ -197,6 +197,10 @@ bool client::fill() {
     buffer_.resize(std::max(buffer_.size(), body_buffer));
     for (;;) {
         const std::ptrdiff_t count = receive();
+        if (count != 0 && is_late()) { // also while bytes keep coming
+            broken_ = true;
+            return false;
+        }
         if (count > 0) {
             return true;
         }

@@ -46,6 +46,7 @@ class client {
     [[nodiscard]] bool has_begun() const { return begin_ < end_; }
     /// When the head must have come.
     [[nodiscard]] clock::time_point deadline() const { return deadline_; }
+    [[nodiscard]] bool is_late() const { return clock::now() >= deadline_; }
 
     /// The head is whole, or refused: reading and writing wait from now on, up to their deadlines.
     void begin_request();

@@ -84,7 +84,8 @@ void front_desk::read_heads(const std::vector<pollfd>& found) {
         bool stays = true;
         if (found[i + 2].revents != 0) {
             stays = look_at(one);
-        } else if (now >= one->deadline()) {
+        }
+        if (stays && now >= one->deadline()) { // also while bytes keep coming
             stays = false;
             if (one->has_begun()) {
                 give_to_worker(one, head_state::incomplete);
