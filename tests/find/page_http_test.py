@@ -181,6 +181,13 @@ def test_bad_requests(server):
         status = status_of(raw(server, request, end=True))
         check(status is None or status >= 400, f"{request[:30]}: {status}")
     head = b"GET /page.js HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    for lines, expected in (
+            (b"Host: evil.example\r\n", 400), (b"Origin : http://evil.example\r\n", 400),
+            (b"Content-Length : 9\r\n", 400), (b"X: y\r\n Origin: null\r\n", 400),
+            (b"Content-Length: 9\n", 400), (b"Transfer-Encoding: identity\r\n", 501),
+            (b"X: " + b"y" * 9000 + b"\r\n", 431)):
+        answer = raw(server, head + lines + b"\r\n" + head + b"\r\n", end=True)
+        check(status_of(answer) == expected, f"{lines[:40]}: {answer[:100]}")
     for lines in (b"X: y\r\n" * 101, b"X: y\r\n" * 1_000_000, b"X" * (1 << 16)):
         status = status_of(raw(server, head + lines + b"\r\n"))
         check(status in (None, 431), f"{len(lines)} bytes of head lines: {status}")

@@ -185,6 +185,64 @@ def test_bytes(server):
     connection.close()
 
 
+def test_framing(server):
+    """What could be understood in two ways is refused at once, and nothing behind it is run."""
+    body = b'{"query":"a","documents":["b"]}'
+    behind = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\n"
+    get = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+    inner = b"Content-Length%%s: %d\r\n" % len(behind)
+    length = b"Content-Length: %d\r\n" % len(body)
+    chunked = b"Transfer-Encoding: chunked\r\n"
+    parts = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    size = b"%x" % len(body)
+
+    def chunks(size, after=b"\r\n", end=b"0\r\n\r\n"):
+        return head + chunked + b"\r\n" + size + b"\r\n" + body + after + end
+
+    for given, status in (
+            (chunks(size, b"JUNK\r\n"), 400), (chunks(size, b""), 400), (chunks(size, b"\n"), 400),
+            (chunks(size, b"\r\n", b""), 400), (chunks(b"0x" + size), 400), (chunks(b"+" + size), 400),
+            (chunks(b"-" + size), 400), (chunks(size + b"zz"), 400), (chunks(b" " + size), 400),
+            (chunks(size + b" "), 400), (chunks(b""), 400), (chunks(b";x"), 400), (chunks(b"0" * 20 + size), 400),
+            (chunks(b"f" * 16), 413), (chunks(b"f" * 17), 400), (chunks(size + b"\n"), 400),
+            (chunks(size + b";a\0b"), 400), (chunks(size + b";" + b"e" * (1 << 17)), 400),
+            (chunks(size, end=b"0\r\n" + b"X: y\r\n" * (1 << 15)), 400), (chunks(size, end=b"0\r\n X: y\r\n\r\n"), 400),
+            (chunks(size, end=b"0\r\nX: y\n\r\n"), 400), (chunks(size, end=b"0\r\nX : y\r\n\r\n"), 400),
+            (chunks(size, end=b"0\r\n"), 400),  # what stands behind is a trailer then, and no good one
+            (head + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + parts, 501),
+            (head + b"Transfer-Encoding: identity\r\n\r\n" + body, 501),
+            (head + b"Transfer-Encoding: xchunked\r\n\r\n" + parts, 501),
+            (head + b"Transfer-Encoding: chunked, chunked\r\n\r\n" + parts, 501),
+            (head + b"Transfer-Encoding:\r\n\r\n" + body, 501),
+            (head + chunked + b"Transfer-Encoding: identity\r\n\r\n" + parts, 501),
+            (head + b"Transfer-Encoding: identity\r\n" + chunked + b"\r\n" + parts, 501),
+            (head + chunked + chunked + b"\r\n" + parts, 501), (head + chunked + length + b"\r\n" + parts, 400),
+            (head.replace(b"/1.1", b"/1.0") + chunked + b"\r\n" + parts, 400),
+            (head + length + length + b"\r\n" + body, 400), (head + length + b"Transfer-Encoding : chunked\r\n\r\n", 400),
+            (head + b"Content-Length: 31, 31\r\n\r\n" + body, 400), (head + b"Content-Length: +31\r\n\r\n" + body, 400),
+            (head + b"Content-Length: %33%31\r\n\r\n" + body, 400),
+            (get + inner % b" " + b"\r\n", 400), (get + inner % b"\t" + b"\r\n", 400),
+            (get + (inner % b"").replace(b"\r\n", b"\n") + b"\r\n", 400), (get + b"X: y\r" + inner % b"" + b"\r\n", 400),
+            (get + b"X: y\r\n " + inner % b"" + b"\r\n", 400), (get + b"Content-Length:\r\n %d\r\n\r\n" % len(behind), 400),
+            (get + b"X\r\n\r\n", 400), (get + b": y\r\n\r\n", 400), (get + b"X\0: y\r\n\r\n", 400),
+            (get + b"X: a\0b\r\n\r\n", 400), (get + b"Host: evil.example\r\n\r\n", 400),
+            (get.replace(b"Host", b"HOST: evil.example\r\nHost") + b"\r\n", 400),
+            (get + b"Origin : http://evil.example\r\n\r\n", 400),
+            (get + b"Origin: \r\nOrigin: http://evil.example\r\n\r\n", 400),
+            (get.replace(b" HTTP", b"  HTTP") + b"\r\n", 400), (get.replace(b"GET ", b"G(T ") + b"\r\n", 400),
+            (get.replace(b"GET ", b" GET ") + b"\r\n", 400), (get.replace(b"\r\n", b"\n") + b"\n", 400)):
+        got = raw(server, given + behind)
+        check(got.startswith(b"HTTP/1.1 %d " % status) and got.count(b"HTTP/1.1") == 1 and b'"error"' in got,
+              f"{given[:150]}: {got[:300]}")
+    for given in (chunks(b"000" + size.upper()), chunks(size + b' ;a="b";c'), chunks(size, end=b"0;x\r\n\r\n"),
+                  chunks(size, end=b"0\r\nX: y\r\nZ:\r\n\r\n"), head + length + b"\r\n" + body,
+                  head + length.replace(b": ", b":\t ").replace(b"\r", b" \r") + b"\r\n" + body,
+                  head + b"TRANSFER-encoding: Chunked\r\n\r\n" + parts, get + b"Content-Length: 0\r\n\r\n"):
+        got = raw(server, given + behind.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        check(got.count(b"HTTP/1.1 200 ") == 2 and b'"object"' in got, f"{given[:150]}: {got[:300]}")
+
+
 def test_asked_for_body():
     """100 Continue comes where a body is wanted, and takes nothing from the answer's time."""
     patience = 2
@@ -466,7 +524,7 @@ def main():
         print("SKIPPED: this mice was built without serve")
         raise SystemExit(SKIPPED)
     with Server() as server:
-        for test in (test_forms, test_places, test_errors, test_bytes, test_heads, test_many,
+        for test in (test_forms, test_places, test_errors, test_bytes, test_framing, test_heads, test_many,
                      test_broken_clients):
             print(test.__name__, flush=True)
             test(server)

@@ -71,7 +71,10 @@ head_state client::scan() {
         if (buffer_[scanned_] != '\n') {
             continue;
         }
-        const bool empty = scanned_ == line_ + 1 && buffer_[line_] == '\r';
+        if (scanned_ == line_ || buffer_[scanned_ - 1] != '\r') {
+            return head_state::malformed;
+        }
+        const bool empty = scanned_ == line_ + 1;
         line_ = scanned_ + 1;
         if (empty && lines_ > 0) {
             return head_state::whole;
@@ -83,6 +86,12 @@ head_state client::scan() {
         }
     }
     return end_ == most_head_bytes ? head_state::too_long : head_state::incomplete;
+}
+
+std::string client::take_head() {
+    std::string head(buffer_.data() + begin_, line_ - begin_);
+    begin_ = line_;
+    return head;
 }
 
 void client::begin_request() {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace mice::serve {
@@ -15,6 +16,7 @@ enum class head_state {
     closed,         ///< there will be no more
     too_long,       ///< more than `most_head_bytes`
     too_many_lines, ///< more than `most_head_lines`
+    malformed,      ///< a line does not end in CR LF
 };
 
 /// cpp-httplib 0.11 takes heads of any size, so none is given to it that is above these.
@@ -42,6 +44,8 @@ class client {
     void await_request();
     /// Reads what has come of the head, without waiting.
     [[nodiscard]] head_state read_head();
+    /// The head that is whole; what is read next is behind it.
+    [[nodiscard]] std::string take_head();
     /// Whether part of a request has come.
     [[nodiscard]] bool has_begun() const { return begin_ < end_; }
     /// When the head must have come.

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include <httplib.h> // the only include of cpp-httplib, which compiles slowly
 
 #include "http/client.hpp"
+#include "http/framing.hpp"
 #include "http/front_desk.hpp"
 #include "serve/addresses.hpp"
 
@@ -29,18 +29,18 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// A client's connection as cpp-httplib reads it. The library reads lines byte by byte and keeps
-/// them whole, however long; in the head, and before each part of a body that comes in parts.
+/// A client's connection as cpp-httplib sees it: it reads the head, which was looked at, and never
+/// the body, of which it would take more forms than there are.
 class connection final : public httplib::Stream {
   public:
-    explicit connection(client& from) : from_(from) {}
+    connection(client& from, std::string_view head) : from_(from), head_(head) {}
 
-    [[nodiscard]] bool is_readable() const override { return from_.is_readable(); }
+    [[nodiscard]] bool is_readable() const override { return !head_.empty(); }
     [[nodiscard]] bool is_writable() const override { return from_.is_writable(); }
     ssize_t read(char* into, size_t size) override {
-        const ssize_t count = from_.read(into, size);
-        line_ = size == 1 && count == 1 && *into != '\n' ? line_ + 1 : 0;
-        return line_ > most_head_bytes ? -1 : count;
+        const std::size_t count = head_.copy(into, size);
+        head_.remove_prefix(count);
+        return static_cast<ssize_t>(count);
     }
     ssize_t write(const char* from, size_t size) override {
         return from_.write(from, size) ? static_cast<ssize_t>(size) : -1;
@@ -57,7 +57,7 @@ class connection final : public httplib::Stream {
 
   private:
     client& from_;
-    std::size_t line_ = 0; ///< bytes of it that have been read
+    std::string_view head_; ///< what is left of it
 };
 
 std::optional<std::string> header(const httplib::Request& request, const char* name) {
@@ -87,27 +87,18 @@ struct current_request {
     clock::time_point begin{};
     request_head head{};
     std::optional<answer> given{}; ///< what is sent, where the service made it
-    bool asks_to_go_on = false;    ///< the client sends the body after 100 Continue
+    request_lines lines{};
 };
 thread_local current_request current;
 
 /// Why a request's body cannot be read, and the status that says so.
 std::optional<std::pair<int, const char*>> unreadable(const httplib::Request& request,
                                                       std::size_t most) {
-    const bool chunked = request.has_header("Transfer-Encoding");
-    const std::size_t lengths = request.get_header_value_count("Content-Length");
-    if (chunked ? lengths != 0 : lengths > 1) {
-        return std::pair(400, "the length of the body is given twice");
+    const request_lines& lines = current.lines;
+    if (lines.length && *lines.length > most) {
+        return std::pair(413, "the body is larger than this server takes");
     }
-    if (lengths == 1) {
-        const std::string length = request.get_header_value("Content-Length");
-        if (length.empty() || length.find_first_not_of("0123456789") != std::string::npos) {
-            return std::pair(400, "Content-Length is not a number");
-        }
-        if (length.size() > 18 || std::stoull(length) > most) {
-            return std::pair(413, "the body is larger than this server takes");
-        }
-    } else if (!chunked) {
+    if (!lines.length && !lines.chunked) {
         return std::pair(411, "Content-Length is missing");
     }
     if (const auto coding = header(request, "Content-Encoding"); coding && *coding != "identity") {
@@ -119,17 +110,15 @@ std::optional<std::pair<int, const char*>> unreadable(const httplib::Request& re
     return std::nullopt;
 }
 
-/// Why a head is refused, and the status that says so.
-struct refused_head {
-    int status;
-    const char *phrase, *reason;
-};
-refused_head refused(head_state head) {
+/// Why a head that did not come whole is refused.
+refusal refused(head_state head) {
     switch (head) {
     case head_state::too_long:
         return {431, "Request Header Fields Too Large", "the request's head is above 64 KiB"};
     case head_state::too_many_lines:
         return {431, "Request Header Fields Too Large", "the request's head is above 100 lines"};
+    case head_state::malformed:
+        return {400, "Bad Request", "a line of the request's head does not end in CR LF"};
     case head_state::incomplete:
         return {408, "Request Timeout", "the request's head did not come in time"};
     default:
@@ -165,9 +154,8 @@ class sockets final : public httplib::Server {
                 return before_body(request, response);
             });
         for (const std::string_view address : ranking_addresses) {
-            Post(std::string(address),
-                 [this](const httplib::Request&, httplib::Response& response,
-                        const httplib::ContentReader& content) { rank(response, content); });
+            Post(std::string(address), [this](const httplib::Request&, httplib::Response& response,
+                                              const httplib::ContentReader&) { rank(response); });
         }
         set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
             say_failure(request, response);
@@ -221,10 +209,10 @@ class sockets final : public httplib::Server {
 
     /// Answers a request, on a thread of its own; whether the connection stays open.
     bool answered(client& from, head_state head) {
-        current = {&from, clock::now(), {}, {}, false};
+        current = {&from, clock::now(), {}, {}, {}};
         bool stays = false;
         try {
-            stays = head == head_state::whole ? process(from) : refuse(from, head);
+            stays = head == head_state::whole ? process(from) : refuse(from, refused(head));
         } catch (...) { // out of memory: this client alone pays
         }
         current = {};
@@ -235,25 +223,29 @@ class sockets final : public httplib::Server {
     }
 
     bool process(client& from) {
-        connection stream(from);
+        const std::string head = from.take_head();
+        current.lines = look_at_head(head);
+        if (current.lines.refused) {
+            return refuse(from, *current.lines.refused);
+        }
+        connection stream(from, head);
         bool closed = false;
         const bool sent = process_request(stream, false, closed, [](httplib::Request& request) {
+            // the library reads "%41" in a value as "A"
+            request.headers.clear();
+            request.headers.insert(current.lines.fields.begin(), current.lines.fields.end());
             // an answer is sent whole, and is not worth compressing
             request.headers.erase("Accept-Encoding");
             // the library would ask for the body before anything is checked, and as an answer
-            const auto expected = request.headers.find("Expect");
-            current.asks_to_go_on = request.version != "HTTP/1.0" &&
-                                    expected != request.headers.end() &&
-                                    strcasecmp(expected->second.c_str(), "100-continue") == 0;
             request.headers.erase("Expect");
             request.ranges.clear();
         });
         return sent && !closed;
     }
 
-    bool refuse(client& from, head_state head) {
+    bool refuse(client& from, const refusal& why) {
         from.close_afterwards();
-        const auto [status, phrase, reason] = refused(head);
+        const auto [status, phrase, reason] = why;
         const answer made = service_.failure(current.head, status, reason);
         const std::string text = as_text(made, phrase);
         if (from.write(text.data(), text.size())) {
@@ -272,8 +264,6 @@ class sockets final : public httplib::Server {
                         header(request, "Sec-Fetch-Mode"),
                         {request.params.begin(), request.params.end()},
                         [from = current.from] { return from->gone(); }};
-        const bool body =
-            request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
         auto early = service_.answer_head(current.head);
         if (!early) {
             if (const auto reason = unreadable(request, service_.most_bytes())) {
@@ -283,34 +273,31 @@ class sockets final : public httplib::Server {
         if (!early) {
             return HandlerResponse::Unhandled;
         }
-        if (body) {
+        if (current.lines.has_body()) {
             close_after(response);
         }
         send(std::move(*early), response);
         return HandlerResponse::Handled;
     }
 
-    void rank(httplib::Response& response, const httplib::ContentReader& content) {
-        const std::size_t most = service_.most_bytes();
+    void rank(httplib::Response& response) {
+        client& from = *current.from;
         std::string body;
-        bool too_long = false;
-        const bool asked = !current.asks_to_go_on || current.from->ask_for_body();
-        const bool read = asked && content([&](const char* bytes, std::size_t count) {
-                              too_long = count > most - body.size();
-                              if (!too_long) {
-                                  body.append(bytes, count);
-                              }
-                              return !too_long;
-                          });
-        if (!read) {
+        const bool asked = !current.lines.asks_to_go_on || from.ask_for_body();
+        const body_state came = asked ? read_body(from, current.lines, service_.most_bytes(), body)
+                                      : body_state::broken;
+        if (came != body_state::whole) {
             close_after(response);
-            send(too_long ? service_.failure(current.head, 413,
-                                             "the body is larger than this server takes")
-                          : service_.failure(current.head, 400, "the body did not come whole"),
+            send(came == body_state::too_large
+                     ? service_.failure(current.head, 413,
+                                        "the body is larger than this server takes")
+                     : service_.failure(current.head, 400,
+                                        came == body_state::malformed
+                                            ? "the body's chunks cannot be understood"
+                                            : "the body did not come whole"),
                  response);
             return;
         }
-        client& from = *current.from;
         send(service_.rank(current.head, body, [&from] { return from.gone(); }), response);
     }
 
