@@ -288,6 +288,21 @@ def test_many(server):
         check(all(pool.map(client, range(64))), "64 clients get the same answers")
 
 
+def test_memory():
+    """Many short documents leave no holes between those that are kept."""
+    with Server("--threads", 1) as server:
+        connection = server.connect()
+        server.post(ALL, on=connection)
+        before = server.peak_memory()
+        for request in range(200):
+            texts = [f"{request} and {number}" for number in range(3)]
+            check(server.post({"query": "q", "documents": texts}, on=connection)[0] == 200, "an answer")
+        connection.close()
+        kept, grown = server.metric("mice_cache_bytes"), server.peak_memory() - before
+        check(grown < 2 * kept + (24 << 20), f"{kept >> 20} MiB of documents took {grown >> 20} MiB")
+        print(f"  {kept >> 20} MiB of documents took {grown >> 20} MiB", flush=True)
+
+
 def test_broken_clients(server):
     for cut in (1, 30, 200):
         body = json.dumps(ALL).encode()
@@ -531,7 +546,7 @@ def main():
         log = server.said()
         check("mice: 200 POST /v1/rerank, 6 documents, " in log, f"the log: {log[-2000:]}")
         check("mice: 400 POST /v1/rerank" in log and QUERY not in log, "errors are logged, and no texts")
-    for test in (test_same_bits, test_queue_and_time, test_limits, test_access, test_asked_for_body, test_idle_clients,
+    for test in (test_same_bits, test_queue_and_time, test_limits, test_memory, test_access, test_asked_for_body, test_idle_clients,
                  test_slow_clients, test_endless_clients, test_end):
         print(test.__name__, flush=True)
         test()

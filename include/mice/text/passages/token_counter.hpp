@@ -25,7 +25,7 @@ class token_counter {
   public:
     /// The tokenizer must outlive the counter.
     token_counter(const tokenizer& words, special_tokens specials)
-        : words_(&words), specials_(specials), slots_(slot_count), apart_(has_words_apart()) {
+        : words_(&words), specials_(specials), slots_(first_slots), apart_(has_words_apart()) {
         for (std::size_t byte = 0; byte < kinds_.size(); ++byte)
             kinds_[byte] = kind_of(static_cast<char>(byte));
     }
@@ -79,7 +79,10 @@ class token_counter {
 
   private:
     enum class kind : std::uint8_t { word, space, mark };
-    static constexpr std::size_t slot_count = std::size_t{1} << 14, key_bytes = 24;
+    /// A short text takes a small table: a large one, given back between what callers keep, leaves
+    /// holes in the allocator's memory.
+    static constexpr std::size_t first_slots = std::size_t{1} << 8;
+    static constexpr std::size_t most_slots = std::size_t{1} << 14, key_bytes = 24;
     using key = std::array<std::uint64_t, key_bytes / sizeof(std::uint64_t)>;
     /// A word, whose last byte is its size, and its tokens: half a cache line.
     struct alignas(32) slot {
@@ -140,12 +143,22 @@ class token_counter {
         std::uint64_t hash = wanted[0] * 0x9e3779b97f4a7c15U;
         hash = (hash ^ wanted[1] ^ hash >> 29) * 0xbf58476d1ce4e5b9U;
         hash = (hash ^ wanted[2] ^ hash >> 32) * 0x94d049bb133111ebU;
-        slot& kept = slots_[hash >> 50];
-        if (kept.word[0] != wanted[0] || kept.word[1] != wanted[1] || kept.word[2] != wanted[2]) {
-            kept.tokens = exact(word);
-            kept.word = wanted;
-        }
-        return kept.tokens;
+        const slot& kept = slots_[hash >> shift_];
+        if (kept.word[0] == wanted[0] && kept.word[1] == wanted[1] && kept.word[2] == wanted[2])
+            return kept.tokens;
+        if (++missed_ > slots_.size() && slots_.size() < most_slots)
+            grow();
+        slot& made = slots_[hash >> shift_];
+        made.tokens = exact(word);
+        made.word = wanted;
+        return made.tokens;
+    }
+
+    /// Begins a larger table; what the words before cost is counted again.
+    void grow() {
+        slots_.assign(4 * slots_.size(), slot{});
+        shift_ -= 2;
+        missed_ = 0;
     }
 
     /// Keeps the first `size` bytes.
@@ -166,6 +179,8 @@ class token_counter {
     const tokenizer* words_;
     special_tokens specials_;
     std::vector<slot> slots_; // a word has one place
+    unsigned shift_ = 64 - 8; // of a hash, to its place
+    std::size_t missed_ = 0;  // words that were not in this table
     bool apart_;
     std::array<kind, 256> kinds_{};
 };
