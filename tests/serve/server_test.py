@@ -451,6 +451,25 @@ def test_idle_clients():
             check(server.post(ALL, on=kept)[0] == 200, "where there is room, it does stay open")
 
 
+def test_refused_clients():
+    """Those that have their refusal, and send on, go first."""
+    refused = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
+    with Server("--client-timeout", PATIENCE, "--connections", 4) as server:
+        took = 0
+        for _ in range(6):
+            links = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(4)]
+            for link in links:
+                link.sendall(refused)
+            for link in links:
+                check(link.recv(12) == b"HTTP/1.1 404", "a refusal")
+            start = time.monotonic()
+            check(server.post(ALL)[0] == 200, "an answer")
+            took += time.monotonic() - start
+            for link in links:
+                link.close()
+        check(took < 4, f"behind refused clients, six answers took {took:.1f} s")
+
+
 def test_slow_clients():
     with Server("--client-timeout", 0.5, "--connections", 4) as server:
         begun = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
@@ -546,8 +565,9 @@ def main():
         log = server.said()
         check("mice: 200 POST /v1/rerank, 6 documents, " in log, f"the log: {log[-2000:]}")
         check("mice: 400 POST /v1/rerank" in log and QUERY not in log, "errors are logged, and no texts")
-    for test in (test_same_bits, test_queue_and_time, test_limits, test_memory, test_access, test_asked_for_body, test_idle_clients,
-                 test_slow_clients, test_endless_clients, test_end):
+    for test in (test_same_bits, test_queue_and_time, test_limits, test_memory, test_access,
+                 test_asked_for_body, test_idle_clients, test_refused_clients, test_slow_clients,
+                 test_endless_clients, test_end):
         print(test.__name__, flush=True)
         test()
     print("all answers are as they should be")

@@ -156,6 +156,10 @@ bool client::gone() const {
 }
 
 void client::linger() {
+    if (!sends_ && !is_readable()) {
+        return;
+    }
+    lingers_ = true;
     ::shutdown(socket_, SHUT_WR);
     begun_ = clock::now();
     deadline_ = begun_ + std::min(patience_, std::chrono::milliseconds(2000));

@@ -63,13 +63,19 @@ class client {
     [[nodiscard]] bool is_readable() const;
     [[nodiscard]] bool is_writable() const;
 
-    /// Nothing more is read from this client: part of a request may be left unread.
-    void close_afterwards() { close_ = true; }
+    /// Nothing more is read from this client. `sends`: part of its request is still to come.
+    void close_afterwards(bool sends) {
+        close_ = true;
+        sends_ = sends_ || sends;
+    }
     [[nodiscard]] bool closes() const { return close_; }
     /// The client closed its end, or both.
     [[nodiscard]] bool gone() const;
     /// Lets the client read the answer before the connection is reset by what it still sends.
+    /// Returns at once where it sends nothing.
     void linger();
+    /// It has its answer: this one is the first to go for others.
+    [[nodiscard]] bool lingers() const { return lingers_.load(); }
 
     /// Since when this client's request, or its taking the answer, is waited for; the clock's
     /// smallest time while nothing is.
@@ -93,10 +99,11 @@ class client {
     int socket_;
     std::chrono::milliseconds patience_;
     clock::time_point deadline_{}, begun_{}, answer_begun_{};
-    bool answering_ = false, close_ = false, broken_ = false, head_begun_ = false;
+    bool answering_ = false, close_ = false, sends_ = false, broken_ = false, head_begun_ = false;
     std::vector<char> buffer_;
     std::size_t begin_ = 0, end_ = 0, scanned_ = 0, line_ = 0, lines_ = 0; ///< into `buffer_`
     std::atomic<clock::rep> waiting_since_;
+    std::atomic<bool> lingers_ = false;
 };
 
 } // namespace mice::serve

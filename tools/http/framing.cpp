@@ -290,6 +290,12 @@ request_lines look_at_head(std::string_view head) {
     return found;
 }
 
+bool names_body(std::string_view head) {
+    const std::string text = lower(head);
+    return text.find("content-length") != std::string::npos ||
+           text.find("transfer-encoding") != std::string::npos;
+}
+
 body_state read_body(client& from, const request_lines& head, std::size_t most, std::string& into) {
     if (head.chunked) {
         return chunks(from, most, into).read();

@@ -41,6 +41,9 @@ struct request_lines {
 /// Looks at a whole head, up to its empty line.
 [[nodiscard]] request_lines look_at_head(std::string_view head);
 
+/// Whether a head that may be refused says something of a body.
+[[nodiscard]] bool names_body(std::string_view head);
+
 /// How reading a body ended.
 enum class body_state {
     whole,

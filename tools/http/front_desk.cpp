@@ -147,6 +147,14 @@ front_desk::shared_client front_desk::longest_waiting() {
     const auto now = clock::now();
     shared_client found;
     clock::time_point since{};
+    {
+        const std::lock_guard lock(mutex_);
+        for (const shared_client& each : working_) {
+            if (each->lingers() && !sent_away_.contains(each)) {
+                return each;
+            }
+        }
+    }
     const auto compare = [&](const shared_client& one, std::chrono::milliseconds least) {
         const auto its = one->waiting_since();
         if (its != clock::time_point::min() && now - its >= least && (!found || its < since)) {

@@ -20,7 +20,8 @@ namespace mice::serve {
 
 /// Takes connections and reads the heads of requests, all on the thread that calls `run`: a client
 /// that sends nothing, or slowly, has no worker wait for it. When there is no room for one more
-/// connection, that client is sent away which has been waited for longest.
+/// connection, a client that was refused and still sends is sent away, or else that which has been
+/// waited for longest.
 class front_desk {
   public:
     /// Answers a request whose head is `whole`, on a worker's thread, or refuses another; says

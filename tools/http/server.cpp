@@ -126,6 +126,12 @@ refusal refused(head_state head) {
     }
 }
 
+/// Whether the head was refused before its end.
+bool is_cut(head_state head) {
+    return head == head_state::too_long || head == head_state::too_many_lines ||
+           head == head_state::malformed;
+}
+
 /// An answer to what cpp-httplib has not read.
 std::string as_text(const answer& made, const char* phrase) {
     std::string text = "HTTP/1.1 " + std::to_string(made.status) + " " + phrase + "\r\n";
@@ -212,7 +218,8 @@ class sockets final : public httplib::Server {
         current = {&from, clock::now(), {}, {}, {}};
         bool stays = false;
         try {
-            stays = head == head_state::whole ? process(from) : refuse(from, refused(head));
+            stays = head == head_state::whole ? process(from)
+                                              : refuse(from, refused(head), is_cut(head));
         } catch (...) { // out of memory: this client alone pays
         }
         current = {};
@@ -226,7 +233,7 @@ class sockets final : public httplib::Server {
         const std::string head = from.take_head();
         current.lines = look_at_head(head);
         if (current.lines.refused) {
-            return refuse(from, *current.lines.refused);
+            return refuse(from, *current.lines.refused, names_body(head));
         }
         connection stream(from, head);
         bool closed = false;
@@ -243,8 +250,9 @@ class sockets final : public httplib::Server {
         return sent && !closed;
     }
 
-    bool refuse(client& from, const refusal& why) {
-        from.close_afterwards();
+    /// `sends`: more of the request is to come.
+    bool refuse(client& from, const refusal& why, bool sends) {
+        from.close_afterwards(sends);
         const auto [status, phrase, reason] = why;
         const answer made = service_.failure(current.head, status, reason);
         const std::string text = as_text(made, phrase);
@@ -274,7 +282,7 @@ class sockets final : public httplib::Server {
             return HandlerResponse::Unhandled;
         }
         if (current.lines.has_body()) {
-            close_after(response);
+            close_after(response, true);
         }
         send(std::move(*early), response);
         return HandlerResponse::Handled;
@@ -287,7 +295,7 @@ class sockets final : public httplib::Server {
         const body_state came = asked ? read_body(from, current.lines, service_.most_bytes(), body)
                                       : body_state::broken;
         if (came != body_state::whole) {
-            close_after(response);
+            close_after(response, came != body_state::broken);
             send(came == body_state::too_large
                      ? service_.failure(current.head, 413,
                                         "the body is larger than this server takes")
@@ -306,13 +314,13 @@ class sockets final : public httplib::Server {
         if (current.given) {
             return; // the service's own
         }
-        close_after(response);
+        close_after(response, current.lines.has_body());
         const int status = response.status > 0 ? response.status : 400;
         send(service_.failure(current.head, status, "the request cannot be understood"), response);
     }
 
-    void close_after(httplib::Response& response) {
-        current.from->close_afterwards();
+    void close_after(httplib::Response& response, bool sends) {
+        current.from->close_afterwards(sends);
         response.set_header("Connection", "close");
     }
 
