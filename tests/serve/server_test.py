@@ -359,6 +359,33 @@ def test_queue_and_time():
         check(headers["X-Mice-Partial"] == f"{len(got['results'])}/{len(many['documents'])}", f"{headers}")
 
 
+def test_ends(server):
+    """A client that closed its sending half gets its answer; one that closed all is left."""
+    body = json.dumps(ALL).encode()
+    busy = start_endless(server)
+    for version in (b"1.1", b"1.0"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as link:
+            link.sendall(b"POST /rerank HTTP/%s\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                         % (version, len(body)) + body)
+            link.shutdown(socket.SHUT_WR)
+            if version == b"1.1":
+                check(link.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n", "it is asked whether it is there")
+            server.wait_for("mice_waiting", 1)
+            busy.close()
+            answer = http.client.HTTPResponse(link)
+            answer.begin()
+            check(answer.status == 200 and json.loads(answer.read())["results"], f"half closed: {answer.status}")
+        server.wait_for("mice_running", 0)
+        busy = start_endless(server)
+    link = server.connect()
+    link.request("POST", "/rerank", body)
+    server.wait_for("mice_waiting", 1)
+    link.close()
+    server.wait_for("mice_waiting", 0)
+    busy.close()
+    server.wait_for("mice_running", 0)
+
+
 def test_limits():
     with Server("--max-documents", 2, "--max-document-kb", 1, "--max-body-mb", 1) as server:
         check(server.post({"query": "q", "documents": ["a"] * 3})[0] == 413, "documents")
@@ -559,7 +586,7 @@ def main():
         raise SystemExit(SKIPPED)
     with Server() as server:
         for test in (test_forms, test_places, test_errors, test_bytes, test_framing, test_heads, test_many,
-                     test_broken_clients):
+                     test_broken_clients, test_ends):
             print(test.__name__, flush=True)
             test(server)
         log = server.said()

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t first_buffer = 4096;
 constexpr std::size_t body_buffer = std::size_t{1} << 14;
 
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+
 bool temporary(int number) {
     return number == EINTR || number == EAGAIN || number == EWOULDBLOCK;
 }
@@ -101,7 +103,7 @@ void client::begin_request() {
         begun_ = now;
     }
     deadline_ = begun_ + patience_;
-    answering_ = false;
+    answering_ = probed_ = false;
 }
 
 std::ptrdiff_t client::read(char* into, std::size_t size) {
@@ -115,8 +117,7 @@ std::ptrdiff_t client::read(char* into, std::size_t size) {
 }
 
 bool client::ask_for_body() {
-    constexpr std::string_view interim = "HTTP/1.1 100 Continue\r\n\r\n";
-    return is_readable() || send_all(interim.data(), interim.size(), begun_);
+    return is_readable() || send_all(go_on.data(), go_on.size(), begun_);
 }
 
 bool client::write(const char* from, std::size_t size) {
@@ -150,9 +151,24 @@ bool client::is_writable() const {
     return ready(POLLOUT, deadline_);
 }
 
-bool client::gone() const {
+bool client::gone(bool interim) {
     pollfd one{socket_, POLLRDHUP, 0};
-    return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    if (::poll(&one, 1, 0) <= 0) {
+        return false;
+    }
+    if ((one.revents & (POLLHUP | POLLERR)) != 0) {
+        return true;
+    }
+    if (!interim || probed_) {
+        return false;
+    }
+    probed_ = true;
+    const ssize_t sent = ::send(socket_, go_on.data(), go_on.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent != static_cast<ssize_t>(go_on.size())) { // a part of it would spoil the answer
+        return true;
+    }
+    one.revents = 0; // the same machine refuses it at once
+    return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 void client::linger() {

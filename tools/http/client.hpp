@@ -69,8 +69,10 @@ class client {
         sends_ = sends_ || sends;
     }
     [[nodiscard]] bool closes() const { return close_; }
-    /// The client closed its end, or both.
-    [[nodiscard]] bool gone() const;
+    /// Whether the client takes no answer. One that closed its end may have half-closed it, and
+    /// wait: where `interim` answers are understood (HTTP/1.1) it is sent one, which a socket that
+    /// nobody has refuses.
+    [[nodiscard]] bool gone(bool interim);
     /// Lets the client read the answer before the connection is reset by what it still sends.
     /// Returns at once where it sends nothing.
     void linger();
@@ -99,7 +101,8 @@ class client {
     int socket_;
     std::chrono::milliseconds patience_;
     clock::time_point deadline_{}, begun_{}, answer_begun_{};
-    bool answering_ = false, close_ = false, sends_ = false, broken_ = false, head_begun_ = false;
+    bool answering_ = false, close_ = false, sends_ = false, broken_ = false, probed_ = false,
+         head_begun_ = false;
     std::vector<char> buffer_;
     std::size_t begin_ = 0, end_ = 0, scanned_ = 0, line_ = 0, lines_ = 0; ///< into `buffer_`
     std::atomic<clock::rep> waiting_since_;

@@ -90,7 +90,7 @@ std::optional<std::size_t> colon_of(std::string_view line) {
 
 /// What follows from one field.
 std::optional<refusal> take_field(request_lines& head, const std::string& name,
-                                  const std::string& value, bool old) {
+                                  const std::string& value) {
     if (name == "content-length") {
         if (value.empty() || !std::all_of(value.begin(), value.end(), is_digit)) {
             return bad("Content-Length is not a number");
@@ -103,12 +103,12 @@ std::optional<refusal> take_field(request_lines& head, const std::string& name,
         if (head.chunked || lower(value) != "chunked") {
             return refusal{501, "Not Implemented", "the only Transfer-Encoding here is chunked"};
         }
-        if (old) {
+        if (head.old) {
             return bad("HTTP/1.0 has no Transfer-Encoding");
         }
         head.chunked = true;
     } else if (name == "expect") {
-        head.asks_to_go_on = !old && lower(value) == "100-continue";
+        head.asks_to_go_on = !head.old && lower(value) == "100-continue";
     }
     return std::nullopt;
 }
@@ -166,21 +166,21 @@ class chunks {
     }
 
     [[nodiscard]] bool read_size(std::size_t& size) {
-        constexpr std::string_view hex = "0123456789abcdef";
+        constexpr std::string_view hex = "0123456789abcdefABCDEF";
         std::size_t digits = 0;
         char c = 0;
         for (;; ++digits) {
             if (!next(c)) {
                 return false;
             }
-            const std::size_t digit = hex.find(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+            const std::size_t digit = hex.find(c);
             if (digit == std::string_view::npos) {
                 break;
             }
             if (digits == most_digits) {
                 return fail(body_state::malformed);
             }
-            size = size * 16 + digit;
+            size = size * 16 + (digit < 16 ? digit : digit - 6);
         }
         if (digits == 0) {
             return fail(body_state::malformed);
@@ -253,7 +253,7 @@ request_lines look_at_head(std::string_view head) {
     if (!first || !is_request_line(*first)) {
         return refuse(bad("the request's first line cannot be understood"));
     }
-    const bool old = first->ends_with(" HTTP/1.0");
+    found.old = first->ends_with(" HTTP/1.0");
     std::array<bool, single.size()> seen{};
     for (;;) {
         const auto line = next_line(head);
@@ -279,7 +279,7 @@ request_lines look_at_head(std::string_view head) {
             }
             there = true;
         }
-        if (const auto why = take_field(found, name, value, old)) {
+        if (const auto why = take_field(found, name, value)) {
             return refuse(*why);
         }
         found.fields.emplace_back(line->substr(0, *colon), value);

@@ -33,6 +33,7 @@ struct request_lines {
     std::optional<std::uint64_t>
         length{};               ///< of the body; the largest number is also what is above
     bool asks_to_go_on = false; ///< the body is sent after 100 Continue
+    bool old = false;           ///< HTTP/1.0, which knows no interim answers
 
     /// Whether bytes of a body come behind the head.
     [[nodiscard]] bool has_body() const { return chunked || length.value_or(0) != 0; }

@@ -263,15 +263,16 @@ class sockets final : public httplib::Server {
     }
 
     HandlerResponse before_body(const httplib::Request& request, httplib::Response& response) {
-        current.head = {request.method,
-                        request.path,
-                        header(request, "Host"),
-                        header(request, "Origin"),
-                        header(request, "Authorization"),
-                        header(request, "Sec-Fetch-Site"),
-                        header(request, "Sec-Fetch-Mode"),
-                        {request.params.begin(), request.params.end()},
-                        [from = current.from] { return from->gone(); }};
+        current.head = {
+            request.method,
+            request.path,
+            header(request, "Host"),
+            header(request, "Origin"),
+            header(request, "Authorization"),
+            header(request, "Sec-Fetch-Site"),
+            header(request, "Sec-Fetch-Mode"),
+            {request.params.begin(), request.params.end()},
+            [from = current.from, interim = !current.lines.old] { return from->gone(interim); }};
         auto early = service_.answer_head(current.head);
         if (!early) {
             if (const auto reason = unreadable(request, service_.most_bytes())) {
@@ -306,7 +307,9 @@ class sockets final : public httplib::Server {
                  response);
             return;
         }
-        send(service_.rank(current.head, body, [&from] { return from.gone(); }), response);
+        send(service_.rank(current.head, body,
+                           [&from, interim = !current.lines.old] { return from.gone(interim); }),
+             response);
     }
 
     /// What cpp-httplib itself refuses.
@@ -325,6 +328,9 @@ class sockets final : public httplib::Server {
     }
 
     void send(answer made, httplib::Response& response) {
+        if (made.status == 499) {
+            current.from->cut_off(); // there is nobody to read it
+        }
         response.status = made.status;
         for (const auto& [name, value] : made.headers) {
             response.set_header(name, value);
