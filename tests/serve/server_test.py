@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from serving import MICE, MODEL, PATIENCE, SKIPPED, Server, check, fail
+from serving import MICE, MODEL, PATIENCE, SANITIZED, SKIPPED, Server, check, fail
 
 QUERY = "why does bread dough rise"
 DOCUMENTS = [
@@ -299,7 +299,7 @@ def test_memory():
             check(server.post({"query": "q", "documents": texts}, on=connection)[0] == 200, "an answer")
         connection.close()
         kept, grown = server.metric("mice_cache_bytes"), server.peak_memory() - before
-        check(grown < 2 * kept + (24 << 20), f"{kept >> 20} MiB of documents took {grown >> 20} MiB")
+        check(SANITIZED or grown < 2 * kept + (24 << 20), f"{kept >> 20} MiB of documents took {grown >> 20} MiB")
         print(f"  {kept >> 20} MiB of documents took {grown >> 20} MiB", flush=True)
 
 
@@ -447,7 +447,7 @@ def test_heads(server):
     parts = b"POST /rerank HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;"
     check(raw(server, parts + b"x" * (1 << 26))[9:12] in (b"", b"400"), "a line before a part of a body")
     grown = server.peak_memory() - before
-    check(grown < 24 << 20, f"heads of 65 MB took {grown >> 20} MiB")
+    check(SANITIZED or grown < 24 << 20, f"heads of 65 MB took {grown >> 20} MiB")
     link = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     link.sendall((begin.replace(b"close", b"keep-alive") + b"\r\n") * 3 + begin + b"\r\n")  # all at once
     got = b""

@@ -16,6 +16,7 @@ SKIPPED = 77
 PATIENCE = 300  # seconds after which a test gives up; nothing waits for them
 
 MICE = Path(sys.argv[1]).resolve()
+SANITIZED = b"__asan_init" in MICE.read_bytes()  # then freed memory is kept for a while
 
 
 def fail(message):
