@@ -1,132 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of `mice-find serve` in a browser without a window: typing, keys, marks, the text of a
 document, filters, narrow and dark windows, and texts that would be elements. Arguments: the
-program, the folder of models, a folder for pictures of the page.
-
-Selenium is looked for in build/find/venv/, where tools/find/setup.sh puts it, or by the Python that
-MICE_FIND_PYTHON names. Without it, Chromium or its driver the test is skipped."""
-import os
+program, the folder of models, a folder for pictures of the page."""
 import pathlib
-import shutil
 import sys
 
-from page_serving import HOSTILE_TEXT, PATIENCE, SKIPPED, Files, Server, check
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import browser
+from browser import By, Keys
+from page_serving import HOSTILE_TEXT, Files, Server, check
 
-try:
-    from selenium import webdriver
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.wait import WebDriverWait
-except ImportError:
-    python = os.environ.get("MICE_FIND_PYTHON") or ROOT / "build/find/venv/bin/python"
-    if "MICE_FIND_RESTARTED" in os.environ or not os.access(python, os.X_OK):
-        print(f"SKIPPED: {python} has no Selenium; tools/find/setup.sh installs it")
-        sys.exit(SKIPPED)
-    os.environ["MICE_FIND_RESTARTED"] = "1"
-    os.execv(python, [python, "-B", *sys.argv])
-
-# The ratio of the colours of every text that is shown, against the ground behind it.
-CONTRASTS = """
-const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
-const shine = (colour) => {
-  const [r, g, b] = colour.map((part) => part / 255)
-    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const ground = (of) => {
-  for (let each = of; each; each = each.parentElement) {
-    const colour = numbers(getComputedStyle(each).backgroundColor);
-    if (colour.length < 4 || colour[3] > 0) { return colour; }
-  }
-  return [255, 255, 255];
-};
-const found = [];
-for (const each of document.querySelectorAll("body *")) {
-  const text = [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-  if (text && each.checkVisibility()) {
-    const a = shine(numbers(getComputedStyle(each).color)), b = shine(ground(each));
-    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), each.outerHTML.slice(0, 80)]);
-  }
-}
-return found.sort((a, b) => a[0] - b[0]);
-"""
 WIDTHS = "return [document.scrollingElement.scrollWidth, innerWidth]"
 
 
-class Page:
-    """The page in a browser that looks for nothing beyond this machine."""
-
+class Page(browser.Page):
     def __init__(self, address, pictures):
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage",
-                         "--no-first-run", "--disable-background-networking",
-                         "--disable-component-update",
-                         "--disable-sync", "--disable-extensions", "--window-size=1280,800",
-                         "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"):
-            options.add_argument(argument)
-        if os.geteuid() == 0:
-            options.add_argument("--no-sandbox")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-        self.browser = webdriver.Chrome(options, service)
-        self.pictures = pathlib.Path(pictures)
-        self.pictures.mkdir(parents=True, exist_ok=True)
-        self.browser.get(address)
+        super().__init__(address, pictures)
         self.until(lambda: "passages" in self.status(), "the page begins")
-
-    def js(self, code, *given):
-        return self.browser.execute_script(code, *given)
-
-    def until(self, condition, what):
-        WebDriverWait(self.browser, PATIENCE, 0.02).until(lambda _: condition(), what)
-
-    def all(self, selector):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector):
-        return self.browser.find_element(By.CSS_SELECTOR, selector)
-
-    def status(self):
-        return self.one("#status").text
 
     def press(self, *keys):
         self.browser.switch_to.active_element.send_keys(*keys)
 
-    def ask(self, text):
-        """Types a question; returns when the model has ranked."""
-        field = self.one("#question")
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(text)
-        self.until(lambda: self.one("#results").get_attribute("aria-busy") == "false", text)
-
-    def texts(self, selector):
-        """All at once: the page may change between two questions."""
-        return self.js("""return [...document.querySelectorAll(arguments[0])]
-            .map((each) => each.textContent);""", selector)
-
     def titles(self):
         return self.texts(".result .name")
-
-    def focused(self):
-        return self.js("return document.activeElement.id")
-
-    def media(self, **features):
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
-            {"name": name.replace("_", "-"), "value": value} for name, value in features.items()]})
-
-    def size(self, width, height):
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
-
-    def picture(self, name):
-        self.browser.save_screenshot(str(self.pictures / f"{name}.png"))
-
-    def said(self):
-        """What the console has, refusals of the content policy among it."""
-        return self.browser.get_log("browser")
 
 
 def test_typing(page):
@@ -270,7 +167,7 @@ def test_looks(page):
                     page.until(lambda: page.focused() == "text", "the text")
                 scroll, inner = page.js(WIDTHS)
                 check(scroll <= inner, f"{theme}, {width}, {view}: {scroll} wide")
-                ratio, where = page.js(CONTRASTS)[0]
+                ratio, where = page.contrasts("body *")[0]
                 check(ratio >= 4.5, f"{theme}, {width}, {view}: contrast {ratio:.2f} of {where}")
                 page.picture(f"{theme}-{width}x{height}-{view}")
             page.press(Keys.ESCAPE)
@@ -314,9 +211,6 @@ def test_strangers(page, server):
 
 
 def main():
-    if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        print("SKIPPED: no chromium and chromedriver; 'scripts/packages.sh develop' installs them")
-        sys.exit(SKIPPED)
     files = Files()
     with Server(files) as server:
         page = Page(server.address, sys.argv[3])
