@@ -32,10 +32,14 @@ fs::path own_file() {
     return problem ? fs::path() : whole;
 }
 
-/// Where the extension is installed in lib/mice, or a program that links it in bin.
+/// Of the folder where the extension is installed (lib/mice, or lib/TRIPLET/mice), or a program
+/// that links it (bin).
 fs::path default_model() {
-    const fs::path bin = own_file().parent_path().parent_path();
-    const std::array prefixes{bin, bin.parent_path()};
+    std::array<fs::path, 3> prefixes;
+    fs::path above = own_file().parent_path();
+    for (fs::path& each : prefixes) {
+        each = above = above.parent_path();
+    }
     const std::optional<fs::path> found = tools::default_model_path(prefixes);
     if (!found) {
         throw error(errc::io, "there is no default model beside this extension; name one: SELECT "

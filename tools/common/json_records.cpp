@@ -4,6 +4,7 @@
 #include <mice/error.hpp>
 
 #include "common/trimmed.hpp"
+
 namespace mice::tools {
 namespace {
 

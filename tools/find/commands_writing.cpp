@@ -26,6 +26,7 @@
 #include "find/consistency.hpp"
 #include "find/lock.hpp"
 #include "find/priority.hpp"
+#include "find/states.hpp"
 #include "find/updater.hpp"
 
 namespace mice::find {
@@ -197,12 +198,23 @@ exit_code code_of(const update_report& report) {
     return report.failed > 0 ? exit_code::incomplete : exit_code::ok;
 }
 
+/// An update that had nothing to encode did not open the states. Throws where nobody can.
+void try_states(writer& into) {
+    if (!into.in().setting(states_setting).empty() &&
+        states_writer::fits(into.in(), into.ranker())) {
+        (void)open_states(into.in(), into.folder(), into.ranker());
+    }
+}
+
 exit_code update_now(writer& into, const std::vector<collection>& collections,
                      const writing_options& options) {
     const update_report report = update_quietly(into, collections, options);
     tools::output out;
     out.write(options.json ? json_of(report) : text_of(report) + "\n");
     out.flush();
+    if (!report.stopped && report.encoded == 0) {
+        try_states(into);
+    }
     return code_of(report);
 }
 

@@ -260,8 +260,8 @@ std::vector<listed_file> finder::list(std::string_view place) {
     std::vector<listed_file> files;
     statement asked = catalog_.base().prepare(
         "SELECT f.path, f.size, f.mtime, f.error, f.title, t.kind, t.key, t.truncated, t.notes "
-        "FROM "
-        "files f LEFT JOIN contents t ON t.id = f.content WHERE f.collection = ?1 ORDER BY f.path");
+        "FROM files f LEFT JOIN contents t ON t.id = f.content WHERE f.collection = ?1 ORDER BY "
+        "f.path");
     asked.bind(1, in->id);
     while (asked.step()) {
         const std::string path = asked.text(0);

@@ -193,7 +193,6 @@ class updating {
         }
         if (!stopped_) {
             clean();
-            try_states();
         }
         report_.stopped = stopped_;
         report_.encoded = states_ ? states_->encoded() : 0;
@@ -500,14 +499,6 @@ class updating {
             return;
         }
         catalog_.put_file(of.in->id, of.found.path, again, 0, "", file.reason);
-    }
-
-    /// Where nothing was encoded nobody has opened the states: says so if nobody can.
-    void try_states() const {
-        if (!states_ && !catalog_.setting(states_setting).empty() &&
-            states_writer::fits(catalog_, load_())) {
-            (void)find::open_states(catalog_, folder_, load_());
-        }
     }
 
     /// Texts of no file, and their states.
