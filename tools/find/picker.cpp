@@ -17,28 +17,10 @@
 
 #include <mice/error.hpp>
 
+#include "common/descriptor.hpp"
+
 namespace mice::find {
 namespace {
-
-/// An end of a pipe.
-class pipe_end {
-  public:
-    explicit pipe_end(int number) : number_(number) {}
-    ~pipe_end() { close(); }
-    pipe_end(const pipe_end&) = delete;
-    pipe_end& operator=(const pipe_end&) = delete;
-
-    [[nodiscard]] int number() const { return number_; }
-    void close() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-        number_ = -1;
-    }
-
-  private:
-    int number_;
-};
 
 error failed(const std::string& what, int number) {
     return {errc::io, what + ": " + std::generic_category().message(number)};
@@ -93,19 +75,19 @@ pid_t start_fzf(std::vector<std::string> arguments, int input, int output) {
 }
 
 /// Writes all of a text and reads until the end, both as they can be done.
-std::string exchange(std::string_view text, pipe_end& to, pipe_end& from) {
+std::string exchange(std::string_view text, tools::descriptor& to, tools::descriptor& from) {
     std::string read;
-    ::fcntl(to.number(), F_SETFL, O_NONBLOCK);
+    ::fcntl(to.get(), F_SETFL, O_NONBLOCK);
     for (;;) {
         if (text.empty()) {
             to.close();
         }
-        std::array<pollfd, 2> both{{{to.number(), POLLOUT, 0}, {from.number(), POLLIN, 0}}};
+        std::array<pollfd, 2> both{{{to.get(), POLLOUT, 0}, {from.get(), POLLIN, 0}}};
         if (::poll(both.data(), both.size(), -1) < 0) {
             continue; // a signal: fzf gets it, too
         }
         if (both[0].revents != 0) {
-            const ssize_t count = ::write(to.number(), text.data(), text.size());
+            const ssize_t count = ::write(to.get(), text.data(), text.size());
             if (count < 0 && errno != EAGAIN && errno != EINTR) {
                 text = {}; // it wants no more
             }
@@ -113,7 +95,7 @@ std::string exchange(std::string_view text, pipe_end& to, pipe_end& from) {
         }
         if (both[1].revents != 0) {
             std::array<char, 4096> part{};
-            const ssize_t count = ::read(from.number(), part.data(), part.size());
+            const ssize_t count = ::read(from.get(), part.data(), part.size());
             if (count == 0 || (count < 0 && errno != EINTR)) {
                 return read;
             }
@@ -151,13 +133,13 @@ std::optional<std::vector<std::size_t>> pick(const std::vector<pickable>& list,
     const std::string preview = shell_word(program) + " get --index " + shell_word(index) +
                                 " {3} --from {4} --line-numbers 2>&1";
     const auto [list_out, list_in] = new_pipe();
-    pipe_end from_us(list_out), to_fzf(list_in);
+    tools::descriptor from_us(list_out), to_fzf(list_in);
     const auto [chosen_out, chosen_in] = new_pipe();
-    pipe_end from_fzf(chosen_out), to_us(chosen_in);
+    tools::descriptor from_fzf(chosen_out), to_us(chosen_in);
     const pid_t fzf =
         start_fzf({"fzf", "--ansi", "--multi", "--no-sort", "--layout=reverse", "--delimiter=\t",
                    "--with-nth=1,2", "--preview=" + preview, "--preview-window=right,50%,wrap"},
-                  from_us.number(), to_us.number());
+                  from_us.get(), to_us.get());
     from_us.close();
     to_us.close();
     const std::string chosen = exchange(lines, to_fzf, from_fzf);

@@ -16,6 +16,7 @@
 #include <mice/error.hpp>
 #include <mice/io/checksum.hpp>
 
+#include "common/descriptor.hpp"
 #include "find/ignore_rules.hpp"
 
 namespace mice::find {
@@ -24,24 +25,6 @@ namespace {
 std::string reason_of(int code) {
     return std::generic_category().message(code);
 }
-
-/// A file descriptor that is closed.
-class descriptor {
-  public:
-    explicit descriptor(int number) : number_(number) {}
-    ~descriptor() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    [[nodiscard]] int get() const noexcept { return number_; }
-    int release() { return std::exchange(number_, -1); }
-
-  private:
-    int number_;
-};
 
 file_stamp stamp_from(const struct stat& status) {
     return {.size = static_cast<std::int64_t>(status.st_size),
@@ -54,7 +37,8 @@ file_stamp stamp_from(const struct stat& status) {
 /// A small file inside an open folder: "" where there is none.
 std::string small_file(int folder, const char* name) {
     constexpr std::size_t most = std::size_t{1} << 20;
-    const descriptor file(::openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    const tools::descriptor file(
+        ::openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     struct stat status {};
     if (file.get() < 0 || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
         return {};
@@ -86,7 +70,7 @@ class walker {
     }
 
     walk_result run(const std::filesystem::path& root) {
-        descriptor folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        tools::descriptor folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         struct stat status {};
         if (folder.get() < 0 || ::fstat(folder.get(), &status) != 0) {
             throw detail::errors::cannot_open(root.string(), reason_of(errno));
@@ -267,7 +251,7 @@ file_stamp stamp_of(const std::filesystem::path& file) {
 
 std::string hash_of_file(const std::filesystem::path& file, std::int64_t size) {
     // What was a file when it was found may be a pipe now: never wait for one.
-    const descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    const tools::descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
     if (opened.get() < 0 || ::fstat(opened.get(), &status) != 0) {
         throw std::runtime_error(reason_of(errno));

@@ -57,7 +57,7 @@ extract_error unreadable(const std::string& why) {
 }
 
 /// Opens a regular file, and nothing else: not even a pipe that waits for a writer.
-descriptor open_file(const std::filesystem::path& file, const extract_limits& limits) {
+tools::descriptor open_file(const std::filesystem::path& file, const extract_limits& limits) {
     // Asked before, as opening is what starts some devices, and after, as the name may be
     // another's.
     struct stat found {};
@@ -69,7 +69,7 @@ descriptor open_file(const std::filesystem::path& file, const extract_limits& li
                                                     : "it is not a regular file");
     };
     check(stat(file.c_str(), &found));
-    descriptor opened(open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    tools::descriptor opened(open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     check(opened.get() < 0 ? -1 : fstat(opened.get(), &found));
     if (static_cast<std::uint64_t>(found.st_size) > limits.file_bytes) {
         throw extract_error(extract_reason::too_large, "it has " + std::to_string(found.st_size) +
@@ -122,14 +122,14 @@ answer_reader answer_to(const extract_request& request, int file) {
 } // namespace
 
 extraction extract_file(const std::filesystem::path& file, const extract_limits& limits) {
-    const descriptor opened = open_file(file, limits);
+    const tools::descriptor opened = open_file(file, limits);
     return answer_to({file.filename().string(), limits}, opened.get()).take();
 }
 
 sandbox_report check_sandbox() {
     sandbox_report report;
     try {
-        const descriptor nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
+        const tools::descriptor nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
         extract_request request;
         request.probe = true;
         return answer_to(request, nothing.get()).report();

@@ -50,8 +50,8 @@ template <class Call> auto again(Call&& call) {
     return result;
 }
 
-/// Starts the program with `socket` as its descriptor 3, an empty environment and its own process
-/// group, so that all of it can be ended at once and a terminal's Ctrl-C does not reach it.
+/// Starts the program with `socket` as its descriptor 3, an empty environment and its own
+/// process group, so that all of it can be ended at once and a terminal's Ctrl-C does not reach it.
 pid_t start(const std::string& file, int socket) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -85,11 +85,6 @@ pid_t start(const std::string& file, int socket) {
 
 } // namespace
 
-void descriptor::close() noexcept {
-    if (number_ >= 0)
-        ::close(std::exchange(number_, -1));
-}
-
 std::string worker_file() {
     namespace fs = std::filesystem;
     const fs::path folder = tools::program_file().parent_path();
@@ -111,10 +106,10 @@ worker_process::worker_process() {
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
         throw system_failed("cannot make a socket");
-    socket_ = descriptor(ends[0]);
+    socket_ = tools::descriptor(ends[0]);
     // The number 3 itself would keep its close-on-exec mark when it is copied onto itself.
-    const descriptor given(ends[1]);
-    const descriptor moved(fcntl(given.get(), F_DUPFD_CLOEXEC, worker_socket + 1));
+    const tools::descriptor given(ends[1]);
+    const tools::descriptor moved(fcntl(given.get(), F_DUPFD_CLOEXEC, worker_socket + 1));
     if (moved.get() < 0)
         throw system_failed("cannot make a socket");
     process_ = start(file, moved.get());
@@ -176,8 +171,8 @@ worker_process::outcome worker_process::ask(const extract_request& request, int 
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0)
         throw system_failed("cannot make a pipe");
-    const descriptor reading(ends[0]);
-    descriptor writing(ends[1]);
+    const tools::descriptor reading(ends[0]);
+    tools::descriptor writing(ends[1]);
     if (!send(to_message(request), file, writing.get()))
         return {outcome::end::killed};
     writing.close();

@@ -4,31 +4,14 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include <sys/types.h>
 
+#include "common/descriptor.hpp"
 #include "find/extract/messages.hpp"
 
 // A running mice-find-extract, seen from mice-find.
 namespace mice::find {
-
-/// A file descriptor that closes itself.
-class descriptor {
-  public:
-    explicit descriptor(int number = -1) noexcept : number_(number) {}
-    descriptor(descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    descriptor& operator=(descriptor&& other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    ~descriptor() { close(); }
-    void close() noexcept;
-    [[nodiscard]] int get() const noexcept { return number_; }
-
-  private:
-    int number_;
-};
 
 /// Serves one file after the other, each in a process that it forks for it; it never reads a file
 /// itself. Not thread-safe.
@@ -60,7 +43,7 @@ class worker_process {
     [[nodiscard]] bool read_answer(int pipe, time_point until, answer_reader& answer) const;
     [[nodiscard]] outcome read_status(time_point until, bool complete) const;
 
-    descriptor socket_;
+    tools::descriptor socket_;
     pid_t process_ = -1;
 };
 
