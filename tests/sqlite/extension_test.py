@@ -6,10 +6,12 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 
 EXTENSION, MICE = sys.argv[1:]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -206,6 +208,27 @@ def bad_values():
     print(f"bad values: refused; of 300 changed documents {outcomes[1]}")
 
 
+def default_models():
+    """Wherever the extension is installed, it finds the model that is installed with it."""
+    code = ("import sqlite3, sys; base = sqlite3.connect(':memory:'); base.enable_load_extension(True); "
+            "base.load_extension(sys.argv[1]); print(base.execute('SELECT mice_model()').fetchone()[0])")
+    environment = {name: value for name, value in os.environ.items() if name != "MICE_MODEL"}
+    for place in ("bin", "lib/mice", "lib/x86_64-linux-gnu/mice"):
+        with tempfile.TemporaryDirectory() as prefix:
+            folder = pathlib.Path(prefix) / place
+            folder.mkdir(parents=True)
+            installed = shutil.copy(EXTENSION, folder)
+            ask = [sys.executable, "-c", code, installed]
+            lost = subprocess.run(ask, env=environment, capture_output=True, text=True)
+            check("there is no default model beside this extension" in lost.stderr, lost)
+            models = pathlib.Path(prefix) / "share" / "mice" / "models"
+            models.parent.mkdir(parents=True)
+            models.symlink_to(ROOT / "models")
+            found = subprocess.run(ask, env=environment, capture_output=True, text=True)
+            check(found.stdout.startswith(f"{models}/"), found)
+    print("default models: found in three layouts")
+
+
 def resident_kib():
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
@@ -238,4 +261,5 @@ def no_growth():
 same_bits()
 beside_full_text_search()
 bad_values()
+default_models()
 no_growth()

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "common/descriptor.hpp"
 #include "find/extract/clean_text.hpp"
 #include "find/extract/worker_process.hpp"
 
