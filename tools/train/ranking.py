@@ -108,14 +108,15 @@ def words(text):
 
 
 class BM25:
-    """Lucene's form over stemmed words."""
+    """Lucene's form over what `terms` finds in a text; without it, over stemmed words."""
 
-    def __init__(self, texts, k1=0.9, b=0.4):
+    def __init__(self, texts, k1=0.9, b=0.4, terms=words):
+        self.terms = terms
         self.vocabulary = {}
         rows, columns, counts = [], [], []
         lengths = np.zeros(len(texts), np.float32)
         for number, text in enumerate(texts):
-            frequencies = Counter(words(text))
+            frequencies = Counter(self.terms(text))
             lengths[number] = sum(frequencies.values())
             for word, count in frequencies.items():
                 rows.append(self.vocabulary.setdefault(word, len(self.vocabulary)))
@@ -135,7 +136,7 @@ class BM25:
 
     def scores(self, text):
         """-> float32 [texts]"""
-        rows = [self.vocabulary[word] for word in words(text) if word in self.vocabulary]
+        rows = [self.vocabulary[word] for word in self.terms(text) if word in self.vocabulary]
         result = np.zeros(self.weights.shape[1], np.float32)
         for row in rows:
             part = slice(self.weights.indptr[row], self.weights.indptr[row + 1])
