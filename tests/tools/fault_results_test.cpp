@@ -225,7 +225,7 @@ TEST_CASE("fault 27: a mistyped command or option gets a suggestion") {
     const workplace place;
     const auto suggests = [&place](const std::string& command, const std::string& name) {
         INFO(command);
-        check_failure(place.mice(command), 64, "did you mean '" + name + "'?");
+        check_failure(place.mice(command), 64, "did you mean '" + name + "'? Run 'mice ");
     };
     suggests("rernk q", "rerank");
     suggests("evl .", "eval");

@@ -17,13 +17,13 @@ exit_code fail(const std::string& program, exit_code code, const std::string& wh
     return code;
 }
 
-/// Where to read on: "; run 'mice index add --help'".
-std::string help_advice(const CLI::App& app) {
+/// `what`, and where to read on: "...; run 'mice index add --help'".
+std::string with_help_advice(const std::string& what, const CLI::App& app) {
     std::string name;
     for (const CLI::App* each = &named_command(app); each != nullptr; each = each->get_parent()) {
         name.insert(0, each->get_name() + " ");
     }
-    return "; run '" + name + "--help'";
+    return what + (what.ends_with('?') ? " Run '" : "; run '") + name + "--help'";
 }
 
 exit_code run_guarded(const std::string& program, const std::string& advice, const command& run) {
@@ -44,7 +44,7 @@ exit_code run_command_line(CLI::App& app, int argc, char** argv, const command& 
                            const program_version& version) {
     const std::string program = app.get_name();
     const auto wrong = [&](const std::string& what) {
-        return fail(program, exit_code::usage, what + help_advice(app));
+        return fail(program, exit_code::usage, with_help_advice(what, app));
     };
     bool asks_for_version = false;
     app.add_flag("--version", asks_for_version, version.help);
