@@ -280,6 +280,13 @@ def test_opening(files):
         check(not pathlib.Path(page).exists(), "the file with the address is removed")
 
 
+def test_end(files):
+    """It ends by itself where that is wanted, and gives its page a first question."""
+    server = Server(files, "--idle", "1", "--ask", "why & how: 50%?")
+    check("/?q=why%20%26%20how%3A%2050%25%3F#token=" in server.address, server.address)
+    check(server.process.wait(PATIENCE) == 0, server.said())
+
+
 def main():
     files = Files()
     with Server(files) as server:
@@ -293,6 +300,7 @@ def main():
         begin = time.monotonic()
     check(time.monotonic() - begin < 9, "it waits for nobody")  # grace has 10
     test_opening(files)
+    test_end(files)
     if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6") and "lo" in pathlib.Path(
             "/proc/net/if_inet6").read_text():
         with Server(files, "--host", "::1") as server:

@@ -25,3 +25,11 @@ with tempfile.TemporaryDirectory() as name:
     for file in ("share/mice/models", "share/doc/mice/LICENSE", "share/doc/mice/README.md"):
         if not (prefix / file).exists():
             fail(f"{file} was not installed")
+    if (prefix / "bin" / "mice-find-gnome").exists():
+        service = (prefix / "share/dbus-1/services/org.mice.Find.service").read_text("utf-8")
+        if f"Exec={prefix}/bin/mice-find-gnome\n" not in service:
+            fail(f"the session's bus would not find mice-find-gnome: {service}")
+        for file in ("gnome-shell/search-providers/mice-find-search-provider.ini",
+                     "applications/mice-find.desktop", "icons/hicolor/scalable/apps/mice-find.svg"):
+            if not (prefix / "share" / file).exists():
+                fail(f"share/{file} was not installed")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "common/interrupt.hpp"
 #include "common/output.hpp"
+#include "common/percent_encoding.hpp"
 #include "common/scratch_folder.hpp"
 #include "find/commands.hpp"
 #include "find/opener.hpp"
@@ -21,7 +23,8 @@ namespace {
 struct serving_options {
     common_options common;
     std::string host = "127.0.0.1";
-    std::size_t port = 0;
+    std::size_t port = 0, idle_seconds = 0;
+    std::string asked;
     bool open = false, open_files = false;
 };
 
@@ -54,8 +57,12 @@ exit_code run_serving(const serving_options& options) {
         make(answers, {.host = options.host, .port = static_cast<int>(options.port)}));
     const int port = listener->bind();
     const bool v6 = options.host.find(':') != std::string::npos;
+    const std::string asked =
+        options.asked.empty()
+            ? ""
+            : "?q=" + tools::percent_encoded(options.asked, tools::slashes::encoded);
     const std::string address = "http://" + (v6 ? "[" + options.host + "]" : options.host) + ":" +
-                                std::to_string(port) + "/#token=" + token;
+                                std::to_string(port) + "/" + asked + "#token=" + token;
     tools::output out;
     out.write(address + "\n");
     out.flush();
@@ -70,7 +77,10 @@ exit_code run_serving(const serving_options& options) {
                                  "; open the address above");
         }
     }
-    listener->run([&signals] { return signals.requested(); });
+    const std::chrono::seconds patience(options.idle_seconds);
+    listener->run([&] {
+        return signals.requested() || (options.idle_seconds > 0 && answers.idle() >= patience);
+    });
     return exit_code::ok;
 }
 
@@ -90,6 +100,11 @@ void add_serving_commands(CLI::App& app, command& chosen) {
     sub->add_flag("--open", options->open, "Open the page in the browser (xdg-open)");
     sub->add_flag("--open-files", options->open_files,
                   "Let the page open files with their programs (xdg-open)");
+    sub->add_option("--ask", options->asked, "What the page asks at once")->type_name("QUERY");
+    sub->add_option("--idle", options->idle_seconds,
+                    "End when nothing was asked for so many seconds; 0, the default: never")
+        ->check(CLI::Range(0, 1'000'000))
+        ->type_name("SECONDS");
     options->common.add_to(*sub, true);
     sub->footer("The address that is printed holds a token, without which nothing is answered. "
                 "Ctrl-C ends it.\n\nExample: mice-find serve --open");

@@ -2,9 +2,9 @@
 #include "find/opener.hpp"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -18,9 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Starts a program that is looked for in PATH, with nothing of this one open, in a session of its
-/// own: a Ctrl-C here does not end what it opened.
-pid_t start(std::string name, std::string argument) {
+/// Starts a program, which is looked for in PATH where it is no path, with nothing of this one
+/// open, in a session of its own: a Ctrl-C here does not end what it opened.
+pid_t spawn(std::vector<std::string> command) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&files);
@@ -41,15 +41,19 @@ pid_t start(std::string name, std::string argument) {
     posix_spawnattr_setflags(
         &attributes,
         static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-    std::array<char*, 3> arguments{name.data(), argument.data(), nullptr};
+    std::vector<char*> arguments;
+    for (std::string& each : command) {
+        arguments.push_back(each.data());
+    }
+    arguments.push_back(nullptr);
     pid_t process = -1;
-    const int failed =
-        posix_spawnp(&process, name.c_str(), &files, &attributes, arguments.data(), environ);
+    const int failed = posix_spawnp(&process, command.front().c_str(), &files, &attributes,
+                                    arguments.data(), environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     if (failed != 0) {
-        throw error(errc::io,
-                    "cannot start " + name + ": " + std::generic_category().message(failed));
+        throw error(errc::io, "cannot start " + command.front() + ": " +
+                                  std::generic_category().message(failed));
     }
     return process;
 }
@@ -69,9 +73,13 @@ void opener::open(const fs::path& file) {
     if (file.extension() == ".desktop") {
         throw error(errc::invalid_argument, "a .desktop file starts a program: it is not opened");
     }
+    start({"xdg-open", file.string()});
+}
+
+void opener::start(std::vector<std::string> command) {
     const std::lock_guard lock(mutex_);
     forget_ended();
-    started_.push_back(start("xdg-open", file.string()));
+    started_.push_back(spawn(std::move(command)));
 }
 
 void opener::forget_ended() {

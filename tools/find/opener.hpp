@@ -22,6 +22,9 @@ class opener {
     /// Opens a file by its absolute path. Throws mice::error: errc::invalid_argument where it is no
     /// regular file, or one that starts a program (.desktop); errc::io where there is no xdg-open.
     void open(const std::filesystem::path& file);
+    /// Starts a program, a path or a name in PATH, with its arguments. Throws mice::error
+    /// (errc::io) where that cannot be done.
+    void start(std::vector<std::string> command);
 
   private:
     void forget_ended();

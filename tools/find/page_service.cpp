@@ -309,9 +309,11 @@ void newest_searches::stop() {
 // ---- the service ----
 
 page_service::page_service(finder& find, page_options options)
-    : find_(find), options_(std::move(options)), queue_(options_.waiting) {}
+    : find_(find), options_(std::move(options)), queue_(options_.waiting),
+      asked_last_(std::chrono::steady_clock::now()) {}
 
 std::optional<reply> page_service::answer_head(const request_head& head) {
+    asked_last_ = std::chrono::steady_clock::now();
     if (const char* const why = stranger(head)) {
         return failure(head, 403, why);
     }

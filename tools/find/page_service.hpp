@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -64,6 +66,10 @@ class page_service final : public serve::answering {
               std::chrono::duration<double> took) override;
     void stop() override;
     [[nodiscard]] std::size_t most_bytes() const override { return 0; }
+    /// How long ago the last request came, or this was made.
+    [[nodiscard]] std::chrono::steady_clock::duration idle() const {
+        return std::chrono::steady_clock::now() - asked_last_.load();
+    }
 
   private:
     [[nodiscard]] serve::answer answered(const serve::request_head& head);
@@ -81,6 +87,7 @@ class page_service final : public serve::answering {
     newest_searches searches_;
     opener opener_;
     serve::work_queue queue_;
+    std::atomic<std::chrono::steady_clock::time_point> asked_last_;
 };
 
 /// A new token: 128 bits from the system's random source, in hexadecimal digits. Throws mice::error
