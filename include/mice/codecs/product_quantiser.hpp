@@ -203,6 +203,8 @@ class product_quantiser final : public row_codec {
         const std::size_t dimensions = learned_.dimensions();
         std::vector<float> residuals(rows, rows + count * width());
         std::vector<float> projected(count * dimensions);
+        guess_.prepare(count,
+                       [ids](std::size_t row) { return static_cast<std::size_t>(ids[row]); });
         for (std::size_t row = 0; row < count; ++row) {
             const float* guess = guess_[static_cast<std::size_t>(ids[row])];
             for (std::size_t i = 0; i < width(); ++i) {
@@ -236,6 +238,7 @@ class product_quantiser final : public row_codec {
         }
         restore_.multiply(nn::matrix_at(projected, count, dimensions),
                           nn::matrix_at(out, count, width()), projected + floats);
+        guess_.prepare(count, [&](std::size_t row) { return token_at(codes + row * row_bytes()); });
         for (std::size_t row = 0; row < count; ++row) {
             kernels::active().add(guess_[token_at(codes + row * row_bytes())], out + row * width(),
                                   width());

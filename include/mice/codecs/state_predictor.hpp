@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -38,9 +38,8 @@ class token_features {
     std::vector<float> ones_, zeros_;
 };
 
-/// A linear guess of a token's state, without the text around it. Guesses are computed when they
-/// are first needed, 64 neighbouring ids at a time, because vocabularies put frequent tokens
-/// together. Safe from many threads.
+/// A linear guess of a token's state, without the text around it. A guess is computed when it is
+/// first needed: a query's candidates have a tenth of a vocabulary. Safe from many threads.
 class state_predictor {
   public:
     /// matrix [features, width]; the model's file must outlive this.
@@ -50,36 +49,58 @@ class state_predictor {
           packed_(kernels::product_kind::f32,
                   nn::matrix_at(matrix.data(), features_.width(), width)),
           table_(features_.tokens() * width),
-          done_(std::make_unique<std::once_flag[]>(features_.tokens() / block + 1)) {}
+          known_(std::make_unique<std::atomic<bool>[]>(features_.tokens())) {}
 
     [[nodiscard]] std::size_t tokens() const noexcept { return features_.tokens(); }
-    /// [width], of an id inside the vocabulary.
+    /// Makes the guesses of id_of(0) ... id_of(count - 1) known, all inside the vocabulary.
+    template <class IdOf> void prepare(std::size_t count, const IdOf& id_of) const {
+        std::vector<std::size_t> missing;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t id = id_of(i);
+            if (!known_[id].load(std::memory_order_acquire)) {
+                missing.push_back(id);
+            }
+        }
+        if (!missing.empty()) {
+            compute(missing);
+        }
+    }
+    /// [width], of an id that is known.
     [[nodiscard]] const float* operator[](std::size_t id) const {
-        std::call_once(done_[id / block], [this, id] { fill(id / block * block); });
         return std::as_const(table_).data() + id * width_;
     }
 
   private:
-    static constexpr std::size_t block = 64;
-
-    void fill(std::size_t first) const {
-        const std::size_t count = std::min(block, features_.tokens() - first);
-        const std::size_t n = features_.width();
-        kernels::buffer memory;
-        kernels::buffer scratch;
-        const nn::matrix_span rows = nn::matrix_in(memory, count, n);
-        for (std::size_t i = 0; i < count; ++i) {
-            features_.read(first + i, rows.row(i));
+    void compute(std::vector<std::size_t>& ids) const {
+        constexpr std::size_t most = 64; // at once
+        std::sort(ids.begin(), ids.end());
+        ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+        kernels::buffer features, guesses, scratch;
+        for (std::size_t first = 0; first < ids.size(); first += most) {
+            const std::size_t count = std::min(most, ids.size() - first);
+            const nn::matrix_span rows = nn::matrix_in(features, count, features_.width());
+            const nn::matrix_span made = nn::matrix_in(guesses, count, width_);
+            for (std::size_t i = 0; i < count; ++i) {
+                features_.read(ids[first + i], rows.row(i));
+            }
+            packed_.multiply(rows, made, scratch);
+            const std::lock_guard lock(writing_);
+            for (std::size_t i = 0; i < count; ++i) {
+                std::atomic<bool>& known = known_[ids[first + i]];
+                if (!known.load(std::memory_order_relaxed)) { // else another thread was first
+                    std::copy_n(made.row(i), width_, table_.data() + ids[first + i] * width_);
+                    known.store(true, std::memory_order_release);
+                }
+            }
         }
-        packed_.multiply(rows, nn::matrix_at(table_.data() + first * width_, count, width_),
-                         scratch);
     }
 
     token_features features_;
     std::size_t width_;
     nn::packed_matrix packed_;      // [features, width]
-    mutable kernels::buffer table_; // [vocabulary, width], written once a block
-    std::unique_ptr<std::once_flag[]> done_;
+    mutable kernels::buffer table_; // [vocabulary, width]; a row is written once
+    std::unique_ptr<std::atomic<bool>[]> known_;
+    mutable std::mutex writing_;
 };
 
 } // namespace store

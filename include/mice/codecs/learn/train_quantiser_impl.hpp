@@ -141,6 +141,7 @@ MICE_INLINE quantiser_parameters train_quantiser(const model& engine, std::size_
 
     std::vector<float> residuals = sample.states;
     const state_predictor guess(words, learned.guess, width);
+    guess.prepare(rows, [&](std::size_t row) { return static_cast<std::size_t>(sample.ids[row]); });
     for (std::size_t row = 0; row < rows; ++row) {
         const float* expected = guess[static_cast<std::size_t>(sample.ids[row])];
         for (std::size_t i = 0; i < width; ++i) {
