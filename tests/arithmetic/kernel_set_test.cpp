@@ -362,3 +362,35 @@ TEST_CASE("column maxima are the largest of each column in every set") {
         }
     }
 }
+
+TEST_CASE("the nearest column has the least squared distance in every set") {
+    fixtures::random_numbers random(78);
+    constexpr std::size_t columns = kernels::compared_columns;
+    for (std::size_t n = 0; n <= 40; n += n < 9 ? 1 : 13) {
+        for (int turn = 0; turn < 40; ++turn) {
+            const std::vector<float> x = random.floats(n, -2, 2);
+            std::vector<float> matrix = random.floats(n * columns + 1, -2, 2);
+            if (turn % 4 == 0) { // equal columns: the first of them counts
+                for (std::size_t i = 0; i < n * columns; ++i) {
+                    matrix[i] = std::round(matrix[i]);
+                }
+            }
+            std::size_t expected = 0;
+            float least = std::numeric_limits<float>::infinity();
+            for (std::size_t j = 0; j < columns; ++j) {
+                float sum = 0;
+                for (std::size_t i = 0; i < n; ++i) {
+                    const float off = x[i] - matrix[i * columns + j];
+                    const volatile float square = off * off; // rounded by itself
+                    sum += square;
+                }
+                expected = sum < least ? j : expected;
+                least = sum < least ? sum : least;
+            }
+            for (const kernels::kernel_set* set : every_set()) {
+                INFO(set->name << ", n " << n << ", turn " << turn);
+                REQUIRE(set->nearest_column(x.data(), n, matrix.data()) == expected);
+            }
+        }
+    }
+}

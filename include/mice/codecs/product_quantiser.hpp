@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +22,7 @@
 MICE_NAMESPACE_BEGIN
 namespace store {
 
-inline constexpr std::size_t centroids_of_part = 256;
+inline constexpr std::size_t centroids_of_part = kernels::compared_columns;
 
 /// The bytes a token of the codec of that name ("pq62": 62); nothing for other names.
 [[nodiscard]] inline std::optional<std::size_t> quantised_bytes(std::string_view name) {
@@ -149,23 +148,6 @@ struct quantiser_parameters {
     }
 };
 
-namespace detail {
-
-/// The number of the centroid nearest to x [columns]; `centroids` [columns, 256].
-inline std::size_t nearest_centroid(const float* x, std::size_t columns, const float* centroids) {
-    float distances[centroids_of_part] = {};
-    for (std::size_t i = 0; i < columns; ++i, centroids += centroids_of_part) {
-        for (std::size_t c = 0; c < centroids_of_part; ++c) {
-            const float off = x[i] - centroids[c];
-            distances[c] += off * off;
-        }
-    }
-    return static_cast<std::size_t>(std::min_element(distances, distances + centroids_of_part) -
-                                    distances);
-}
-
-} // namespace detail
-
 /// The codec "pqN": a token takes N bytes, its id and one byte for each part of its projected
 /// residual.
 class product_quantiser final : public row_codec {
@@ -214,6 +196,7 @@ class product_quantiser final : public row_codec {
         kernels::buffer scratch;
         project_.multiply(nn::matrix_at(residuals.data(), count, width()),
                           nn::matrix_at(projected.data(), count, dimensions), scratch);
+        const kernels::kernel_set& kernels = kernels::active();
         for (std::size_t row = 0; row < count; ++row) {
             const auto id = static_cast<std::uint32_t>(ids[row]);
             for (std::size_t i = 0; i < id_bytes_; ++i) {
@@ -221,7 +204,7 @@ class product_quantiser final : public row_codec {
             }
             for (std::size_t part = 0; part < learned_.parts(); ++part) {
                 const std::size_t first = learned_.cuts[part];
-                *out++ = static_cast<std::byte>(detail::nearest_centroid(
+                *out++ = static_cast<std::byte>(kernels.nearest_column(
                     projected.data() + row * dimensions + first, learned_.cuts[part + 1] - first,
                     columns_.data() + centroids_of_part * first));
             }

@@ -73,6 +73,9 @@ struct head_codes {
     std::size_t head_dim;
 };
 
+/// Columns of the matrix of nearest_column: what a byte tells apart.
+inline constexpr std::size_t compared_columns = 256;
+
 /// The kernels of one product; gemm.hpp, attention.hpp and elementwise.hpp describe them.
 struct product_set {
     std::size_t (*packed_floats)(std::size_t k, std::size_t n);
@@ -110,6 +113,7 @@ struct kernel_set {
     void (*add)(const float* x, float* y, std::size_t n);
     void (*column_maxima)(const float* x, std::size_t stride, std::size_t m, std::size_t n,
                           float* maxima);
+    std::size_t (*nearest_column)(const float* x, std::size_t n, const float* matrix);
 
     [[nodiscard]] MICE_ALWAYS_INLINE const product_set& operator[](product_kind kind) const {
         return kind == product_kind::f32 ? f32 : kind == product_kind::bf16 ? bf16 : int8;

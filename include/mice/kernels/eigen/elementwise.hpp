@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -129,6 +130,23 @@ inline void column_maxima(const float* x, std::size_t stride, std::size_t m, std
         }
         store(largest, maxima + j, count);
     });
+}
+
+/// The number of the column of matrix [n, compared_columns] that is nearest to x [n], all finite:
+/// with the least sum of squared differences, in ascending rows, each rounded; the first of equals.
+inline std::size_t nearest_column(const float* x, std::size_t n, const float* matrix) {
+    float distances[compared_columns];
+    for_lanes(compared_columns, [&](Index j, Index count) {
+        lanes sum = lanes::Zero();
+        for (std::size_t i = 0; i < n; ++i) {
+            const float* row = matrix + i * compared_columns;
+            const lanes off = lanes::Constant(x[i]) - load(row + j, count);
+            sum = multiply_add<rounding::twice>(off, off, sum);
+        }
+        store(sum, distances + j, count);
+    });
+    return static_cast<std::size_t>(std::min_element(distances, distances + compared_columns) -
+                                    distances);
 }
 
 /// Sixteen sums side by side of x[0 .. 15], x[16 .. 31] ..; then what is left, one by one.

@@ -37,7 +37,8 @@ template <class Product> constexpr product_set products_of() {
             .pack_key_codes = pack_key_codes,
             .pack_value_codes = pack_value_codes,
             .add = add,
-            .column_maxima = column_maxima};
+            .column_maxima = column_maxima,
+            .nearest_column = nearest_column};
 }
 
 } // namespace kernels::eigen

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 
+#include <mice/kernels/set.hpp>
 #include <mice/kernels/xsimd/simd.hpp>
 
 MICE_NAMESPACE_BEGIN
@@ -197,6 +198,43 @@ void column_maxima(const float* x, std::size_t stride, std::size_t m, std::size_
         }
         maxima[j] = found;
     }
+}
+
+/// The number of the column of matrix [n, compared_columns] that is nearest to x [n], all finite:
+/// with the least sum of squared differences, in ascending rows, each rounded; the first of equals.
+template <class Arch = default_arch>
+[[nodiscard]] std::size_t nearest_column(const float* x, std::size_t n, const float* matrix) {
+    constexpr std::size_t registers = 8; // two for each step of a sum's latency
+    constexpr std::size_t at_once = registers * lanes<Arch>;
+    static_assert(compared_columns % at_once == 0);
+    alignas(64) float distances[compared_columns];
+    vec<Arch> least(std::numeric_limits<float>::infinity());
+    for (std::size_t first = 0; first < compared_columns; first += at_once) {
+        vec<Arch> sums[registers];
+        unroll<registers>([&](auto j) MICE_INLINE_LAMBDA { sums[j] = vec<Arch>(0.0F); });
+        const float* row = matrix + first;
+        for (std::size_t i = 0; i < n; ++i, row += compared_columns) {
+            const vec<Arch> value(x[i]);
+            unroll<registers>([&](auto j) MICE_INLINE_LAMBDA {
+                const vec<Arch> off = value - vec<Arch>::load_unaligned(row + j * lanes<Arch>);
+                sums[j] = multiply_add<Arch, rounding::twice>(off, off, sums[j]);
+            });
+        }
+        unroll<registers>([&](auto j) MICE_INLINE_LAMBDA {
+            sums[j].store_aligned(distances + first + j * lanes<Arch>);
+            least = xsimd::min(least, sums[j]);
+        });
+    }
+    const float nearest = -max_of(vec<Arch>(0.0F) - least);
+    std::size_t found = 0;
+    while (found < compared_columns - lanes<Arch> &&
+           !xsimd::any(vec<Arch>::load_aligned(distances + found) == vec<Arch>(nearest))) {
+        found += lanes<Arch>;
+    }
+    while (found < compared_columns && distances[found] != nearest) {
+        ++found;
+    }
+    return found % compared_columns; // 0 where nothing is finite
 }
 
 /// The largest magnitude of x[n]: 0 without values, infinity or NaN where one is not finite.

@@ -51,7 +51,8 @@ template <class Arch = default_arch> [[nodiscard]] constexpr kernel_set set_of()
             .pack_key_codes = pack_key_codes<Arch>,
             .pack_value_codes = pack_value_codes<Arch>,
             .add = add<Arch>,
-            .column_maxima = column_maxima<Arch>};
+            .column_maxima = column_maxima<Arch>,
+            .nearest_column = nearest_column<Arch>};
 }
 
 } // namespace kernels
