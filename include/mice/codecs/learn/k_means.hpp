@@ -7,6 +7,7 @@
 
 #include <mice/codecs/learn/algebra.hpp>
 #include <mice/codecs/product_quantiser.hpp>
+#include <mice/kernels/active.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace store::learn {
@@ -33,7 +34,8 @@ class training_random {
                                                 std::size_t first, std::size_t columns) {
     constexpr int rounds = 12;
     constexpr auto clusters = static_cast<int>(centroids_of_part);
-    // column after column: one register holds the same column of several centroids
+    const kernels::kernel_set& kernels = kernels::active();
+    // column after column, as nearest_column reads them
     using by_column = Eigen::Array<float, clusters, Eigen::Dynamic, Eigen::ColMajor>;
     const Eigen::Index width = index_of(columns);
     const std::size_t count = rows.size() / stride;
@@ -52,14 +54,10 @@ class training_random {
         sums.setZero();
         members.setZero();
         for (std::size_t row = 0; row < count; ++row) {
-            const auto x = row_of(row);
-            Eigen::Array<float, clusters, 1> distances = (centroids.col(0) - x(0)).square();
-            for (Eigen::Index i = 1; i < width; ++i) {
-                distances += (centroids.col(i) - x(i)).square();
-            }
-            Eigen::Index nearest = 0;
-            distances.minCoeff(&nearest); // the first of equal ones
-            sums.row(nearest) += x.cast<double>();
+            const float* const x = rows.data() + row * stride + first;
+            const Eigen::Index nearest =
+                index_of(kernels.nearest_column(x, columns, centroids.data()));
+            sums.row(nearest) += row_of(row).cast<double>();
             ++members(nearest);
         }
         for (Eigen::Index c = 0; c < clusters; ++c) {
