@@ -65,9 +65,9 @@ MICE_INLINE document::document(std::vector<float> states, std::vector<std::int32
 }
 
 MICE_INLINE std::vector<std::byte> document::serialize() const {
-    const io::tensor_to_write tensors[] = {
-        {"states", {io::dtype::f32, {rows(), hidden()}, std::as_bytes(std::span(states_))}},
-        {"ids", {io::dtype::i32, {rows()}, std::as_bytes(std::span(ids_))}}};
+    const std::vector<io::tensor_to_write> tensors{
+        {"states", {io::dtype::f32, {rows(), hidden()}, std::as_bytes(states())}},
+        {"ids", {io::dtype::i32, {rows()}, std::as_bytes(ids())}}};
     io::safetensors::metadata_map metadata{{"format", "mice-document"},
                                            {"mice.format_version", "1"},
                                            {"mice.document_fingerprint", fingerprint_},

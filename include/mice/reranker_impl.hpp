@@ -127,7 +127,8 @@ MICE_INLINE std::vector<ranking> reranker::rank_texts(std::span<const std::strin
             queries.push_back(encode_query(text, options));
         }
     }
-    std::vector<ranking> answers = ranked(queries, documents, options, in_time, highlight);
+    std::vector<ranking> answers =
+        ranked({queries.data(), queries.size()}, documents, options, in_time, highlight);
     for (; left_out > 0; --left_out) {
         ranking& none = answers.emplace_back();
         none.unscored = documents.size();

@@ -27,10 +27,11 @@ std::vector<std::byte> small_file() {
     const std::vector<std::byte> data(24);
     const std::span<const std::byte> bytes(data);
     using mice::io::dtype;
-    const mice::io::tensor_to_write tensors[] = {{"matrix", {dtype::f32, {2, 2}, bytes.first(16)}},
-                                                 {"numbers", {dtype::i16, {3}, bytes.first(6)}},
-                                                 {"scalar", {dtype::u8, {}, bytes.first(1)}},
-                                                 {"empty", {dtype::f16, {0, 7}, {}}}};
+    const std::vector<mice::io::tensor_to_write> tensors{
+        {"matrix", {dtype::f32, {2, 2}, bytes.first(16)}},
+        {"numbers", {dtype::i16, {3}, bytes.first(6)}},
+        {"scalar", {dtype::u8, {}, bytes.first(1)}},
+        {"empty", {dtype::f16, {0, 7}, {}}}};
     return mice::io::write_safetensors(tensors,
                                        {{"format", "test"}, {"note", "a \"quoted\" \xce\xb1"}});
 }

@@ -24,10 +24,10 @@ TEST_CASE("a hash over pieces is the hash of the whole, and items are kept apart
     pieces.add(bytes_of("two"));
     REQUIRE(pieces.digest() == checksum128(bytes_of("one two")));
     hasher128 first;
-    first.add_item("ab");
-    first.add_item("c");
+    first.add_text("ab");
+    first.add_text("c");
     hasher128 second;
-    second.add_item("a");
-    second.add_item("bc");
+    second.add_text("a");
+    second.add_text("bc");
     REQUIRE_FALSE(first.digest() == second.digest());
 }

@@ -61,7 +61,7 @@ struct stored_document {
     fixtures::stored_tensor ids{"ids", mice::io::dtype::i32, {3}, std::vector<std::byte>(12)};
 
     [[nodiscard]] caught_error error() const {
-        const mice::io::tensor_to_write tensors[] = {
+        const std::vector<mice::io::tensor_to_write> tensors{
             {states.name, {states.type, states.shape, states.bytes}},
             {ids.name, {ids.type, ids.shape, ids.bytes}}};
         const std::vector<std::byte> file = mice::io::write_safetensors(tensors, metadata);

@@ -149,7 +149,7 @@ TEST_CASE("fault 24: a call that began in time scores one document however late 
             "the old mill", mice::special_tokens::plain, mice::invalid_utf8::replace);
         const mice::detail::encoded_query query{
             engine->network().prepare_query(ids.ids, memory.space), {}};
-        const mice::detail::encoded_query* const queries[] = {&query, &query};
+        const std::vector<const mice::detail::encoded_query*> queries(2, &query);
         const mice::ranking plain = model.ranker.score("the old mill", texts);
         const auto check = [&](const auto& source, std::size_t threads, bool in_time) {
             const mice::rank_options late{.threads = threads, .deadline = clock_type::now() - 1s};

@@ -168,7 +168,7 @@ class index_call {
     static constexpr std::size_t slice = 4096; ///< entries
 
     /// Of so many documents with so many entries; `in_time`: as in scoring_call.
-    index_call(const store::snapshot& commit, std::span<const encoded_query* const> queries,
+    index_call(const store::snapshot& commit, const std::vector<const encoded_query*>& queries,
                const rank_options& options, std::size_t documents, std::size_t entries,
                bool in_time)
         : commit_(commit), queries_(queries), asked_(options), documents_(documents),
@@ -239,7 +239,7 @@ class index_call {
     }
 
     const store::snapshot& commit_;
-    std::span<const encoded_query* const> queries_;
+    const std::vector<const encoded_query*>& queries_;
     const rank_options& asked_;
     rank_options options_;
     std::size_t documents_, total_;
@@ -252,7 +252,7 @@ class index_call {
 
 /// Ranks all documents of a commit, in index order.
 [[nodiscard]] inline std::vector<index_ranking>
-rank_commit(const store::snapshot& commit, std::span<const encoded_query* const> queries,
+rank_commit(const store::snapshot& commit, const std::vector<const encoded_query*>& queries,
             const rank_options& options, bool in_time) {
     index_call call(commit, queries, options, static_cast<std::size_t>(commit.documents()),
                     static_cast<std::size_t>(commit.entries()), in_time);
@@ -298,7 +298,7 @@ rank_commit(const store::snapshot& commit, std::span<const encoded_query* const>
                                                const encoded_query& query,
                                                const ranked_places& given,
                                                const rank_options& options, bool in_time) {
-    const encoded_query* const queries[] = {&query};
+    const std::vector<const encoded_query*> queries(1, &query);
     const std::span<const store::document_place> places(given.places);
     const std::span<const std::uint32_t> texts(given.texts);
     index_call call(commit, queries, options, given.documents, places.size(), in_time);

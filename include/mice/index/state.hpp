@@ -200,9 +200,9 @@ inline void check_document_id(std::string_view id) {
 [[nodiscard]] inline io::hash128
 content_hash(std::string_view kind, std::span<const std::byte> content, std::string_view metadata) {
     io::hasher128 hash;
-    hash.add_item(kind);
+    hash.add_text(kind);
     hash.add_item(content);
-    hash.add_item(metadata);
+    hash.add_text(metadata);
     return hash.digest();
 }
 

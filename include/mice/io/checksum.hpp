@@ -73,10 +73,12 @@ class hasher128 {
     /// A text with its length before it, so that no two lists of texts hash the same bytes.
     void add_item(std::span<const std::byte> bytes) {
         const std::uint64_t size = bytes.size();
-        add(std::as_bytes(std::span(&size, 1)));
+        add({reinterpret_cast<const std::byte*>(&size), sizeof size});
         add(bytes);
     }
-    void add_item(std::string_view text) { add_item(text_bytes(text)); }
+    /// As add_item. A name of its own, as the compiler has a long way to choose between the two
+    /// for a std::string.
+    void add_text(std::string_view text) { add_item(text_bytes(text)); }
 
     /// The hash of everything so far.
     [[nodiscard]] hash128 digest() const {

@@ -99,7 +99,8 @@ class json_checker {
         if (!is_text({data, size})) {
             return false;
         }
-        if (const auto [place, fresh] = keys_.back().emplace(data, size); !fresh) {
+        const std::string key(data, size);
+        if (const auto [place, fresh] = keys_.back().insert(key); !fresh) {
             throw errors::bad_json(what_, "the key " + errors::quoted(*place) +
                                               " appears twice in one object");
         }

@@ -70,11 +70,11 @@ struct tensor_to_write {
 /// starts on a multiple of 64. Tensors are laid out in the order given, each at a multiple of its
 /// element size, without gaps: sort them by element size, largest first. Throws
 /// errc::invalid_argument for duplicate names or a view whose bytes do not fit its shape.
-[[nodiscard]] std::string safetensors_header(std::span<const tensor_to_write> tensors,
+[[nodiscard]] std::string safetensors_header(const std::vector<tensor_to_write>& tensors,
                                              const safetensors::metadata_map& metadata);
 
 /// A whole safetensors file in memory. Throws as safetensors_header.
-[[nodiscard]] std::vector<std::byte> write_safetensors(std::span<const tensor_to_write> tensors,
+[[nodiscard]] std::vector<std::byte> write_safetensors(const std::vector<tensor_to_write>& tensors,
                                                        const safetensors::metadata_map& metadata);
 
 } // namespace io

@@ -15,6 +15,7 @@
 
 #include <mice/io/json.hpp>
 #include <mice/io/safetensors.hpp>
+#include <mice/io/text_bytes.hpp>
 
 MICE_NAMESPACE_BEGIN
 namespace io {
@@ -67,7 +68,7 @@ class header_reader final : public json_events {
             if (metadata.size() == max_header_entries) {
                 too_many("texts in __metadata__");
             }
-            metadata.emplace(key_, value);
+            metadata[key_] = value;
         } else if (place_ == place::tensor && key_ == "dtype") {
             header_entry& entry = entries.back();
             entry.type = dtype_from(value);
@@ -215,7 +216,7 @@ MICE_INLINE safetensors::safetensors(std::span<const std::byte> file) {
     metadata_ = std::move(reader.metadata);
 }
 
-MICE_INLINE std::string safetensors_header(std::span<const tensor_to_write> tensors,
+MICE_INLINE std::string safetensors_header(const std::vector<tensor_to_write>& tensors,
                                            const safetensors::metadata_map& metadata) {
     if (tensors.size() > max_header_entries || metadata.size() > max_header_entries) {
         throw errors::bad_argument("a safetensors file has at most " +
@@ -267,7 +268,7 @@ MICE_INLINE std::string safetensors_header(std::span<const tensor_to_write> tens
     return prefix + text;
 }
 
-MICE_INLINE std::vector<std::byte> write_safetensors(std::span<const tensor_to_write> tensors,
+MICE_INLINE std::vector<std::byte> write_safetensors(const std::vector<tensor_to_write>& tensors,
                                                      const safetensors::metadata_map& metadata) {
     // Largest elements first keeps every tensor aligned to its own element size without gaps.
     std::vector<tensor_to_write> sorted;
@@ -284,14 +285,10 @@ MICE_INLINE std::vector<std::byte> write_safetensors(std::span<const tensor_to_w
         size += tensor.view.bytes.size();
     }
     std::vector<std::byte> file;
-    file.reserve(size);
-    const auto append = [&file](const void* data, std::size_t bytes) {
-        const auto* first = static_cast<const std::byte*>(data);
-        file.insert(file.end(), first, first + bytes);
-    };
-    append(header.data(), header.size());
+    file.resize(size);
+    std::byte* end = std::copy_n(text_bytes(header).data(), header.size(), file.data());
     for (const tensor_to_write& tensor : sorted) {
-        append(tensor.view.bytes.data(), tensor.view.bytes.size());
+        end = std::copy_n(tensor.view.bytes.data(), tensor.view.bytes.size(), end);
     }
     return file;
 }

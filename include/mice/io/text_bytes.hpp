@@ -13,7 +13,7 @@ namespace io {
 /// The bytes of a text, which must outlive them. By pointer and length: a span of libc++ 14 does
 /// not take a string.
 [[nodiscard]] inline std::span<const std::byte> text_bytes(std::string_view text) noexcept {
-    return std::as_bytes(std::span<const char>(text.data(), text.size()));
+    return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
 } // namespace io

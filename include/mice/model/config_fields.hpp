@@ -190,16 +190,16 @@ struct config_reader {
         return static_cast<std::int32_t>(value.unsigned_integer());
     }
     template <class Value, std::size_t Count>
-    void choose(const char* key, const std::array<std::pair<Value, std::string_view>, Count>& names,
+    void choose(const char* key, const std::array<named_value<Value>, Count>& names,
                 Value& out) const {
         const std::string& name = object.string(key);
         std::string known;
         for (std::size_t i = 0; i < Count; ++i) {
-            if (name == names[i].second) {
-                out = names[i].first;
+            if (name == names[i].name) {
+                out = names[i].value;
                 return;
             }
-            known += (i == 0 ? "" : i + 1 == Count ? " or " : ", ") + std::string(names[i].second);
+            known += (i == 0 ? "" : i + 1 == Count ? " or " : ", ") + std::string(names[i].name);
         }
         throw errors::bad_option(key, known, errors::quoted(name));
     }

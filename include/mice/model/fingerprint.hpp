@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -24,13 +23,13 @@ MICE_NAMESPACE_BEGIN
 namespace detail {
 
 inline void hash_number(io::hasher128& hash, std::string_view name, std::uint64_t value) {
-    hash.add_item(name);
-    hash.add_item(std::as_bytes(std::span(&value, 1)));
+    hash.add_text(name);
+    hash.add_item({reinterpret_cast<const std::byte*>(&value), sizeof value});
 }
 
 inline void hash_config(io::hasher128& hash, const model_config& c) {
-    hash.add_item(c.model_type);
-    hash.add_item(c.hidden_act);
+    hash.add_text(c.model_type);
+    hash.add_text(c.hidden_act);
     hash_number(hash, "hidden_size", c.hidden_size);
     hash_number(hash, "embedding_size", c.embedding_size);
     hash_number(hash, "num_attention_heads", c.num_attention_heads);
@@ -42,7 +41,7 @@ inline void hash_config(io::hasher128& hash, const model_config& c) {
     // Keys of later versions are hashed only where they differ from the default, so that older
     // files keep their fingerprints.
     if (c.kind == model_kind::cross_encoder) {
-        hash.add_item(config_to_json(c)); // all of it may shape what is stored
+        hash.add_text(config_to_json(c)); // all of it may shape what is stored
     }
     if (c.family().positions == position_kind::rotary) {
         hash_number(hash, "global_rope_theta", std::bit_cast<std::uint64_t>(c.global_rope_theta));
@@ -54,7 +53,7 @@ inline void hash_config(io::hasher128& hash, const model_config& c) {
         }
     }
     if (c.kind == model_kind::late_interaction) {
-        hash.add_item(name_of(c.kind));
+        hash.add_text(name_of(c.kind));
         hash_number(hash, "layers", c.layers);
         hash_number(hash, "vector_size", c.vector_size);
         hash_number(hash, "document_marker", static_cast<std::uint64_t>(c.document_marker));
@@ -73,9 +72,12 @@ inline void hash_config(io::hasher128& hash, const model_config& c) {
                                                        "bottom_layers.", "document_bottom_layers.",
                                                        "adapter.",       "layers.",
                                                        "linear."};
-    return std::any_of(prefixes.begin(), prefixes.end(), [tensor_name](std::string_view prefix) {
-        return tensor_name.starts_with(prefix);
-    });
+    for (const std::string_view prefix : prefixes) {
+        if (tensor_name.starts_with(prefix)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /// What `mice.document_fingerprint` holds: 32 hexadecimal digits, the XXH3-128 hash of the document
@@ -88,18 +90,18 @@ inline void hash_config(io::hasher128& hash, const model_config& c) {
                                                       std::string_view tokenizer_metadata,
                                                       const tokenizer_tensors& tokenizer) {
     io::hasher128 hash;
-    hash.add_item("mice document 1");
+    hash.add_text("mice document 1");
     detail::hash_config(hash, config);
     for (const auto& [name, view] : tensors) {
         if (shapes_documents(name)) {
-            hash.add_item(name);
-            hash.add_item(io::name_of(view.type));
-            hash.add_item(view.shape.text());
+            hash.add_text(name);
+            hash.add_text(io::name_of(view.type));
+            hash.add_text(view.shape.text());
             hash.add_item(view.bytes);
         }
     }
-    hash.add_item("tokenizer");
-    hash.add_item(tokenizer_metadata);
+    hash.add_text("tokenizer");
+    hash.add_text(tokenizer_metadata);
     hash.add_item(tokenizer.vocabulary.value_or(std::span<const std::byte>()));
     for (const auto& part :
          {tokenizer.merges, tokenizer.sentencepiece, tokenizer.scores, tokenizer.charsmap}) {

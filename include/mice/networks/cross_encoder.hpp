@@ -194,7 +194,9 @@ inline std::size_t cross_encoder::add_pair(const prepared_query& query, document
                query.ids.begin() + static_cast<std::ptrdiff_t>(lengths.query) - 1);
     ids.push_back(query.ids.back());
     ids.insert(ids.end(), leading_, query.ids.back());
-    ids.insert(ids.end(), document.ids + 1, document.ids + lengths.document - leading_);
+    for (std::size_t at = 1; at < lengths.document - leading_; ++at) {
+        ids.push_back(document.ids[at]);
+    }
     ids.push_back(document.ids[document.tokens - 1]);
     token_embeddings().apply({ids, lengths.query, config().positions_restart}, x.rows_from(0, rows),
                              space);

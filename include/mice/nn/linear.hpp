@@ -44,9 +44,9 @@ class linear {
             out += rows.back().count;
             if (stacked.with_bias) {
                 const std::vector<float> offsets = source[name + ".bias"].floats();
-                const auto first = offsets.begin() + static_cast<std::ptrdiff_t>(stacked.first_row);
-                bias_.insert(bias_.end(), first,
-                             first + static_cast<std::ptrdiff_t>(rows.back().count));
+                bias_.resize(out);
+                std::copy_n(offsets.data() + stacked.first_row, rows.back().count,
+                            bias_.data() + out - rows.back().count);
             }
         }
         packed_ = packed_matrix(product, in, out);

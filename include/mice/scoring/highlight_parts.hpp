@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -53,9 +52,9 @@ class highlight_parts {
         shift(found, begin, lines_);
         made_.method = std::max(made_.method, found.method);
         made_.note = std::max(made_.note, found.note);
-        made_.sentences.insert(made_.sentences.end(),
-                               std::make_move_iterator(found.sentences.begin()),
-                               std::make_move_iterator(found.sentences.end()));
+        for (highlight& each : found.sentences) {
+            made_.sentences.push_back(std::move(each));
+        }
         return true;
     }
 

@@ -212,7 +212,7 @@ class highlighter {
         packed_query_.pack_transposed(kernels::product_kind::f32, vectors);
         importance_.assign(query.rows, 1.0F);
         if (head_ != nullptr) {
-            head_->weigh(query, importance_);
+            head_->weigh(query, {importance_.data(), importance_.size()});
         }
     }
 
@@ -263,7 +263,7 @@ class highlighter {
         for (const sentence_rows& each : map.sentences()) {
             texts.push_back(map.text().substr(each.where.begin, each.where.end - each.where.begin));
         }
-        const encoded_query* const queries[] = {&encoded_};
+        const std::vector<const encoded_query*> queries(1, &encoded_);
         rank_options options = as_logits(options_);
         options.threads = 1;
         options.pool = nullptr;

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <limits>
 #include <mutex>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,7 +64,7 @@ class scoring_call {
   public:
     /// `in_time`: whether the call began before its deadline. One document then has a score,
     /// however short the time was.
-    scoring_call(const model& engine, std::span<const encoded_query* const> queries,
+    scoring_call(const model& engine, const std::vector<const encoded_query*>& queries,
                  const source& documents, const rank_options& options, bool in_time)
         : model_(engine), queries_(queries), source_(documents), options_(options),
           in_time_(in_time), progress_(options, documents.size()), rankings_(queries.size()),
@@ -166,8 +165,9 @@ class scoring_call {
         if (!source_.load(first, last, loading, memory, loaded_.data())) {
             return;
         }
-        nn::document_batch documents(memory.views, model_.network().packing(), memory.packed,
-                                     source_.decoder(), &memory.scratch);
+        nn::document_batch documents({memory.views.data(), memory.views.size()},
+                                     model_.network().packing(), memory.packed, source_.decoder(),
+                                     &memory.scratch);
         memory.scores.resize(last - first);
         for (std::size_t q = 0; q < queries_.size(); ++q) {
             if (q > 0 && should_stop(options_)) {
@@ -197,7 +197,7 @@ class scoring_call {
     }
 
     const model& model_;
-    std::span<const encoded_query* const> queries_;
+    const std::vector<const encoded_query*>& queries_;
     const source& source_;
     const rank_options& options_;
     bool in_time_;

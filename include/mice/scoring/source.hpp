@@ -86,7 +86,8 @@ class text_source final : public source {
                 memory.sequences.push_back(memory.encodings[end].ids);
                 rows += memory.encodings[end].ids.size();
             }
-            model_.network().encode_documents(memory.sequences, states, memory.space);
+            model_.network().encode_documents({memory.sequences.data(), memory.sequences.size()},
+                                              states, memory.space);
             for (; begin < end; ++begin) {
                 std::vector<std::int32_t>& ids = memory.encodings[begin].ids;
                 model_.drop_skipped(ids);

@@ -18,6 +18,7 @@
 #include <mice/error.hpp>
 #include <mice/io/json.hpp>
 #include <mice/io/members.hpp>
+#include <mice/io/text_bytes.hpp>
 #include <mice/text/added_tokens.hpp>
 #include <mice/text/offset_trim.hpp>
 #include <mice/text/pair_form.hpp>
@@ -35,7 +36,7 @@ inline constexpr std::size_t max_added_tokens = std::size_t{1} << 14;
 inline constexpr std::size_t max_added_bytes = 256;
 
 /// The id of a token in the vocabulary or among the added tokens, or token_table::none.
-[[nodiscard]] inline std::int32_t find_token(std::span<const added_token> added,
+[[nodiscard]] inline std::int32_t find_token(const std::vector<added_token>& added,
                                              const token_table& table, std::string_view token) {
     const std::int32_t id = table.find(token);
     if (id != token_table::none)
@@ -46,7 +47,7 @@ inline constexpr std::size_t max_added_bytes = 256;
     return token_table::none;
 }
 
-inline void check_texts(std::span<const std::string> vocabulary) {
+inline void check_texts(const std::vector<std::string>& vocabulary) {
     for (std::size_t id = 0; id < vocabulary.size(); ++id) {
         const std::string& token = vocabulary[id];
         if (first_invalid_utf8(token) != std::string_view::npos)
@@ -78,7 +79,7 @@ inline void check_added(const added_token& added, const token_table& table) {
 using content_normalizer = std::function<std::string(const std::string&)>;
 
 /// Two added tokens that look the same: the reference does not define which is meant either.
-inline void check_distinct(std::span<const added_token> added_tokens,
+inline void check_distinct(const std::vector<added_token>& added_tokens,
                            const content_normalizer& normalized) {
     std::map<std::string, std::string, std::less<>> looks; // normalized text and content
     for (const added_token& added : added_tokens) {
@@ -89,15 +90,17 @@ inline void check_distinct(std::span<const added_token> added_tokens,
         if (look.empty())
             throw errors::bad_vocabulary("the added token " + errors::quoted(content) +
                                          " is empty once it is normalized");
-        if (const auto [other, fresh] = looks.emplace(look, content); !fresh)
-            throw errors::bad_vocabulary("the added tokens " + errors::quoted(other->second) +
-                                         " and " + errors::quoted(content) +
+        std::string& other = looks[look]; // empty where it is new: no content is
+        if (!other.empty())
+            throw errors::bad_vocabulary("the added tokens " + errors::quoted(other) + " and " +
+                                         errors::quoted(content) +
                                          " are the same once they are normalized");
+        other = content;
     }
 }
 
-inline void check_added_tokens(std::span<const added_token> added_tokens, const token_table& table,
-                               const content_normalizer& normalized) {
+inline void check_added_tokens(const std::vector<added_token>& added_tokens,
+                               const token_table& table, const content_normalizer& normalized) {
     if (added_tokens.size() > max_added_tokens)
         throw errors::bad_vocabulary("more than " + std::to_string(max_added_tokens) +
                                      " added tokens");
@@ -196,7 +199,7 @@ class metadata_reader : public io::members<metadata_errors> {
     }
 };
 
-[[nodiscard]] inline io::json added_to_json(std::span<const added_token> tokens) {
+[[nodiscard]] inline io::json added_to_json(const std::vector<added_token>& tokens) {
     io::json added = io::json::array();
     for (const added_token& token : tokens) {
         io::json& object = added.push_back(io::json::object());
@@ -214,17 +217,15 @@ class metadata_reader : public io::members<metadata_errors> {
 /// The tokens in id order, each followed by one NUL byte (a token itself has none, see
 /// check_texts).
 [[nodiscard]] inline std::vector<std::byte>
-joined_vocabulary(std::span<const std::string> vocabulary) {
+joined_vocabulary(const std::vector<std::string>& vocabulary) {
     std::size_t size = 0;
     for (const std::string& token : vocabulary)
         size += token.size() + 1;
     std::vector<std::byte> bytes;
-    bytes.reserve(size);
-    for (const std::string& token : vocabulary) {
-        const auto* data = reinterpret_cast<const std::byte*>(token.data());
-        bytes.insert(bytes.end(), data, data + token.size());
-        bytes.push_back(std::byte{0});
-    }
+    bytes.resize(size);
+    std::byte* end = bytes.data();
+    for (const std::string& token : vocabulary)
+        end = std::copy_n(io::text_bytes(token).data(), token.size(), end) + 1;
     return bytes;
 }
 

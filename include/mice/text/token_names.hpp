@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,20 +37,23 @@ namespace detail {
 class token_names {
   public:
     /// Throws errc::tokenizer like token_table.
-    explicit token_names(std::span<const std::string> vocabulary)
+    explicit token_names(const std::vector<std::string>& vocabulary)
         : table_(vocabulary), size_(table_.size()) {}
 
     /// The tokens of the vocabulary alone.
     [[nodiscard]] const token_table& table() const noexcept { return table_; }
 
     /// Takes added tokens, which were checked against the vocabulary.
-    void include(std::span<const added_token> added) {
+    void include(const std::vector<added_token>& added) {
+        std::vector<std::pair<std::int32_t, std::string_view>> extra;
         for (const added_token& token : added) {
             if (table_.token(token.id).empty())
-                extra_.emplace_back(token.id, token.content);
+                extra.emplace_back(token.id, token.content);
             size_ = std::max(size_, static_cast<std::size_t>(token.id) + 1);
         }
-        std::sort(extra_.begin(), extra_.end());
+        std::sort(extra.begin(), extra.end());
+        for (const auto& [id, content] : extra)
+            extra_.emplace_back(id, content);
     }
 
     /// One more than the largest id.

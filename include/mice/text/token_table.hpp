@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +43,7 @@ class token_table {
 
     /// `tokens[id]` is the text of id; "" means that no token has this id. Throws errc::tokenizer
     /// for two equal tokens, too many tokens, or one that is too long.
-    explicit token_table(std::span<const std::string> tokens) {
+    explicit token_table(const std::vector<std::string>& tokens) {
         if (tokens.size() > max_tokens)
             throw errors::bad_vocabulary("the vocabulary has " + std::to_string(tokens.size()) +
                                          " entries, at most " + std::to_string(max_tokens) +
@@ -108,7 +107,7 @@ class token_table {
         return other.empty() || std::memcmp(text, other.data(), other.size()) == 0;
     }
 
-    void copy(std::span<const std::string> tokens) {
+    void copy(const std::vector<std::string>& tokens) {
         offsets_.reserve(tokens.size() + 1);
         offsets_.push_back(0);
         for (std::size_t id = 0; id < tokens.size(); ++id) {

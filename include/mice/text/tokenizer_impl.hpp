@@ -148,10 +148,12 @@ template <typename Engine> class framed_tokenizer final : public tokenizer {
             result.offsets.resize(1 + kept.first);
             result.offsets.resize(result.ids.size());
             tail_offsets.resize(kept.second);
-            result.offsets.insert(result.offsets.end(), tail_offsets.begin(), tail_offsets.end());
+            for (const byte_range& each : tail_offsets)
+                result.offsets.push_back(each);
         }
         tail.resize(kept.second);
-        result.ids.insert(result.ids.end(), tail.begin(), tail.end());
+        for (const std::int32_t id : tail)
+            result.ids.push_back(id);
         result.ids.push_back(engine_.sep_id());
         result.type_ids.resize(result.ids.size(), doubled ? 0 : 1);
         if (options.offsets)

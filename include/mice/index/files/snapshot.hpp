@@ -32,9 +32,9 @@ namespace store {
                                 name.find("crossattention.k_proj.") != std::string::npos ||
                                 name.find("crossattention.v_proj.") != std::string::npos;
         if (makes_them) {
-            hash.add_item(name);
-            hash.add_item(io::name_of(view.type));
-            hash.add_item(view.shape.text());
+            hash.add_text(name);
+            hash.add_text(io::name_of(view.type));
+            hash.add_text(view.shape.text());
             hash.add_item(view.bytes);
         }
     }

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +44,7 @@ class merge_table {
 
     /// Throws errc::tokenizer, naming the merge, for ids without a token, two tokens whose joined
     /// text is none, the same pair twice, or too many merges.
-    merge_table(std::span<const token_merge> merges, const token_table& tokens) {
+    merge_table(const std::vector<token_merge>& merges, const token_table& tokens) {
         if (merges.size() > max_merges)
             throw errors::bad_vocabulary(std::to_string(merges.size()) + " merges, at most " +
                                          std::to_string(max_merges) + " are supported");

@@ -172,7 +172,8 @@ namespace text::detail {
     metadata_reader read(object, "'mice.tokenizer'");
     require_type(read, "sentencepiece");
     sentencepiece_spec spec;
-    spec.model.assign(model.begin(), model.end());
+    spec.model.resize(model.size());
+    std::copy_n(model.data(), model.size(), spec.model.data());
     const std::size_t pieces = read.number("vocabulary_size", token_table::max_tokens);
     spec.ids = static_cast<piece_ids>(read.choice("ids", piece_ids_names));
     spec.pairs = static_cast<pair_form>(read.choice("pairs", pair_form_names));

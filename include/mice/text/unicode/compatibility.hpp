@@ -32,7 +32,8 @@ inline void append_compatible(std::vector<char32_t>& codes, char32_t code) {
     const std::u32string_view parts = sequence_of(
         data::compatibility_codes, data::compatibility_places, data::compatibility_pool, code);
     if (!parts.empty()) {
-        codes.insert(codes.end(), parts.begin(), parts.end());
+        for (const char32_t part : parts)
+            codes.push_back(part);
     } else {
         normal_tables{normalizer_version::unicode_9_0}.append_parts(codes, code);
     }

@@ -51,7 +51,8 @@ struct normal_tables {
             return;
         }
         const mapping parts = decompose(code);
-        codes.insert(codes.end(), parts.view().begin(), parts.view().end());
+        for (const char32_t part : parts.view())
+            codes.push_back(part);
     }
 };
 

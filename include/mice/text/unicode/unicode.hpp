@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -144,10 +143,10 @@ struct mapping {
     std::array<char32_t, 4> codes{};
     std::uint8_t length = 0;
 
-    [[nodiscard]] constexpr std::span<const char32_t> view() const& noexcept {
+    [[nodiscard]] constexpr std::u32string_view view() const& noexcept {
         return {codes.data(), length};
     }
-    std::span<const char32_t> view() const&& = delete; // would dangle in a range-for
+    std::u32string_view view() const&& = delete; // would dangle in a range-for
 };
 
 namespace detail {
@@ -276,20 +275,20 @@ inline constexpr int class_shift = 24; // a code point has 21 bits
 /// Sorts a run of marks by class; equal ones stay in their order. Short runs are sorted by
 /// insertion, the others by counting: the time is linear in the run.
 template <typename Code, typename ClassOf>
-void sort_run(std::span<Code> run, const ClassOf& class_of) {
+void sort_run(Code* run, std::size_t size, const ClassOf& class_of) {
     constexpr std::size_t short_run = 16;
-    if (run.size() > short_run) {
+    if (size > short_run) {
         std::array<std::size_t, 257> begins{};
-        for (const Code& code : run)
-            ++begins[std::size_t{class_of(code)} + 1];
+        for (std::size_t i = 0; i < size; ++i)
+            ++begins[std::size_t{class_of(run[i])} + 1];
         for (std::size_t i = 1; i < begins.size(); ++i)
             begins[i] += begins[i - 1];
-        const std::vector<Code> given(run.begin(), run.end());
+        const std::vector<Code> given(run, run + size);
         for (const Code& code : given)
             run[begins[class_of(code)]++] = code;
         return;
     }
-    for (std::size_t next = 1; next < run.size(); ++next) {
+    for (std::size_t next = 1; next < size; ++next) {
         const Code code = run[next];
         std::size_t place = next;
         for (; place > 0 && class_of(run[place - 1]) > class_of(code); --place)
@@ -313,7 +312,7 @@ void sort_runs(std::vector<Code>& codes, const ClassOf& class_of) {
             largest = of;
         }
         if (!sorted)
-            sort_run(std::span(codes).subspan(first, last - first), class_of);
+            sort_run(codes.data() + first, last - first, class_of);
         first = last + 1;
     }
 }
@@ -353,7 +352,8 @@ inline void reorder_marks(std::vector<char32_t>& codes) {
     for (std::size_t position = 0; position < text.size();) {
         const decoded next = decode_utf8(text, position);
         const mapping parts = decompose(next.code);
-        codes.insert(codes.end(), parts.view().begin(), parts.view().end());
+        for (const char32_t part : parts.view())
+            codes.push_back(part);
         position += next.bytes;
     }
     reorder_marks(codes);

@@ -6,8 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +20,11 @@ namespace text {
 class piece_trie {
   public:
     /// `pieces[id]` is the text of id; "" is left out. The texts are different.
-    explicit piece_trie(std::span<const std::string> pieces) {
-        std::vector<std::uint32_t> order(pieces.size());
-        std::iota(order.begin(), order.end(), 0U);
-        std::erase_if(order, [&](std::uint32_t id) { return pieces[id].empty(); });
+    explicit piece_trie(const std::vector<std::string>& pieces) {
+        std::vector<std::uint32_t> order;
+        for (std::uint32_t id = 0; id < pieces.size(); ++id)
+            if (!pieces[id].empty())
+                order.push_back(id);
         std::sort(order.begin(), order.end(),
                   [&](std::uint32_t a, std::uint32_t b) { return pieces[a] < pieces[b]; });
         grow(pieces, order);
@@ -55,7 +54,7 @@ class piece_trie {
 
     /// Makes the nodes level by level, so that the children of a node follow those of the one
     /// before it.
-    void grow(std::span<const std::string> pieces, const std::vector<std::uint32_t>& order) {
+    void grow(const std::vector<std::string>& pieces, const std::vector<std::uint32_t>& order) {
         std::vector<range> level{{0, static_cast<std::uint32_t>(order.size()), 0}}, below;
         labels_.push_back(0);
         ids_.push_back(-1);

@@ -41,7 +41,8 @@ template <> struct new_origins<traced_in_steps> {
     }
     /// Those of the bytes [start, stop) as they are.
     void copy(std::size_t start, std::size_t stop) {
-        made.insert(made.end(), before->data() + start, before->data() + stop);
+        for (std::size_t place = start; place < stop; ++place)
+            made.push_back((*before)[place]);
     }
     /// That of the byte at `place`, for so many bytes.
     void repeat(std::size_t place, std::size_t bytes) {

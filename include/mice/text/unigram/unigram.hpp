@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -159,7 +158,7 @@ class unigram {
     };
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-    [[nodiscard]] static std::span<const std::string>
+    [[nodiscard]] static const std::vector<std::string>&
     checked(const unigram_spec& spec, const token_table& table, const text_steps& steps) {
         detail::check(spec, table, steps);
         return spec.vocabulary;
