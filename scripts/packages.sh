@@ -8,7 +8,7 @@
 #   wasm      build, and what makes the JavaScript package
 #   find      build, and what mice-find reads kinds of files with
 #   test      find, and all tests (default)
-#   develop   test and wasm, and benchmarks, clang-tidy, clang's sanitizers and a browser
+#   develop   test and wasm, and benchmarks, clang-tidy, clang's sanitizers, a browser and Java
 #   --check   install nothing; exit 1 and name what is missing
 #   --list    print the names of the set and stop
 set -euo pipefail
@@ -21,7 +21,7 @@ find=(pkg-config libseccomp-dev libmd4c-dev libgumbo-dev libgmime-3.0-dev libpop
 test=(sqlite3 curl dbus libglib2.0-bin catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
     libomp-14-dev libc++-14-dev libc++abi-14-dev parallel fzf)
 develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev chromium
-    chromium-driver)
+    chromium-driver default-jdk-headless)
 
 usage() { sed -n '3,14s/^# \{0,1\}//p' "$0"; }
 

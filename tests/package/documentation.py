@@ -13,6 +13,8 @@ build has it, which is quicker.
   ```c run, ```rust run, ```go run, ```python run     a program that calls libmice, run like C++'s;
               left out where the build has no libmice, or the machine no compiler; C without an
               #include is lines of a function after documentation_names.h
+  ```java run the class Mice of docs/c.md, which loads the library of ```c jni there, or lines of a
+              main() that use that class; left out like the others
   ```js       left to tests/wasm/documentation_test.mjs
 """
 
@@ -27,6 +29,7 @@ from common import INCLUDE, ROOT, fail, has_library, run
 
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
 NAMES = ROOT / "tests" / "package" / "documentation_names.hpp"
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 C_END = "mice_ranking_free(ranking);\nmice_reranker_free(reranker);\nreturn error != NULL;\n"
 
 
@@ -53,12 +56,25 @@ def run_beside_models(command, **options):
         print(run(command, cwd=place, **options), end="")
 
 
+def libmice():
+    return pathlib.Path(sys.argv[1]).resolve() / "src" / "c" / "libmice.so"
+
+
+def missing_for(compiler):
+    """What a program that calls libmice lacks here, if it lacks something."""
+    if libmice().is_file() and shutil.which(compiler) is not None:
+        return None
+    return f"no {compiler if libmice().is_file() else libmice().name}"
+
+
 def check_caller(language, code, folder):
     """A program in another language than C++. Gives why it was left out, if it was."""
-    library = pathlib.Path(sys.argv[1]).resolve() / "src" / "c" / "libmice.so"
+    if language == "java":
+        return check_java(code, folder)
+    library = libmice()
     compiler = {"c": "gcc", "rust": "rustc", "go": "go", "python": sys.executable}[language]
-    if not library.is_file() or shutil.which(compiler) is None:
-        return f"no {library.name if not library.is_file() else compiler}"
+    if missing_for(compiler):
+        return missing_for(compiler)
     source = folder / f"caller.{ {'rust': 'rs', 'python': 'py'}.get(language, language) }"
     if language == "c" and "#include" not in code:
         code = f'#include "{NAMES.with_suffix(".h")}"\nint main(void) {{\n{code}\n{C_END}}}\n'
@@ -67,14 +83,36 @@ def check_caller(language, code, folder):
     found = {"LD_LIBRARY_PATH": str(library.parent)}
     link = [f"-L{library.parent}", "-lmice"]
     if language == "c":
-        strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-        run([compiler, *strict, f"-I{INCLUDE}", source, "-o", program, *link])
+        run([compiler, *STRICT, f"-I{INCLUDE}", source, "-o", program, *link])
     elif language == "rust":
         run([compiler, "-D", "warnings", "-L", library.parent, source, "-o", program])
     elif language == "go":
         paths = {"CGO_CFLAGS": f"-I{INCLUDE}", "CGO_LDFLAGS": f"-L{library.parent}"}
         run([compiler, "build", "-o", program, source], env={**paths, "GO111MODULE": "off"})
     run_beside_models([compiler, source] if language == "python" else [program], env=found)
+    return None
+
+
+def check_java(code, folder):
+    """The class that docs/c.md shows, or lines that use it. Gives why it was left out, if it was."""
+    if missing_for("javac"):
+        return missing_for("javac")
+    shown = {" ".join([each[1], *each[2]]): each[3] for each in blocks() if each[0].startswith("docs/c.md")}
+    name = "Mice" if "class Mice" in code else "Lines"
+    if name == "Lines":
+        code = "\n".join(["import java.util.*;", "class Lines {", "public static void main(String[] given) {",
+                          code, "}", "}"])
+    (folder / "mice_java.c").write_text(shown["c jni"], encoding="utf-8")
+    (folder / "Mice.java").write_text(shown["java run"], encoding="utf-8")
+    (folder / f"{name}.java").write_text(code, encoding="utf-8")
+    headers = pathlib.Path(shutil.which("javac")).resolve().parents[1] / "include"
+    paths = [f"-I{each}" for each in (INCLUDE, headers, headers / "linux")]
+    link = ["-shared", "-fPIC", "-o", folder / "libmice_java.so", f"-L{libmice().parent}", "-lmice"]
+    run(["gcc", *STRICT, *paths, folder / "mice_java.c", *link])
+    sources = [folder / f"{each}.java" for each in sorted({"Mice", name})]
+    run(["javac", "-Xlint:all", "-Werror", "-d", folder, *sources])
+    found = {"LD_LIBRARY_PATH": str(libmice().parent)}
+    run_beside_models(["java", "-Xcheck:jni", f"-Djava.library.path={folder}", "-cp", folder, name], env=found)
     return None
 
 
@@ -123,7 +161,7 @@ with tempfile.TemporaryDirectory() as name:
                 if missing:
                     print(f"left out: {missing}")
                     continue
-            elif language in ("c", "rust", "go", "python"):
+            elif language in ("c", "rust", "go", "java", "python"):
                 missing = check_caller(language, code, pathlib.Path(name))
                 if missing:
                     print(f"left out: {missing}")
