@@ -39,12 +39,14 @@ extern "C" {
 typedef struct mice_error mice_error;
 typedef struct mice_options mice_options;
 typedef struct mice_reranker mice_reranker;
+typedef struct mice_query mice_query;
 typedef struct mice_document mice_document;
 typedef struct mice_ranking mice_ranking;
 typedef struct mice_highlights mice_highlights;
 typedef struct mice_passages mice_passages;
 typedef struct mice_bytes mice_bytes;
 typedef struct mice_index mice_index;
+typedef struct mice_findings mice_findings;
 
 // ---- versions and errors ----
 
@@ -243,6 +245,28 @@ MICE_API mice_status mice_rank_texts(const mice_reranker* reranker, const char* 
                                      const size_t* sizes, size_t count, const mice_options* options,
                                      mice_ranking** ranking, mice_error** error);
 
+/// A query, encoded once for many rankings. Reads: specials, invalid UTF-8.
+MICE_API mice_status mice_encode_query(const mice_reranker* reranker, const char* query,
+                                       size_t query_size, const mice_options* options,
+                                       mice_query** encoded, mice_error** error);
+MICE_API void mice_query_free(mice_query* query);
+/// As mice_document_tokens().
+MICE_API mice_status mice_query_tokens(const mice_query* query, size_t* tokens, size_t* cut,
+                                       size_t* replaced, mice_error** error);
+/// As mice_rank and mice_rank_documents, for a list of encoded queries of the same model; each text
+/// is encoded once for all. `rankings` is an array of `query_count`: all are made, or none.
+MICE_API mice_status mice_rank_batch(const mice_reranker* reranker,
+                                     const mice_query* const* queries, size_t query_count,
+                                     const char* const* texts, const size_t* sizes, size_t count,
+                                     const mice_options* options, mice_ranking** rankings,
+                                     mice_error** error);
+MICE_API mice_status mice_rank_documents_batch(const mice_reranker* reranker,
+                                               const mice_query* const* queries, size_t query_count,
+                                               const mice_document* const* documents, size_t count,
+                                               const char* const* texts, const size_t* sizes,
+                                               const mice_options* options, mice_ranking** rankings,
+                                               mice_error** error);
+
 MICE_API void mice_ranking_free(mice_ranking* ranking);
 /// Hits.
 MICE_API size_t mice_ranking_size(const mice_ranking* ranking);
@@ -357,6 +381,12 @@ MICE_API const char* mice_passages_heading(const mice_passages* passages, size_t
 MICE_API mice_status mice_index_create(const char* folder, size_t folder_size,
                                        const mice_reranker* reranker, const mice_options* options,
                                        mice_index** index, mice_error** error);
+/// As mice_index_create, with the options and codec of another index, so that mice_index_merge can
+/// join the two.
+MICE_API mice_status mice_index_create_like(const char* folder, size_t folder_size,
+                                            const mice_reranker* reranker, const char* other,
+                                            size_t other_size, const mice_options* options,
+                                            mice_index** index, mice_error** error);
 /// The last commit.
 MICE_API mice_status mice_index_open(const char* folder, size_t folder_size,
                                      const mice_reranker* reranker, const mice_options* options,
@@ -399,6 +429,14 @@ MICE_API mice_status mice_index_release(mice_index* index, mice_error** error);
 /// Commits, and rewrites the files without what was removed. Reads: progress.
 MICE_API mice_status mice_index_compact(mice_index* index, const mice_options* options,
                                         uint64_t* generation, mice_error** error);
+enum { MICE_MERGE_REFUSE = 0, MICE_MERGE_KEEP_FIRST = 1, MICE_MERGE_KEEP_LAST = 2 };
+/// Adds all documents of the indexes in other folders, and commits; nothing is encoded again. Two
+/// documents of one id that differ are MICE_ERROR_MISMATCH unless `conflict` says which one stays.
+/// Reads: progress.
+MICE_API mice_status mice_index_merge(mice_index* index, const char* const* folders,
+                                      const size_t* sizes, size_t count, int32_t conflict,
+                                      const mice_options* options, uint64_t* added,
+                                      uint64_t* replaced, uint64_t* skipped, mice_error** error);
 /// Goes on to the last commit of another process; `changed`, which may be NULL: 0 if there is none.
 MICE_API mice_status mice_index_refresh(mice_index* index, int32_t* changed, mice_error** error);
 
@@ -412,6 +450,12 @@ MICE_API mice_status mice_index_metadata(const mice_index* index, const char* id
 MICE_API mice_status mice_index_rank(const mice_index* index, const char* query, size_t query_size,
                                      const mice_options* options, mice_ranking** ranking,
                                      mice_error** error);
+/// The same for a list of encoded queries; each document is read once. `rankings` is an array of
+/// `query_count`: all are made, or none.
+MICE_API mice_status mice_index_rank_batch(const mice_index* index,
+                                           const mice_query* const* queries, size_t query_count,
+                                           const mice_options* options, mice_ranking** rankings,
+                                           mice_error** error);
 /// Ranks those of the given ids; an unknown one is MICE_ERROR_INVALID_ARGUMENT.
 MICE_API mice_status mice_index_rank_ids(const mice_index* index, const char* query,
                                          size_t query_size, const char* const* ids,
@@ -433,6 +477,31 @@ MICE_API mice_status mice_index_highlight(const mice_index* index, const char* q
                                           const char* text, size_t text_size,
                                           const mice_options* options, mice_highlights** highlights,
                                           mice_error** error);
+
+// ---- damage of an index; these take a folder, as a damaged index may not open ----
+
+/// Reads every byte of the index and compares the checksums. What is wrong is no error, but a
+/// finding; none: no damage. Reads: progress.
+MICE_API mice_status mice_index_verify(const char* folder, size_t folder_size,
+                                       const mice_options* options, mice_findings** findings,
+                                       mice_error** error);
+/// Goes back to the last commit that can be opened; no file is removed. `findings` say why later
+/// ones cannot; none: nothing was done. `lost`: not 0 where changes of a commit are lost.
+/// `documents`: how many are in the commit. Both may be NULL.
+MICE_API mice_status mice_index_repair(const char* folder, size_t folder_size,
+                                       const mice_reranker* reranker, mice_findings** findings,
+                                       int32_t* lost, uint64_t* documents, mice_error** error);
+/// What mice_index_repair would do; changes nothing.
+MICE_API mice_status mice_index_plan_repair(const char* folder, size_t folder_size,
+                                            const mice_reranker* reranker, mice_findings** findings,
+                                            int32_t* lost, uint64_t* documents, mice_error** error);
+MICE_API void mice_findings_free(mice_findings* findings);
+MICE_API size_t mice_findings_size(const mice_findings* findings);
+/// The name of the file inside the folder, and what is wrong with it; both end with 0.
+MICE_API const char* mice_findings_file(const mice_findings* findings, size_t finding,
+                                        size_t* size);
+MICE_API const char* mice_findings_what(const mice_findings* findings, size_t finding,
+                                        size_t* size);
 
 #ifdef __cplusplus
 }

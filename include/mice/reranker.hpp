@@ -109,6 +109,9 @@ class reranker {
     [[nodiscard]] std::vector<ranking> rank_batch(std::span<const mice::query> queries,
                                                   std::span<const document> documents,
                                                   const rank_options& options = {}) const;
+    [[nodiscard]] std::vector<ranking> rank_batch(std::span<const mice::query> queries,
+                                                  std::span<const document* const> documents,
+                                                  const rank_options& options = {}) const;
     /// As above, for queries given as text: those that a deadline leaves no time to encode have
     /// rankings without hits.
     [[nodiscard]] std::vector<ranking> rank_batch(std::span<const std::string_view> queries,

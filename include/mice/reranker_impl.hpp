@@ -207,6 +207,13 @@ MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const mice::quer
     return ranked(queries, given, options, detail::begins_in_time(options),
                   detail::highlight_documents(given, options));
 }
+MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const mice::query> queries,
+                                                      std::span<const document* const> documents,
+                                                      const rank_options& options) const {
+    const detail::document_source given = detail::source_of(*model_, documents);
+    return ranked(queries, given, options, detail::begins_in_time(options),
+                  detail::highlight_documents(given, options));
+}
 MICE_INLINE std::vector<ranking> reranker::rank_batch(std::span<const std::string_view> queries,
                                                       std::span<const std::string_view> passages,
                                                       const rank_options& options) const {

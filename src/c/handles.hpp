@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -25,6 +27,7 @@
 #include <mice/mice.h>
 #include <mice/passages.hpp>
 #include <mice/precision.hpp>
+#include <mice/query.hpp>
 #include <mice/ranking.hpp>
 #include <mice/reranker.hpp>
 #include <mice/texts.hpp>
@@ -73,6 +76,10 @@ struct MICE_C_HIDDEN mice_reranker {
     std::string fingerprint;
 };
 
+struct MICE_C_HIDDEN mice_query {
+    mice::query made;
+};
+
 struct MICE_C_HIDDEN mice_document {
     mice::document made;
     std::string fingerprint;
@@ -107,6 +114,10 @@ struct MICE_C_HIDDEN mice_ranking {
 struct MICE_C_HIDDEN mice_index {
     std::shared_ptr<mice::executor> pool; // before the index, which uses it to its end
     mice::index made;
+};
+
+struct MICE_C_HIDDEN mice_findings {
+    std::vector<mice::index_finding> made;
 };
 
 namespace mice_c MICE_C_HIDDEN {
@@ -179,6 +190,12 @@ std::span<const Element> elements(const Element* first, std::size_t count, const
     return {first, count};
 }
 
+/// The caller's array for many results, which is empty until they are there.
+template <class Object> void results(Object** objects, std::size_t count, const char* name) {
+    (void)elements(objects, count, name);
+    std::fill_n(objects, count, nullptr);
+}
+
 inline std::string_view text(const char* bytes, std::size_t size, const char* name) {
     const std::span<const char> all = elements(bytes, size, name);
     return {all.data(), all.size()};
@@ -187,6 +204,15 @@ inline std::string_view text(const char* bytes, std::size_t size, const char* na
 std::vector<std::string_view> texts(const char* const* pointers, const std::size_t* sizes,
                                     std::size_t count, const char* name);
 std::filesystem::path path(const char* bytes, std::size_t size, const char* name);
+
+/// One of the values that a number stands for.
+template <class Value, std::size_t Count>
+Value chosen(const std::array<Value, Count>& values, std::int32_t number, const char* name) {
+    if (number < 0 || static_cast<std::size_t>(number) >= Count) {
+        throw bad_argument("there is no " + std::string(name) + " " + std::to_string(number));
+    }
+    return values[static_cast<std::size_t>(number)];
+}
 
 /// Element i of a list, or an error.
 template <class List> auto& at(List& list, std::size_t i, const char* name) {
@@ -241,5 +267,18 @@ std::unique_ptr<mice_ranking> wrapped(mice::text_ranking&& made);
 std::unique_ptr<mice_ranking> wrapped(mice::index_ranking&& made);
 std::unique_ptr<mice_document> wrapped(mice::document&& made);
 std::unique_ptr<mice_reranker> wrapped(mice::reranker&& made);
+
+/// Many results at once: the caller gets all of them, or none.
+template <class Object, class Made> void wrap_all(std::vector<Made>&& made, Object** objects) {
+    std::vector<std::unique_ptr<Object>> all;
+    all.reserve(made.size());
+    for (Made& each : made) {
+        all.push_back(wrapped(std::move(each)));
+    }
+    std::transform(all.begin(), all.end(), objects, [](auto& each) { return each.release(); });
+}
+
+/// The queries behind a caller's list.
+std::vector<mice::query> queries_of(const mice_query* const* queries, std::size_t count);
 
 } // namespace MICE_C_HIDDEN

@@ -28,6 +28,24 @@ mice_status opened(const char* folder, std::size_t folder_size, const mice_reran
     });
 }
 
+/// Repairs an index as repair(folder, reranker) does.
+template <class Repair>
+mice_status repaired(const char* folder, std::size_t folder_size, const mice_reranker* reranker,
+                     mice_findings** findings, std::int32_t* lost, std::uint64_t* documents,
+                     mice_error** error, const Repair& repair) noexcept {
+    return cleared(
+        error,
+        [&] {
+            mice_findings*& made = result(findings, "findings");
+            const std::filesystem::path where = path(folder, folder_size, "folder");
+            mice::index_repair done = repair(where, given(reranker, "reranker").made);
+            made = new mice_findings{std::move(done.damage)};
+            put(lost, done.goes_back() ? 1 : 0);
+            put(documents, done.documents);
+        },
+        lost, documents);
+}
+
 /// What put(index, id, metadata) did.
 template <class Put>
 mice_status stored(mice_index* index, const char* id, std::size_t id_size, const char* metadata,
@@ -72,6 +90,16 @@ mice_status mice_index_create(const char* folder, size_t folder_size, const mice
     return opened(folder, folder_size, reranker, options, index, error,
                   [](const auto& where, const auto& ranker, const auto& access, const call& now) {
                       return mice::index::create(where, ranker, now.given().stored, access);
+                  });
+}
+mice_status mice_index_create_like(const char* folder, size_t folder_size,
+                                   const mice_reranker* reranker, const char* other,
+                                   size_t other_size, const mice_options* options,
+                                   mice_index** index, mice_error** error) {
+    return opened(folder, folder_size, reranker, options, index, error,
+                  [&](const auto& where, const auto& ranker, const auto& access, const call&) {
+                      return mice::index::create_like(where, ranker,
+                                                      path(other, other_size, "other"), access);
                   });
 }
 mice_status mice_index_open(const char* folder, size_t folder_size, const mice_reranker* reranker,
@@ -149,6 +177,30 @@ mice_status mice_index_compact(mice_index* index, const mice_options* options, u
         },
         generation);
 }
+mice_status mice_index_merge(mice_index* index, const char* const* folders, const size_t* sizes,
+                             size_t count, int32_t conflict, const mice_options* options,
+                             uint64_t* added, uint64_t* replaced, uint64_t* skipped,
+                             mice_error** error) {
+    return cleared(
+        error,
+        [&] {
+            using enum mice::merge_conflict;
+            mice::index& to = given(index, "index").made;
+            std::vector<std::filesystem::path> others;
+            for (const std::string_view each : texts(folders, sizes, count, "folders")) {
+                others.push_back(path(each.data(), each.size(), "a folder of the list"));
+            }
+            const auto kept =
+                chosen(std::array{refuse, keep_first, keep_last}, conflict, "conflict");
+            call now(options);
+            const mice::index_merge done = to.merge(others, kept, now.index_progress());
+            put(added, done.added);
+            put(replaced, done.replaced);
+            put(skipped, done.skipped);
+            now.finish();
+        },
+        added, replaced, skipped);
+}
 mice_status mice_index_refresh(mice_index* index, int32_t* changed, mice_error** error) {
     return cleared(
         error, [&] { put(changed, given(index, "index").made.refresh() ? 1 : 0); }, changed);
@@ -180,6 +232,18 @@ mice_status mice_index_rank(const mice_index* index, const char* query, size_t q
                   [](const mice::index& from, std::string_view asked, const call& now) {
                       return wrapped(from.rank(asked, now.options()));
                   });
+}
+mice_status mice_index_rank_batch(const mice_index* index, const mice_query* const* queries,
+                                  size_t query_count, const mice_options* options,
+                                  mice_ranking** rankings, mice_error** error) {
+    return guarded(error, [&] {
+        results(rankings, query_count, "the list of rankings");
+        const mice::index& from = given(index, "index").made;
+        const std::vector<mice::query> asked = queries_of(queries, query_count);
+        call now(options);
+        wrap_all(from.rank_batch(asked, now.options()), rankings);
+        now.finish();
+    });
 }
 mice_status mice_index_rank_ids(const mice_index* index, const char* query, size_t query_size,
                                 const char* const* ids, const size_t* sizes, size_t count,
@@ -236,4 +300,47 @@ mice_status mice_index_highlight(const mice_index* index, const char* query, siz
         const call now(options);
         made = new mice_highlights{from.highlight(asked, name, whole, now.options())};
     });
+}
+
+// ---- damage ----
+
+mice_status mice_index_verify(const char* folder, size_t folder_size, const mice_options* options,
+                              mice_findings** findings, mice_error** error) {
+    return guarded(error, [&] {
+        mice_findings*& made = result(findings, "findings");
+        const std::filesystem::path where = path(folder, folder_size, "folder");
+        call now(options);
+        made = new mice_findings{mice::index::verify_folder(where, now.index_progress())};
+        now.finish();
+    });
+}
+mice_status mice_index_repair(const char* folder, size_t folder_size, const mice_reranker* reranker,
+                              mice_findings** findings, int32_t* lost, uint64_t* documents,
+                              mice_error** error) {
+    return repaired(folder, folder_size, reranker, findings, lost, documents, error,
+                    [](const auto& where, const mice::reranker& ranker) {
+                        return mice::index::repair(where, ranker);
+                    });
+}
+mice_status mice_index_plan_repair(const char* folder, size_t folder_size,
+                                   const mice_reranker* reranker, mice_findings** findings,
+                                   int32_t* lost, uint64_t* documents, mice_error** error) {
+    return repaired(folder, folder_size, reranker, findings, lost, documents, error,
+                    [](const auto& where, const mice::reranker& ranker) {
+                        return mice::index::plan_repair(where, ranker);
+                    });
+}
+void mice_findings_free(mice_findings* findings) {
+    delete findings;
+}
+size_t mice_findings_size(const mice_findings* findings) {
+    return findings == nullptr ? 0 : findings->made.size();
+}
+const char* mice_findings_file(const mice_findings* findings, size_t finding, size_t* size) {
+    return finding < mice_findings_size(findings) ? shown(findings->made[finding].file, size)
+                                                  : nothing(size);
+}
+const char* mice_findings_what(const mice_findings* findings, size_t finding, size_t* size) {
+    return finding < mice_findings_size(findings) ? shown(findings->made[finding].what, size)
+                                                  : nothing(size);
 }

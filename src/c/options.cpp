@@ -3,7 +3,6 @@
 #include "handles.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -39,15 +38,6 @@ class c_executor final : public mice::executor {
     std::size_t concurrency_;
     void* user_;
 };
-
-/// One of the values that a number stands for.
-template <class Value, std::size_t Count>
-Value chosen(const std::array<Value, Count>& values, std::int32_t number, const char* name) {
-    if (number < 0 || static_cast<std::size_t>(number) >= Count) {
-        throw bad_argument("there is no " + std::string(name) + " " + std::to_string(number));
-    }
-    return values[static_cast<std::size_t>(number)];
-}
 
 /// A setter: changes nothing where it fails.
 template <class Change>

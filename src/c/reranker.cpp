@@ -4,8 +4,6 @@
 
 #include <mice/model.hpp>
 
-#include <algorithm>
-
 namespace mice_c {
 namespace {
 
@@ -33,7 +31,53 @@ mice_status ranked(const mice_reranker* reranker, const char* query, std::size_t
     });
 }
 
+/// A call that ranks for many queries: rank(reranker, queries, call) gives a ranking for each.
+template <class Rank>
+mice_status ranked_batch(const mice_reranker* reranker, const mice_query* const* queries,
+                         std::size_t query_count, const mice_options* options,
+                         mice_ranking** rankings, mice_error** error, const Rank& rank) noexcept {
+    return guarded(error, [&] {
+        results(rankings, query_count, "the list of rankings");
+        const mice::reranker& ranker = given(reranker, "reranker").made;
+        const std::vector<mice::query> asked = queries_of(queries, query_count);
+        call now(options);
+        wrap_all(rank(ranker, asked, now), rankings);
+        now.finish();
+    });
+}
+
+/// Documents of a call that ranks them, and their texts, where they are given, for highlights.
+class documents_in {
+  public:
+    documents_in(call& now, const mice_document* const* documents, const char* const* texts,
+                 const std::size_t* sizes, std::size_t count)
+        : all_(documents_of(documents, count)) {
+        if (texts != nullptr || sizes != nullptr) {
+            texts_ = mice_c::texts(texts, sizes, count, "texts");
+        }
+        if (now.options().highlights) {
+            now.options().highlights->texts = texts_;
+        }
+    }
+    documents_in(const documents_in&) = delete; // the call's options point into it
+    documents_in& operator=(const documents_in&) = delete;
+
+    [[nodiscard]] std::span<const mice::document* const> all() const { return all_; }
+
+  private:
+    std::vector<const mice::document*> all_;
+    std::vector<std::string_view> texts_;
+};
+
 } // namespace
+
+std::vector<mice::query> queries_of(const mice_query* const* queries, std::size_t count) {
+    std::vector<mice::query> all;
+    for (const mice_query* each : elements(queries, count, "the list of queries")) {
+        all.push_back(given(each, "a query of the list").made);
+    }
+    return all;
+}
 
 std::unique_ptr<mice_reranker> wrapped(mice::reranker&& made) {
     std::string fingerprint(made.fingerprint());
@@ -126,17 +170,9 @@ mice_status mice_rank_documents(const mice_reranker* reranker, const char* query
                                 mice_error** error) {
     return ranked(reranker, query, query_size, options, ranking, error,
                   [&](const mice::reranker& ranker, std::string_view asked, call& now) {
-                      const auto all = documents_of(documents, count);
-                      std::vector<std::string_view> of_documents;
-                      if (texts != nullptr || sizes != nullptr) {
-                          of_documents = mice_c::texts(texts, sizes, count, "texts");
-                      }
-                      if (now.options().highlights) {
-                          now.options().highlights->texts = of_documents;
-                      }
+                      const documents_in list(now, documents, texts, sizes, count);
                       const mice::query encoded = ranker.encode_query(asked, now.options());
-                      return ranker.rank(encoded, std::span<const mice::document* const>(all),
-                                         now.options());
+                      return ranker.rank(encoded, list.all(), now.options());
                   });
 }
 mice_status mice_score_documents(const mice_reranker* reranker, const char* query,
@@ -163,6 +199,44 @@ mice_status mice_rank_texts(const mice_reranker* reranker, const char* query, si
                                               mice_c::texts(texts, sizes, count, "texts"),
                                               now.options(), cut);
                   });
+}
+
+// ---- ranking for encoded queries ----
+
+mice_status mice_encode_query(const mice_reranker* reranker, const char* query, size_t query_size,
+                              const mice_options* options, mice_query** encoded,
+                              mice_error** error) {
+    return guarded(error, [&] {
+        mice_query*& made = result(encoded, "query");
+        const mice::reranker& ranker = given(reranker, "reranker").made;
+        const std::string_view asked = text(query, query_size, "query");
+        const call now(options);
+        made = new mice_query{ranker.encode_query(asked, now.options())};
+    });
+}
+mice_status mice_rank_batch(const mice_reranker* reranker, const mice_query* const* queries,
+                            size_t query_count, const char* const* texts, const size_t* sizes,
+                            size_t count, const mice_options* options, mice_ranking** rankings,
+                            mice_error** error) {
+    return ranked_batch(
+        reranker, queries, query_count, options, rankings, error,
+        [&](const mice::reranker& ranker, const std::vector<mice::query>& asked, const call& now) {
+            const std::vector<std::string_view> all = mice_c::texts(texts, sizes, count, "texts");
+            return ranker.rank_batch(asked, std::span(all), now.options());
+        });
+}
+mice_status mice_rank_documents_batch(const mice_reranker* reranker,
+                                      const mice_query* const* queries, size_t query_count,
+                                      const mice_document* const* documents, size_t count,
+                                      const char* const* texts, const size_t* sizes,
+                                      const mice_options* options, mice_ranking** rankings,
+                                      mice_error** error) {
+    return ranked_batch(
+        reranker, queries, query_count, options, rankings, error,
+        [&](const mice::reranker& ranker, const std::vector<mice::query>& asked, call& now) {
+            const documents_in list(now, documents, texts, sizes, count);
+            return ranker.rank_batch(asked, list.all(), now.options());
+        });
 }
 
 // ---- highlights ----
@@ -210,19 +284,12 @@ mice_status mice_encode_all(const mice_reranker* reranker, const char* const* te
                             const size_t* sizes, size_t count, const mice_options* options,
                             mice_document** documents, mice_error** error) {
     return guarded(error, [&] {
-        (void)elements(documents, count, "the list of documents");
-        std::fill_n(documents, count, nullptr);
+        results(documents, count, "the list of documents");
         const mice::reranker& ranker = given(reranker, "reranker").made;
         const std::vector<std::string_view> all = mice_c::texts(texts, sizes, count, "texts");
         call now(options);
-        std::vector<std::unique_ptr<mice_document>> made;
-        made.reserve(count);
-        for (mice::document& each : ranker.encode_all(all, now.options())) {
-            made.push_back(wrapped(std::move(each)));
-        }
+        wrap_all(ranker.encode_all(all, now.options()), documents);
         now.finish();
-        std::transform(made.begin(), made.end(), documents,
-                       [](std::unique_ptr<mice_document>& each) { return each.release(); });
     });
 }
 mice_status mice_passages_cut(const mice_reranker* reranker, const char* text, size_t text_size,

@@ -277,6 +277,24 @@ const char* mice_document_fingerprint(const mice_document* document, size_t* siz
     return document == nullptr ? nothing(size) : shown(document->fingerprint, size);
 }
 
+// ---- queries ----
+
+void mice_query_free(mice_query* query) {
+    delete query;
+}
+mice_status mice_query_tokens(const mice_query* query, size_t* tokens, size_t* cut,
+                              size_t* replaced, mice_error** error) {
+    return cleared(
+        error,
+        [&] {
+            const mice::query& found = given(query, "query").made;
+            put(tokens, found.tokens());
+            put(cut, found.tokens_cut());
+            put(replaced, found.replaced());
+        },
+        tokens, cut, replaced);
+}
+
 // ---- passages ----
 
 void mice_passages_free(mice_passages* passages) {

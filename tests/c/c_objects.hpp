@@ -18,12 +18,14 @@ struct freeing {
     void operator()(mice_error* made) const { mice_error_free(made); }
     void operator()(mice_options* made) const { mice_options_free(made); }
     void operator()(mice_reranker* made) const { mice_reranker_free(made); }
+    void operator()(mice_query* made) const { mice_query_free(made); }
     void operator()(mice_document* made) const { mice_document_free(made); }
     void operator()(mice_ranking* made) const { mice_ranking_free(made); }
     void operator()(mice_highlights* made) const { mice_highlights_free(made); }
     void operator()(mice_passages* made) const { mice_passages_free(made); }
     void operator()(mice_bytes* made) const { mice_bytes_free(made); }
     void operator()(mice_index* made) const { mice_index_free(made); }
+    void operator()(mice_findings* made) const { mice_findings_free(made); }
 };
 
 /// An object, and where a function puts it: out(object).

@@ -155,8 +155,25 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
     });
     must([&](mice_error** error) { return mice_index_commit(index, nullptr, error); });
 
+    owned<mice_query> asked;
+    must([&](mice_error** error) {
+        return mice_encode_query(ranker, bytes, size, options, out(asked), error);
+    });
+    const mice_query* queries[] = {asked.get()};
+    const std::string copy = (folder.path() / "copy").string();
+    owned<mice_index> copied;
+    must([&](mice_error** error) {
+        return mice_index_create_like(copy.data(), copy.size(), ranker, where.data(), where.size(),
+                                      options, out(copied), error);
+    });
+    must([&](mice_error** error) { return mice_index_commit(copied.get(), nullptr, error); });
+    const char* folders[] = {copy.data()};
+    const std::size_t folder_sizes[] = {copy.size()};
+
     mice_options* new_options = nullptr;
     mice_reranker* new_ranker = nullptr;
+    mice_query* new_query = nullptr;
+    mice_findings* findings = nullptr;
     mice_document* new_document = nullptr;
     mice_document* new_documents[2] = {};
     mice_ranking* ranking = nullptr;
@@ -208,6 +225,13 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
            2, options, &ranking);
     MISUSE(mice_rank_texts, "!!s!!s?!", &mice_rank_texts, ranker, bytes, size, texts, sizes, 2,
            options, &ranking);
+    MISUSE(mice_encode_query, "!!s?!", &mice_encode_query, ranker, bytes, size, options,
+           &new_query);
+    MISUSE(mice_query_tokens, "!???", &mice_query_tokens, asked.get(), &a, &b, &c);
+    MISUSE(mice_rank_batch, "!!s!!s?!", &mice_rank_batch, ranker, queries, 1, texts, sizes, 2,
+           options, &ranking);
+    MISUSE(mice_rank_documents_batch, "!!s!s!!?!", &mice_rank_documents_batch, ranker, queries, 1,
+           documents, 2, texts, sizes, options, &ranking);
     MISUSE(mice_ranking_copy_scores, "!!.", &mice_ranking_copy_scores, ranked.get(), scores, 2);
     MISUSE(mice_ranking_copy_indices, "!!.", &mice_ranking_copy_indices, ranked.get(), indices, 2);
     MISUSE(mice_ranking_tokens, "!s???", &mice_ranking_tokens, ranked.get(), 1, &a, &b, &c);
@@ -237,6 +261,9 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
     const std::string other = (folder.path() / "other").string();
     MISUSE(mice_index_create, "!s!.!", &mice_index_create, other.data(), other.size(), ranker,
            options, &new_index);
+    const std::string like = (folder.path() / "like").string();
+    MISUSE(mice_index_create_like, "!s!!s.!", &mice_index_create_like, like.data(), like.size(),
+           ranker, where.data(), where.size(), options, &new_index);
     MISUSE(mice_index_open, "!s!?!", &mice_index_open, where.data(), where.size(), ranker, options,
            &new_index);
     MISUSE(mice_index_open_or_create, "!s!?!", &mice_index_open_or_create, where.data(),
@@ -251,11 +278,22 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
     MISUSE(mice_index_commit, "!?", &mice_index_commit, index, &d);
     MISUSE(mice_index_rollback, "!", &mice_index_rollback, index);
     MISUSE(mice_index_compact, "!??", &mice_index_compact, index, options, &d);
+    MISUSE(mice_index_merge, "!!!se????", &mice_index_merge, index, folders, folder_sizes, 1,
+           MICE_MERGE_REFUSE, options, &d, &e, &f);
     MISUSE(mice_index_refresh, "!?", &mice_index_refresh, index, &done);
     MISUSE(mice_index_release, "!", &mice_index_release, index);
+    must([&](mice_error** error) { return mice_index_release(index, error); });
+    MISUSE(mice_index_verify, "!s?!", &mice_index_verify, where.data(), where.size(), options,
+           &findings);
+    MISUSE(mice_index_repair, "!s!!??", &mice_index_repair, where.data(), where.size(), ranker,
+           &findings, &done, &d);
+    MISUSE(mice_index_plan_repair, "!s!!??", &mice_index_plan_repair, where.data(), where.size(),
+           ranker, &findings, &done, &d);
     MISUSE(mice_index_size, "!!", &mice_index_size, index, &d);
     MISUSE(mice_index_metadata, "!!s!", &mice_index_metadata, index, "a", 1, &new_bytes);
     MISUSE(mice_index_rank, "!!s?!", &mice_index_rank, index, bytes, size, options, &ranking);
+    MISUSE(mice_index_rank_batch, "!!s?!", &mice_index_rank_batch, index, queries, 1, options,
+           &ranking);
     const char* ids[] = {"a"};
     const std::size_t id_sizes[] = {1};
     MISUSE(mice_index_rank_ids, "!!s!!s?!", &mice_index_rank_ids, index, bytes, size, ids, id_sizes,
@@ -276,6 +314,8 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
     OF_NOTHING(mice_error_free);
     OF_NOTHING(mice_bytes_free);
     OF_NOTHING(mice_reranker_free);
+    OF_NOTHING(mice_query_free);
+    OF_NOTHING(mice_findings_free);
     OF_NOTHING(mice_document_free);
     OF_NOTHING(mice_ranking_free);
     OF_NOTHING(mice_highlights_free);
@@ -301,6 +341,9 @@ TEST_CASE("every function of the C interface refuses NULL and impossible sizes")
     CHECK(OF_NOTHING(mice_highlights_size) == 0);
     CHECK(OF_NOTHING(mice_highlights_words) == 0);
     CHECK(OF_NOTHING(mice_highlights_note) == nullptr);
+    CHECK(OF_NOTHING(mice_findings_size) == 0);
+    CHECK(OF_NOTHING(mice_findings_file) == nullptr);
+    CHECK(OF_NOTHING(mice_findings_what) == nullptr);
     CHECK(OF_NOTHING(mice_document_states) == nullptr);
     CHECK(OF_NOTHING(mice_document_fingerprint) == nullptr);
     CHECK(OF_NOTHING(mice_passages_size) == 0);

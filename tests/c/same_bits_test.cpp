@@ -499,3 +499,99 @@ TEST_CASE("two threads rank with one model of the C interface") {
     CHECK(scores[0] == scores[1]);
     CHECK(scores[0][0] != 0);
 }
+
+TEST_CASE("batches of encoded queries of the C interface have the bits of C++") {
+    const owned<mice_reranker> ranker = load(MICE_PRECISION_INT8);
+    const mice::reranker expected = cpp_reranker(mice::precision::int8);
+    const std::vector<std::string> texts = made_texts(50);
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    const text_list list(texts);
+    const owned<mice_options> options = new_options();
+    must([&](mice_error** error) { return mice_options_set_top_k(options.get(), 9, error); });
+    must([&](mice_error** error) {
+        return mice_options_set_highlights(options.get(), 1, 1, error);
+    });
+    std::vector<owned<mice_query>> asked;
+    std::vector<const mice_query*> queries;
+    std::vector<mice::query> encoded;
+    for (const std::string text : {"why does bread rise", "rainbow \xff", ""}) {
+        must([&](mice_error** error) {
+            return mice_encode_query(ranker.get(), text.data(), text.size(), nullptr,
+                                     out(asked.emplace_back()), error);
+        });
+        queries.push_back(asked.back().get());
+        encoded.push_back(expected.encode_query(text));
+        std::size_t tokens = 0, cut = 1, replaced = 0;
+        must([&](mice_error** error) {
+            return mice_query_tokens(queries.back(), &tokens, &cut, &replaced, error);
+        });
+        CHECK(tokens == encoded.back().tokens());
+        CHECK(cut == 0);
+        CHECK(replaced == encoded.back().replaced());
+    }
+    std::vector<mice_document*> documents(texts.size());
+    must([&](mice_error** error) {
+        return mice_encode_all(ranker.get(), list.pointers.data(), list.sizes.data(), texts.size(),
+                               nullptr, documents.data(), error);
+    });
+    mice::rank_options best{.top_k = 9,
+                            .highlights = mice::highlight_options{.sentences = 1, .words = 1}};
+
+    std::vector<mice_ranking*> rankings(queries.size());
+    const auto compare = [&](const auto& made) {
+        REQUIRE(made.size() == rankings.size());
+        for (std::size_t q = 0; q < made.size(); ++q) {
+            const owned<mice_ranking> ranking(rankings[q]);
+            same_hits(ranking.get(), made[q].hits);
+            for (std::size_t i = 0; i < made[q].highlights.size(); ++i) {
+                same_highlights(mice_ranking_highlights(ranking.get(), i), made[q].highlights[i]);
+            }
+        }
+    };
+    must([&](mice_error** error) {
+        return mice_rank_batch(ranker.get(), queries.data(), queries.size(), list.pointers.data(),
+                               list.sizes.data(), texts.size(), options.get(), rankings.data(),
+                               error);
+    });
+    compare(expected.rank_batch(encoded, std::span(views), best));
+    must([&](mice_error** error) {
+        return mice_rank_documents_batch(ranker.get(), queries.data(), queries.size(),
+                                         documents.data(), texts.size(), list.pointers.data(),
+                                         list.sizes.data(), options.get(), rankings.data(), error);
+    });
+    best.highlights->texts = views;
+    compare(expected.rank_batch(encoded,
+                                std::span<const mice::document>(expected.encode_all(texts)), best));
+    for (mice_document* each : documents) {
+        mice_document_free(each);
+    }
+
+    const temporary_folder folder;
+    const std::string where = (folder.path() / "index").string();
+    owned<mice_index> index;
+    must([&](mice_error** error) {
+        return mice_index_create(where.data(), where.size(), ranker.get(), nullptr, out(index),
+                                 error);
+    });
+    for (const std::string& text : texts) {
+        must([&](mice_error** error) {
+            return mice_index_put(index.get(), text.data(), text.size(), text.data(), text.size(),
+                                  nullptr, 0, nullptr, error);
+        });
+    }
+    must([&](mice_error** error) { return mice_index_commit(index.get(), nullptr, error); });
+    must([&](mice_error** error) { return mice_options_unset_highlights(options.get(), error); });
+    must([&](mice_error** error) {
+        return mice_index_rank_batch(index.get(), queries.data(), queries.size(), options.get(),
+                                     rankings.data(), error);
+    });
+    compare(mice::index::open(where, expected).rank_batch(encoded, {.top_k = 9}));
+
+    // a query of another model, and no ranking is left behind
+    const owned<mice_reranker> other = load(MICE_PRECISION_INT8);
+    owned<mice_error> error;
+    CHECK(mice_rank_batch(other.get(), queries.data(), queries.size(), list.pointers.data(),
+                          list.sizes.data(), texts.size(), nullptr, rankings.data(),
+                          out(error)) == MICE_ERROR_MISMATCH);
+    CHECK(rankings == std::vector<mice_ranking*>(queries.size()));
+}
