@@ -8,13 +8,14 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from serving import MICE, MODEL, PATIENCE, SANITIZED, SKIPPED, Server, check, fail
+from serving import EXAMPLES, MICE, MODEL, PATIENCE, SANITIZED, SKIPPED, Server, check, fail
 
 QUERY = "why does bread dough rise"
 DOCUMENTS = [
@@ -329,6 +330,25 @@ def test_same_bits():
                 check(got == expected, f"{options}: {got} is not {expected}")
 
 
+def test_a_thousand_pairs():
+    """The bits of `mice score`: a JSON number says all of a float."""
+    texts, queries = ([json.loads(line)["text"] for line in open(EXAMPLES / name, encoding="utf-8")]
+                      for name in ("corpus.jsonl", "queries.jsonl"))
+    asked = [(query, text) for query in queries for text in texts]
+    check(len(asked) >= 1000, f"{len(asked)} pairs")
+    lines = "".join(json.dumps({"query": query, "document": text}) + "\n" for query, text in asked)
+    for precision in ("f32", "int8"):
+        command = [MICE, "score", "--model", MODEL, "--precision", precision]
+        said = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
+        expected = [struct.pack("f", json.loads(line)["score"]) for line in said.splitlines()]
+        with Server("--scores", "logit", "--precision", precision) as server:
+            got = []
+            for query in queries:
+                scores = dict(pairs(server.post({"query": query, "documents": texts})[2]))
+                got += [struct.pack("f", scores[place]) for place in range(len(texts))]
+        check(got == expected, f"{precision}: other bits than the program")
+
+
 def test_queue_and_time():
     with Server("--queue", 0) as server:
         busy = start_endless(server)
@@ -592,9 +612,9 @@ def main():
         log = server.said()
         check("mice: 200 POST /v1/rerank, 6 documents, " in log, f"the log: {log[-2000:]}")
         check("mice: 400 POST /v1/rerank" in log and QUERY not in log, "errors are logged, and no texts")
-    for test in (test_same_bits, test_queue_and_time, test_limits, test_memory, test_access,
-                 test_asked_for_body, test_idle_clients, test_refused_clients, test_slow_clients,
-                 test_endless_clients, test_end):
+    for test in (test_same_bits, test_a_thousand_pairs, test_queue_and_time, test_limits, test_memory,
+                 test_access, test_asked_for_body, test_idle_clients, test_refused_clients,
+                 test_slow_clients, test_endless_clients, test_end):
         print(test.__name__, flush=True)
         test()
     print("all answers are as they should be")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models/mice-minilm-l2x2-int8.safetensors"
+EXAMPLES = ROOT / "examples/data"
 SKIPPED = 77
 PATIENCE = 300  # seconds after which a test gives up; nothing waits for them
 

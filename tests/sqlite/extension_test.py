@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQLite extension as Python's sqlite3 loads it: the bits of the C++ library, FTS5, hostile
-values, no growth of memory. Arguments: the extension, the program mice."""
+values. Arguments: the extension, the program mice."""
 
 import json
 import os
@@ -229,37 +229,7 @@ def default_models():
     print("default models: found in three layouts")
 
 
-def resident_kib():
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
-
-
-def no_growth():
-    keeper = connect()  # holds the model while others come and go
-    one(keeper, "SELECT mice_model()")
-    handles = None
-    for turn in range(60):
-        base = connect()
-        base.execute("CREATE TABLE t AS SELECT mice_encode('The dough swells.') AS s")
-        for _ in range(20):
-            base.execute("SELECT mice_score('dough', s) FROM t").fetchall()
-            base.execute("SELECT * FROM mice_rank('dough', '[\"a\", \"b\"]')").fetchall()
-            base.execute("SELECT mice_ranking('dough', 1, s) FROM t").fetchall()
-            try:
-                base.execute("SELECT mice_ranking('dough', 1, x'00')").fetchall()
-            except sqlite3.Error:
-                pass
-        base.close()
-        if turn == 20:
-            before, handles = resident_kib(), len(os.listdir("/proc/self/fd"))
-    grown = resident_kib() - before
-    check(grown < 2000, f"memory grew by {grown} KiB in 40 connections")
-    check(len(os.listdir("/proc/self/fd")) <= handles, "handles are left open")
-    print(f"40 connections, 3,200 calls: {grown} KiB more")
-
-
 same_bits()
 beside_full_text_search()
 bad_values()
 default_models()
-no_growth()
