@@ -119,6 +119,32 @@ def test_rerankers(small):
     assert ranker.rank(QUERY, []).results_count() == 0
 
 
+def test_pyterrier(small):
+    pt = pytest.importorskip("pyterrier")
+    import pandas as pd
+
+    from mice.adapters.pyterrier import MiceRanker
+
+    rows = [(f"q{q}", query, f"d{i}", text) for i, text in enumerate(TEXTS)
+            for q, query in enumerate((QUERY, "what is light"))]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["qid", "query", "docno", "body"], index=range(10, 18))
+    ranker = MiceRanker(str(SMALL), "body", precision="f32")
+    found = ranker(frame)
+    assert found[["qid", "docno"]].equals(frame[["qid", "docno"]]) and "score" not in frame
+    for q, query in (("q0", QUERY), ("q1", "what is light")):
+        of_query = found[found.qid == q]
+        expected = {hit.index: hit.score for hit in small.rank_texts(query, TEXTS)}
+        assert of_query.score.tolist() == [expected[i] for i in range(4)]
+        assert of_query["rank"].tolist() == [list(expected).index(i) for i in range(4)]
+    pipeline = pt.Transformer.from_df(frame) >> ranker % 2
+    kept = pipeline(frame[frame.qid == "q0"][["qid", "query"]].drop_duplicates())
+    assert set(kept.docno) == {f"d{i}" for i in BEST}
+    assert len(ranker(frame.iloc[:0])) == 0
+    with pytest.raises(pt.validate.InputValidationError):
+        ranker(frame.drop(columns="body"))
+    assert not pt.java.started()
+
+
 def test_a_ranker_goes_to_another_process(small):
     """As frameworks that spread work need it."""
     assert pickle.loads(pickle.dumps(small)).score(QUERY, TEXTS)[2] == small.score(QUERY, TEXTS)[2]

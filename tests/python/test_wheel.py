@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wheel: built against the mice of the build folder, installed in a fresh environment, used."""
+"""The source distribution, and the wheel: built of it against the mice of the build folder,
+installed in a fresh environment, used."""
 
 import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 
@@ -25,26 +27,52 @@ print(mice.__version__)
 """
 
 
-def run(*command, **environment):
+def run(*command, cwd=None, **environment):
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, env={**os.environ, **environment}
-    )
+        [str(word) for word in command], capture_output=True, text=True, cwd=cwd,
+        env={**os.environ, **environment},
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def sources(tmp_path_factory):
+    """What `python -m build --sdist` makes; that is not among the packages that the tests need."""
+    folder = tmp_path_factory.mktemp("sources")
+    code = "import sys, scikit_build_core.build as build; build.build_sdist(sys.argv[1])"
+    run(sys.executable, "-c", code, folder, cwd=ROOT / "bindings" / "python")
+    made = list(folder.glob("*.tar.gz"))
+    assert len(made) == 1
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def wheel(sources, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     run("cmake", "--install", BUILD, "--prefix", folder / "mice")
     run(
         sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-q",
-        "-w", folder, "--config-settings=build-dir=" + str(folder / "build"), ROOT / "bindings" / "python",
+        "-w", folder, "--config-settings=build-dir=" + str(folder / "build"), sources,
         mice_ROOT=str(folder / "mice"),
     )  # fmt: skip
     made = list(folder.glob("*.whl"))
     assert len(made) == 1
     return made[0]
+
+
+def test_the_source_distribution_holds_the_engine(sources):
+    with tarfile.open(sources) as held:
+        names = {name.split("/", 1)[1] for name in held.getnames()}
+    for folder in ("include", "src", "cmake"):
+        for path in (ROOT / folder).rglob("*"):
+            assert path.is_dir() or f"engine/{path.relative_to(ROOT)}" in names
+    for expected in ("PKG-INFO", "engine/CMakeLists.txt", "engine/LICENSE", "mice/adapters/langchain.py"):
+        assert expected in names
+    assert [name for name in names if name.startswith("engine/models/")] == [
+        "engine/models/mice-minilm-l6x2-int8.safetensors"
+    ]
+    assert sources.stat().st_size <= LARGEST
 
 
 def test_what_the_wheel_holds(wheel):
