@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libmice shows what src/c/symbols.txt lists and nothing else, mice.h declares the same, and a C
-program compiles with all warnings and runs. Arguments: libmice.so, the C compilers."""
+"""libmice shows what src/c/symbols.txt lists and nothing else, mice.h declares the same, a C program
+compiles with all warnings and runs, and so does one that imports the module CMice, as Swift does.
+Arguments: libmice.so, the C compilers."""
 
 import pathlib
 import re
@@ -50,6 +51,21 @@ def check_program(compiler, folder):
     run([compiler, "-std=c++11", *STRICT, "-fsyntax-only", "-x", "c++", "-include", HEADER, "/dev/null"])
 
 
+IMPORTING = """
+@import CMice;
+int main(void) { return mice_abi_version() == MICE_ABI_VERSION ? 0 : 1; }
+"""
+
+
+def check_module(clang, folder):
+    source, program = folder / "importing.m", folder / "importing"
+    source.write_text(IMPORTING, encoding="utf-8")
+    modules = ["-fmodules", f"-fmodules-cache-path={folder / 'cache'}", f"-I{INCLUDE / 'mice'}"]
+    link = [f"-L{library.parent}", "-lmice", f"-Wl,-rpath,{library.parent}"]
+    run([clang, *modules, *STRICT, source, "-o", program, *link])
+    run([program])
+
+
 check_symbols()
 found = [compiler for compiler in compilers if shutil.which(compiler) is not None]
 if not found:
@@ -57,3 +73,5 @@ if not found:
 with tempfile.TemporaryDirectory() as name:
     for each in found:
         check_program(each, pathlib.Path(name))
+        if "clang" in each:
+            check_module(each, pathlib.Path(name))
