@@ -373,6 +373,57 @@ def test_damaged_states(at):
         folder = at.index / at.setting("states")
 
 
+def test_older_states(at):
+    """The last manifest of the states is empty: what they lack is encoded, and nobody is silent."""
+    at.add()
+    at.write("new.txt", "A walrus rests on the ice.\n")
+    at.update()
+    manifests = (at.index / at.setting("states")).glob("manifest-*")
+    max(manifests, key=lambda each: int(each.name.split("-")[1])).write_bytes(b"")
+    advice = "'mice-find update --re-encode'"
+    found = at.ask("where does the walrus rest", "--explain")
+    assert names(found)[0] == "new.txt" and found[0]["explain"]["encoded_now"], found
+    assert advice in at.err and "written last" in at.err and "mice index" not in at.err, at.err
+    kinds = {each["kind"] for each in at.check(code=1)}
+    assert kinds == {"damage", "missing_states"} and advice in at.err, (kinds, at.err)
+    for command in ("update", "cleanup"):
+        at.run(command, code=1)
+        assert advice in at.err, (command, at.err)
+    at.update("--re-encode")
+    assert at.check() == []
+    assert not at.ask("where does the walrus rest", "--explain")[0]["explain"]["encoded_now"]
+    assert "note" not in at.err, at.err
+
+
+def test_changed_texts(at):
+    """Bytes that change inside a stored text are seen, and its file is read again."""
+    at.write("copy of bread.md", TEXTS["bread.md"])
+    at.add()
+
+    def change(sql):
+        with contextlib.closing(sqlite3.connect(at.index / "catalog.sqlite", timeout=30)) as catalog:
+            assert catalog.execute(sql).rowcount == 1
+            catalog.commit()
+    for sql in ("UPDATE passages SET slice = replace(slice, 'dough', 'cough') WHERE slice LIKE "
+                "'%dough%'",
+                "UPDATE passages SET slice = slice || ' walrus' WHERE slice LIKE '%dough%'",
+                "UPDATE contents SET title = 'Walrus' WHERE title = 'Bread'",
+                "UPDATE passages SET hash = x'00' WHERE slice LIKE '%dough%'"):
+        change(sql)
+        assert [each["kind"] for each in at.check(code=1) if "bread" in each["what"]] == [
+            "changed_text"], sql
+        assert "'mice-find cleanup'" in at.err and "'mice-find update'" in at.err, at.err
+        assert json.loads(at.run("cleanup", "--json"))["texts_to_read"] == 1
+        assert "'mice-find update'" in at.err, at.err
+        again = at.update()
+        assert again["changed"] == 2 and again["unchanged"] == len(TEXTS) - 1, again
+        assert at.check() == [], sql
+        assert at.run("get", "files/bread.md") == TEXTS["bread.md"]
+        assert [name[-8:] for name in names(at.ask("dough"))] == ["bread.md"], "of either name"
+        assert at.ask("cough walrus", command="search") == [], sql
+        assert at.update()["unchanged"] == len(TEXTS) + 1
+
+
 def test_no_room_to_read(at):
     """A full disk, or a folder that cannot be written: readers read, or say what to do."""
     at.add()

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "find/catalog.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <mice/error.hpp>
+#include <mice/io/checksum.hpp>
 #include <mice/text/unicode/utf8.hpp>
 
 #include "find/words.hpp"
@@ -72,6 +76,23 @@ std::filesystem::path file_in(const std::filesystem::path& folder, access_mode w
     return file;
 }
 
+/// Whether a slice, in a row of changed_texts(), is what its passage was hashed of, with nothing
+/// but white space around.
+bool is_as_written(std::string_view slice, const statement& row) {
+    const auto begin = static_cast<std::uint64_t>(row.integer(5));
+    const auto size = static_cast<std::uint64_t>(row.integer(6));
+    if (begin > slice.size() || size > slice.size() - begin) {
+        return false;
+    }
+    const std::string_view passage = slice.substr(begin, size);
+    const auto is_graphic = [](char c) { return c > ' ' && c < '\x7f'; };
+    const std::string_view before = slice.substr(0, begin), behind = slice.substr(begin + size);
+    return std::none_of(before.begin(), before.end(), is_graphic) &&
+           std::none_of(behind.begin(), behind.end(), is_graphic) &&
+           hash_of_passage(encoded_text(context_of(row.bytes(2), row.bytes(3), passage),
+                                        passage)) == row.bytes(4);
+}
+
 std::string start_of(std::string_view text, std::size_t most) {
     std::size_t size = std::min(text.size(), most);
     while (size > 0 && size < text.size() && text::is_continuation(text[size])) {
@@ -101,6 +122,14 @@ std::string context_of(std::string_view title, std::string_view heading, std::st
 std::string encoded_text(std::string_view context, std::string_view passage) {
     return context.empty() ? std::string(passage)
                            : std::string(context) + "\n" + std::string(passage);
+}
+
+std::string hash_of_passage(std::string_view text) {
+    const io::hash128 made = io::checksum128(std::as_bytes(std::span(text)));
+    std::string bytes(sizeof made.high + sizeof made.low, '\0');
+    std::memcpy(bytes.data(), &made.high, sizeof made.high);
+    std::memcpy(bytes.data() + sizeof made.high, &made.low, sizeof made.low);
+    return bytes;
 }
 
 std::string hex_of(std::string_view bytes) {
@@ -460,9 +489,58 @@ void catalog::each_passage(
                       "ORDER BY p.id");
     while (asked.step()) {
         const std::string_view passage = asked.bytes(3);
-        call(asked.bytes(0),
-             encoded_text(context_of(asked.bytes(1), asked.bytes(2), passage), passage));
+        const std::string text =
+            encoded_text(context_of(asked.bytes(1), asked.bytes(2), passage), passage);
+        if (hash_of_passage(text) == asked.bytes(0)) {
+            call(asked.bytes(0), text);
+        }
     }
+}
+
+// ---- texts whose bytes have changed ----
+
+std::vector<std::int64_t> catalog::changed_texts() const {
+    std::vector<std::int64_t> changed;
+    std::int64_t content = 0, bytes = 0, written = 0;
+    bool differs = false;
+    const auto finish = [&] {
+        if (differs || bytes != written) {
+            changed.push_back(content);
+        }
+    };
+    statement asked = base_.prepare(
+        "SELECT c.id, c.bytes, c.title, p.heading, p.hash, p.start, p.size, CAST(p.slice AS BLOB) "
+        "FROM contents c JOIN passages p ON p.content = c.id ORDER BY c.id, p.number");
+    while (asked.step()) {
+        if (asked.integer(0) != content) {
+            finish();
+            content = asked.integer(0);
+            written = asked.integer(1);
+            bytes = 0;
+            differs = false;
+        }
+        const std::string_view slice = asked.bytes(7);
+        bytes += static_cast<std::int64_t>(slice.size());
+        differs = differs || !is_as_written(slice, asked);
+    }
+    finish();
+    return changed;
+}
+
+void catalog::read_again(const std::vector<std::int64_t>& contents) const {
+    transaction changes(base_);
+    for (const std::int64_t each : contents) {
+        base_.prepare("UPDATE files SET size = -1 WHERE content = ?1").bind(1, each).run();
+        // The update is not to take it for the text of such a file.
+        base_.prepare("UPDATE contents SET key = CAST(key || x'00' AS BLOB) WHERE id = ?1")
+            .bind(1, each)
+            .run();
+    }
+    // Words are removed by the text that they were made of, so they are made anew of this one.
+    base_.run("INSERT INTO words(words) VALUES('delete-all')");
+    base_.run("INSERT INTO words(rowid, text, heading, title) SELECT p.id, p.slice, p.heading, "
+              "c.title FROM passages p JOIN contents c ON c.id = p.content");
+    changes.commit();
 }
 
 // ---- states to be removed ----

@@ -69,6 +69,9 @@ struct stored_text {
 /// The context, a line break and the passage; the passage alone where there is no context.
 [[nodiscard]] std::string encoded_text(std::string_view context, std::string_view passage);
 
+/// The hash of what the model reads of a passage: 16 bytes.
+[[nodiscard]] std::string hash_of_passage(std::string_view text);
+
 /// Bytes as hexadecimal digits: a passage's id in the index of states.
 [[nodiscard]] std::string hex_of(std::string_view bytes);
 /// The reverse; empty where they are no such digits.
@@ -119,8 +122,15 @@ class catalog {
     /// Removes texts of no file, some at a time; false when none is left. Their states are to be
     /// removed.
     bool remove_unused_texts() const;
-    /// Calls with (hash, what the model reads) for every passage.
+    /// Calls with (hash, what the model reads) for every passage; but not where bytes of the text
+    /// have changed, as their states would be those of another text.
     void each_passage(const std::function<void(std::string_view, const std::string&)>& call) const;
+
+    /// Texts in which bytes are not those that were written.
+    [[nodiscard]] std::vector<std::int64_t> changed_texts() const;
+    /// Lets the next update read the files of such texts again. Until then they are found by the
+    /// words that they have now.
+    void read_again(const std::vector<std::int64_t>& contents) const;
 
     // ---- states to be removed unless a passage has them ----
     void doom_states(const std::vector<std::string>& hashes) const;

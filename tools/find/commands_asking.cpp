@@ -121,7 +121,9 @@ exit_code ask(const asking_options& options) {
     for (const found_passage& each : made.found) {
         encoded_now += each.encoded_now ? 1 : 0;
     }
-    if (encoded_now > 0) {
+    if (!made.states_note.empty()) {
+        tools::print_message("mice-find: note: " + made.states_note);
+    } else if (encoded_now > 0) {
         tools::print_message("mice-find: note: the states of some passages are missing, and were "
                              "computed for this question; 'mice-find cleanup' stores them");
     }

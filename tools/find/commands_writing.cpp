@@ -202,7 +202,11 @@ exit_code code_of(const update_report& report) {
 void try_states(writer& into) {
     if (!into.in().setting(states_setting).empty() &&
         states_writer::fits(into.in(), into.ranker())) {
-        (void)open_states(into.in(), into.folder(), into.ranker());
+        const std::optional<mice::index> states =
+            open_states(into.in(), into.folder(), into.ranker());
+        if (const std::string note = older_states(*states); !note.empty()) {
+            throw damaged_states(error(errc::format, note));
+        }
     }
 }
 
@@ -321,6 +325,19 @@ exit_code run_remove(const writing_options& options) {
     return code_of(report);
 }
 
+/// What mends that which neither `update` nor `cleanup` alone does.
+void print_advice(const std::vector<consistency_finding>& found) {
+    const auto any = [&](const auto& is) { return std::any_of(found.begin(), found.end(), is); };
+    if (any([](const auto& each) { return each.kind == inconsistency::changed_text; })) {
+        tools::print_message("mice-find: note: bytes of texts have changed; 'mice-find cleanup' "
+                             "marks them, and then 'mice-find update' reads their files again");
+    }
+    if (any([](const auto& each) { return is_of_states(each); })) {
+        tools::print_message("mice-find: note: the texts of damaged states are safe: 'mice-find "
+                             "update --re-encode' encodes them anew");
+    }
+}
+
 exit_code run_check(const writing_options& options) {
     const finder_options place = options.common.for_finder();
     finder find(place);
@@ -335,6 +352,7 @@ exit_code run_check(const writing_options& options) {
     }
     out.write(options.json ? tools::json_line(list) : text);
     out.flush();
+    print_advice(found);
     return found.empty() ? exit_code::ok : exit_code::failure;
 }
 
@@ -349,11 +367,16 @@ exit_code run_cleanup(const writing_options& options) {
     out.write(options.json ? tools::json_line({{"states_removed", report.states_removed},
                                                {"states_added", report.states_added},
                                                {"texts_removed", report.texts_removed},
-                                               {"folders_removed", report.folders_removed}})
+                                               {"folders_removed", report.folders_removed},
+                                               {"texts_to_read", report.texts_to_read}})
                            : std::to_string(report.states_removed) + " states and " +
                                  std::to_string(report.texts_removed) + " texts removed, " +
                                  std::to_string(report.states_added) + " states added\n");
     out.flush();
+    if (report.texts_to_read > 0) {
+        tools::print_message("mice-find: note: bytes of " + std::to_string(report.texts_to_read) +
+                             " texts had changed; 'mice-find update' reads their files again");
+    }
     return exit_code::ok;
 }
 

@@ -38,6 +38,9 @@ class checker {
         rows(inconsistency::missing_text,
              "SELECT 'passage ' || id FROM passages p WHERE NOT EXISTS (SELECT 1 FROM contents c "
              "WHERE c.id = p.content)");
+        for (const std::int64_t each : catalog_.changed_texts()) {
+            add(inconsistency::changed_text, name_of_text(each));
+        }
         rows(
             inconsistency::missing_words,
             "SELECT 'passage ' || id FROM passages WHERE id NOT IN (SELECT id FROM words_docsize)");
@@ -64,6 +67,15 @@ class checker {
         }
     }
 
+    /// A file of the text.
+    [[nodiscard]] std::string name_of_text(std::int64_t content) const {
+        statement asked = catalog_.base().prepare(
+            "SELECT c.name || '/' || CAST(f.path AS TEXT) FROM files f JOIN collections c ON c.id "
+            "= f.collection WHERE f.content = ?1 ORDER BY f.id LIMIT 1");
+        asked.bind(1, content);
+        return asked.step() ? asked.text(0) : "text " + std::to_string(content);
+    }
+
     void check_states() {
         const std::optional<mice::index> states = open_states(catalog_, folder_, ranker_);
         std::unordered_map<std::string, bool> wanted; // id -> found
@@ -72,6 +84,9 @@ class checker {
             wanted.emplace(hex_of(asked.bytes(0)), false);
         }
         if (states) {
+            if (const std::string note = older_states(*states); !note.empty()) {
+                add(inconsistency::damage, note);
+            }
             for (const index_finding& each : states->verify()) {
                 add(inconsistency::damage, each.file + ": " + each.what);
             }
@@ -105,6 +120,8 @@ const char* name_of(inconsistency kind) noexcept {
         return "unused_text";
     case inconsistency::missing_text:
         return "missing_text";
+    case inconsistency::changed_text:
+        return "changed_text";
     case inconsistency::missing_words:
         return "missing_words";
     case inconsistency::missing_states:
@@ -117,6 +134,10 @@ const char* name_of(inconsistency kind) noexcept {
         break;
     }
     return "damage";
+}
+
+bool is_of_states(const consistency_finding& found) {
+    return found.kind == inconsistency::damage && !found.what.starts_with(of_catalog);
 }
 
 std::vector<consistency_finding> check_consistency(const catalog& of, const fs::path& folder,
@@ -136,16 +157,21 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
     }
     made.texts_removed =
         static_cast<std::uint64_t>(texts - in.base().integer("SELECT count(*) FROM contents"));
+    const std::vector<std::int64_t> changed = in.changed_texts();
+    if (!changed.empty()) {
+        in.read_again(changed);
+    }
+    made.texts_to_read = changed.size();
     std::vector<std::string> unused;
     std::unordered_map<std::string, bool> missing;
     for (const consistency_finding& each : check_consistency(in, folder, ranker)) {
         constexpr std::string_view prefix = "states ";
         if (each.kind == inconsistency::damage) {
-            const bool of_states = !each.what.starts_with(of_catalog);
             throw error(errc::format,
                         "the index is damaged: " + each.what +
-                            (of_states ? "; 'mice-find update --re-encode' makes the states anew"
-                                       : "; remove its folder and add the collections again"));
+                            (is_of_states(each)
+                                 ? "; 'mice-find update --re-encode' makes the states anew"
+                                 : "; remove its folder and add the collections again"));
         }
         if (each.kind == inconsistency::unused_states) {
             unused.push_back(from_hex(std::string_view(each.what).substr(prefix.size())));
@@ -155,7 +181,6 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
     }
     in.doom_states(unused);
     made.states_removed = unused.size();
-    made.states_added = missing.size();
     if (in.base().integer("SELECT count(*) FROM passages") > 0 ||
         !in.setting(states_setting).empty()) {
         states_writer states(in, folder, ranker, default_codec, threads, about_tokens(in));
@@ -166,6 +191,7 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
                 }
             });
             states.commit();
+            made.states_added = states.encoded();
         }
         states.remove_doomed();
         if (states.states().stats().deleted > 0) {

@@ -17,6 +17,7 @@ namespace mice::find {
 enum class inconsistency {
     unused_text,    ///< a text of no file
     missing_text,   ///< a file names a text that is not there
+    changed_text,   ///< a text with bytes that are not those that were read of its file
     missing_words,  ///< a passage that no word finds, or words of no passage
     missing_states, ///< a passage without states: it is encoded at each query
     unused_states,  ///< states of no passage
@@ -33,13 +34,17 @@ struct consistency_finding {
 /// The name of a kind, such as "unused_states".
 [[nodiscard]] const char* name_of(inconsistency kind) noexcept;
 
-/// Compares both stores, and reads every byte of the states. Changes nothing.
+/// Whether it is damage of the states, which can be made anew.
+[[nodiscard]] bool is_of_states(const consistency_finding& found);
+
+/// Compares both stores, and reads every byte of the texts and states. Changes nothing.
 [[nodiscard]] std::vector<consistency_finding>
 check_consistency(const catalog& of, const std::filesystem::path& folder, const reranker& ranker);
 
 /// What cleanup() did.
 struct cleanup_report {
     std::uint64_t states_removed = 0, states_added = 0, texts_removed = 0, folders_removed = 0;
+    std::uint64_t texts_to_read = 0; ///< their bytes had changed: the next update reads them again
 };
 
 /// Removes what is unused, encodes what is missing, and gives unused room back. Whoever calls it

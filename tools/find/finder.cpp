@@ -248,6 +248,9 @@ void finder::rank(std::vector<candidate>& candidates, const question& asked,
     const reranker& model = ranker();
     if (states_) {
         with_advice([&] { states_->refresh(); }); // committed before the catalog names them
+        if (const std::string note = older_states(*states_); !note.empty()) {
+            made.states_note = damaged_states(error(errc::format, note)).what();
+        }
     }
     rank_options options{.threads = options_.threads};
     options.cancel = asked.cancel;

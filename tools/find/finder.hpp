@@ -76,6 +76,7 @@ struct answer {
     std::vector<found_passage> found;
     std::size_t candidates = 0; ///< passages that were looked at
     bool no_words = false;      ///< the question has no word that is looked for
+    std::string states_note;    ///< why some states are missing; empty: nothing is damaged
     std::string empty_field;    ///< "title:" or "path:" with nothing behind it; empty: none
     double words_seconds = 0, load_seconds = 0, rank_seconds = 0, highlight_seconds = 0;
 };

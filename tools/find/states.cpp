@@ -36,23 +36,35 @@ error other_model() {
             "'mice-find update --re-encode' encode all passages with this one"};
 }
 
-} // namespace
-
-error damaged_states(const error& problem) {
-    // What the library advises is for its own command.
-    std::string what = problem.what();
+/// What the library advises is for its own command.
+std::string without_advice(std::string what) {
     constexpr std::string_view to_repair = "; 'mice index verify' names the file, and adding the "
                                            "documents to a new index repairs it";
     for (const std::string_view advice :
          {std::string_view("; verify the index, and restore it or build it again"),
           std::string_view("; verify the index"), std::string_view("; build the index again"),
-          std::string_view("; encode it again"), to_repair}) {
+          std::string_view("; encode it again"),
+          std::string_view("; nothing can be written before 'mice index repair'"), to_repair}) {
         for (auto at = what.find(advice); at != what.npos; at = what.find(advice)) {
             what.erase(at, advice.size());
         }
     }
-    return {errc::format, what + "; the texts are safe: 'mice-find update --re-encode' encodes "
-                                 "them anew"};
+    return what;
+}
+
+} // namespace
+
+error damaged_states(const error& problem) {
+    return {errc::format, without_advice(problem.what()) +
+                              "; the texts are safe: 'mice-find update --re-encode' encodes "
+                              "them anew"};
+}
+
+std::string older_states(const mice::index& states) {
+    const std::string note = states.recovered();
+    return note.empty()
+               ? note
+               : "the states are not those that were written last: " + without_advice(note);
 }
 
 std::optional<mice::index> open_states(const catalog& from, const fs::path& folder,

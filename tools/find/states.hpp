@@ -36,6 +36,10 @@ inline constexpr const char* later_setting =
 /// States that are damaged, with what makes them anew.
 [[nodiscard]] error damaged_states(const error& problem);
 
+/// Why states are fewer than were written: the last manifest is damaged or gone, and readers see an
+/// older commit. Empty: they are the last.
+[[nodiscard]] std::string older_states(const mice::index& states);
+
 /// Calls `task`, and says of states that are damaged what makes them anew.
 template <class Task> decltype(auto) with_advice(const Task& task) {
     try {

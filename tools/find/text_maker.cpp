@@ -2,12 +2,10 @@
 #include "find/text_maker.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include <mice/io/checksum.hpp>
 #include <mice/passages.hpp>
 #include <mice/text/unicode/utf8.hpp>
 
@@ -16,14 +14,6 @@ namespace {
 
 /// Tokens that a passage leaves for the lines above it that say what it is about.
 constexpr std::size_t context_tokens = 40;
-
-std::string hash_of(std::string_view text) {
-    const io::hash128 made = io::checksum128(std::as_bytes(std::span(text)));
-    std::string bytes(sizeof made.high + sizeof made.low, '\0');
-    std::memcpy(bytes.data(), &made.high, sizeof made.high);
-    std::memcpy(bytes.data() + sizeof made.high, &made.low, sizeof made.low);
-    return bytes;
-}
 
 std::string joined(std::string_view first, const std::vector<std::string>& others) {
     std::string path(first);
@@ -128,7 +118,8 @@ class cutter {
     void finish(stored_slice made) {
         const std::string_view slice = made.slice;
         const std::string_view text = made.passage();
-        made.hash = hash_of(encoded_text(context_of(into_.title, made.heading, text), text));
+        made.hash =
+            hash_of_passage(encoded_text(context_of(into_.title, made.heading, text), text));
         made.first_line =
             line_ + line_breaks(slice.substr(0, static_cast<std::size_t>(made.begin)));
         made.last_line = made.first_line + line_breaks(text);
