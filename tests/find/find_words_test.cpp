@@ -109,6 +109,13 @@ TEST_CASE("find: phrases, beginnings and fields") {
     table.add("information about relations");
     CHECK(table.find("\"fresh bread\"") == rows{1});
     CHECK(table.find("\"fresh bread\" news relations") == rows{1}); // a phrase has to be there
+    std::string around; // a question with a quotation in it
+    for (int i = 0; i < 17; ++i) {
+        around += " around" + std::to_string(i);
+    }
+    CHECK(table.find("\"fresh bread\" news" + around) == rows({1, 2}));
+    CHECK(table.find("\"fresh bread" + around + "\" news") == rows{}); // a long phrase is one
+    CHECK(table.find("title:\"news\" fresh" + around) == rows{2});
     CHECK(table.find("bread relation") == rows({1, 2, 3}));
     CHECK(table.find("title:news") == rows{2});
     CHECK(table.find("title:news fresh") == rows{2});

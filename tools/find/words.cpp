@@ -171,12 +171,14 @@ std::string joined(const std::vector<std::string>& parts, std::string_view by) {
 /// Reads a line from the left.
 class query_reader {
   public:
-    query_reader(std::string_view line, std::size_t most) : line_(line), most_(most) {}
+    query_reader(std::string_view line, std::size_t most)
+        : line_(line), most_(most), phrases_(words_outside_quotes() <= most_with_phrases) {}
 
     parsed_query read() {
         while (skip_spaces()) {
             const std::string_view field = read_field();
-            if (at_ < line_.size() && line_[at_] == '"' && read_phrase(field)) {
+            const bool phrase = phrases_ || !field.empty();
+            if (phrase && at_ < line_.size() && line_[at_] == '"' && read_phrase(field)) {
                 continue;
             }
             read_word(field);
@@ -185,6 +187,20 @@ class query_reader {
     }
 
   private:
+    /// Who writes or pastes more around a quote tells what was said, not what has to be there.
+    static constexpr std::size_t most_with_phrases = 16;
+
+    [[nodiscard]] std::size_t words_outside_quotes() const {
+        std::size_t words = 0;
+        bool quoted = false;
+        for (std::size_t i = 0; i < line_.size(); ++i) {
+            quoted = quoted != (line_[i] == '"');
+            const bool begins = !is_space(line_[i]) && (i == 0 || is_space(line_[i - 1]));
+            words += begins && !quoted ? 1 : 0;
+        }
+        return words;
+    }
+
     bool skip_spaces() {
         while (at_ < line_.size() && is_space(line_[at_])) {
             ++at_;
@@ -300,6 +316,7 @@ class query_reader {
 
     std::string_view line_;
     std::size_t most_;
+    bool phrases_; ///< whether quotes make phrases
     std::size_t at_ = 0;
     std::string text_, empty_field_;
     std::vector<std::string> any_, required_, paths_;

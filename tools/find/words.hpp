@@ -40,7 +40,8 @@ struct parsed_query {
 };
 
 /// Reads a line: words (any of them), "a phrase" (has to be there), begin* (a word that begins so),
-/// title:word and path:word (have to be in the title, in the path). At most `most` different words
+/// title:word and path:word (have to be in the title, in the path). With more than 16 words beside
+/// them, quotes make no phrases outside of fields. At most `most` different words
 /// are looked for; the expressions hold nothing but words that mice has cut, so no line can be an
 /// error of the database.
 [[nodiscard]] parsed_query parse_query(std::string_view line, std::size_t most = 64);
