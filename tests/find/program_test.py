@@ -144,6 +144,10 @@ def test_questions(at):
         return sorted(names(at.ask(*line, command="search")))
     assert words("knives dough") == ["bread.md", "knives.txt"]
     assert words('"freezes well"') == ["bread.md"] and words('"well freezes"') == []
+    told = 'the log said "dough rises 42%" and'
+    assert words(told) == [], "a short line says what has to be there"
+    assert words(told + " so I looked for what I had done with the oven and yeast on that day"
+                 ) == ["bread.md"], "a long one quotes"
     assert words("carb*") == ["bread.md"] and words("carb") == []
     assert words("path:deep") == ["rainbow.txt"] and words("path:deep dough") == []
     assert words("path:bread dough knives") == ["bread.md"]
