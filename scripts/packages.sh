@@ -18,8 +18,8 @@ build=(g++ cmake ninja-build libxsimd-dev libeigen3-dev rapidjson-dev libxxhash-
 wasm=(emscripten nodejs)
 find=(pkg-config libseccomp-dev libmd4c-dev libgumbo-dev libgmime-3.0-dev libpoppler-cpp-dev
     libarchive-dev libpugixml-dev libsdbus-c++-dev)
-test=(sqlite3 curl dbus libglib2.0-bin catch2 libutf8proc-dev unicode-data poppler-data python3 clang-14 clang-format-14
-    libomp-14-dev libc++-14-dev libc++abi-14-dev parallel fzf)
+test=(sqlite3 curl dbus libglib2.0-bin catch2 libutf8proc-dev unicode-data poppler-data python3
+    clang-14 clang-format-14 libomp-14-dev libc++-14-dev libc++abi-14-dev parallel fzf)
 develop=(python3-dev python3-venv clang-tidy-14 libclang-rt-14-dev libbenchmark-dev chromium
     chromium-driver default-jdk-headless)
 
@@ -57,7 +57,8 @@ clang 14, or newer), CMake 3.25, Ninja, xsimd, Eigen, RapidJSON and xxHash, for 
 nlohmann-json and CLI11, for some models sentencepiece, for its server (mice serve) cpp-httplib 0.11,
 for its search in files (mice-find) and its SQLite extension SQLite 3.38, and for kinds of these files
 libseccomp, md4c, gumbo, gmime 3, poppler-cpp, libarchive and pugixml, for GNOME's overview
-sdbus-c++ 1.2, for its JavaScript package Emscripten 3.1 and Node 18; its tests also need Catch2, utf8proc, pkg-config and Python 3.
+sdbus-c++ 1.2, for its JavaScript package Emscripten 3.1 and Node 18; its tests also need Catch2,
+utf8proc, pkg-config and Python 3.
   Fedora          sudo dnf install gcc-c++ cmake ninja-build xsimd-devel rapidjson-devel json-devel \
                       cli11-devel xxhash-devel sentencepiece-devel sqlite-devel catch-devel eigen3-devel utf8proc-devel \
                       pkgconf-pkg-config python3 clang
