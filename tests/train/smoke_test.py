@@ -253,7 +253,7 @@ def check_multilingual(recipe, folder, mice, convert):
                          "--queries", 120, "--list", 12, pairs)
     assert ": 0 queries" not in said, said
     recipe.script("train.py", "--data", folder / "e5.npz", "--init", folder / "e5-small", "--out", folder / "e5-seed", "--cache", folder / "states",
-                  "--contextualization-layers", 2, "--from-layer", 0, "--interaction-layers", 2, "--order", "vanilla", "--seed-matching",
+                  "--contextualization-layers", 2, "--from-layer", 0, "--interaction-layers", 2, "--order", "vanilla", "--seed-matching", "distance",
                   "--alignment-steps", 20, "--late-interaction-weight", 0.7, "--validation", 4, "--f32", "--steps", 0)
     recipe.script("export.py", "--model", folder / "e5-seed", "--tokenizer", folder / "e5-small", "--out", folder / "e5-checkpoint", "--f32",
                   "--max-query-length", 32, "--max-document-length", 64)

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 
 from mice_model import cross_attention, self_attention
 
+MEASURED_WEIGHT = 0.1  # of the measured coordinate's squared error (deviation 1) beside the regret, in learn_alignment()
 EPSILON = 0.25  # scale of what is squared: small enough for a square, large enough for bfloat16
 
 
@@ -183,13 +184,16 @@ class Seeder:
             self.head(model, len(layers) == 1)
 
 
-def learn_alignment(model, mean, pairs, steps, rate=4e-3, say=lambda step, regret: None):
+def learn_alignment(model, mean, pairs, steps, measured=None, rate=4e-3, say=lambda step, regret: None):
     """Trains the query and key weights of the first cross-attention until each head finds the tokens that whole states match.
 
     A head sees hidden / heads numbers of a state. Random ones keep a share of every dot product; learned ones keep the
     share that tells a document's tokens apart. What is lowered is the regret: by how much the cosine with what a head
     attends to falls short of the best token's. pairs(step) gives query states [n, rows, d], their mask [n, rows],
     document states [n, tokens, d] and their mask, float and bool. -> the last steps' mean regret
+
+    With `measured`, the coordinate in which a LayerNorm measures (distance_seed.py), also its squared error is lowered:
+    how far it is from what it would be if all heads attended to the best token alone.
     """
     block = model.top_layers[0].crossattention
     query, key, heads = block.self["query"], block.self["key"], block.heads
@@ -209,11 +213,17 @@ def learn_alignment(model, mean, pairs, steps, rate=4e-3, say=lambda step, regre
         logits = split(query(x)) @ split(F.linear(states, key.weight)).transpose(2, 3) / math.sqrt(width // heads)
         attention = logits.masked_fill(~mask[:, None, None, :], -torch.inf).softmax(-1)
         regret = best[:, None] - (attention * cosines[:, None]).sum(-1)
-        loss = (regret * row_mask[:, None, :]).sum() / (row_mask.sum() * heads)
+        regret = loss = (regret * row_mask[:, None, :]).sum() / (row_mask.sum() * heads)
+        if measured is not None:
+            values = split(states)  # each head brings its own coordinates
+            at_best = F.one_hot(cosines.masked_fill(~mask[:, None, :], -2).argmax(-1), states.shape[1]).float()
+            found, ideal = (block.finish(x, (each @ values).transpose(1, 2).flatten(2))[row_mask][:, measured]
+                            for each in (attention, at_best[:, None]))
+            loss = regret + MEASURED_WEIGHT * F.mse_loss(found, ideal)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        recent = [*recent[-99:], loss.item()]
+        recent = [*recent[-99:], regret.item()]
         if step % 100 == 0:
             say(step, sum(recent) / len(recent))
     with torch.no_grad():

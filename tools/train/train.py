@@ -20,6 +20,7 @@ import torch.nn.functional as F
 
 import workers
 from learning import logit_shift, rate_scale
+from distance_seed import DistanceSeeder
 from matching_seed import Seeder, calibrate, learn_alignment
 from mice_model import Config, Mice
 from train_data import CandidateLists, batches, cached_states, equal_tokens
@@ -41,8 +42,11 @@ def arguments():
     shape.add_argument("--cls", choices=["full", "mean", "mean_skip_last"], default="full", help="what [CLS] takes from the document")
     shape.add_argument("--query-sees-cls", action="store_true", help="no mask of [CLS] for the other query rows")
     shape.add_argument("--exact-match", action="store_true", help="heads for equal token ids (extra_attn_bias)")
-    shape.add_argument("--seed-matching", action="store_true",
-                       help="start the interaction layers as late interaction and bi-encoder (matching_seed.py; vanilla order)")
+    shape.add_argument("--seed-matching", choices=["product", "distance"], nargs="?", const="product",
+                       help="start the interaction layers as late interaction and bi-encoder, vanilla order: from products that "
+                            "feed-forward layers make (matching_seed.py), or from lengths in LayerNorms (distance_seed.py)")
+    shape.add_argument("--token-share", type=float, default=0.5, help="length of a document's token beside the query's, of distance")
+    shape.add_argument("--mean-share", type=float, default=1.0, help="the same of means")
     shape.add_argument("--alignment-steps", type=int, default=2000,
                        help="steps of 32 pairs that teach the heads of layer 0 to align as whole states do, of --seed-matching")
     shape.add_argument("--align", action="store_true", help="the alignment steps, for a MICE model as --init (vanilla order)")
@@ -172,12 +176,24 @@ class Trainer:
         rng = np.random.default_rng(self.options.seed)
         sample = lambda cache: cache.states[np.sort(rng.choice(cache.shape[0], min(20000, cache.shape[0]), replace=False))].float()
         some = rng.choice(len(self.lists.passages), min(2000, len(self.lists.passages)), replace=False)
-        means = torch.stack([self.passage_states[number].float().mean(0) for number in some])
-        seeder = Seeder(self.config, sample(self.query_states), sample(self.passage_states), means, SHARPNESS, self.options.seed)
-        seeder.seed(self.model)
-        if self.config.n_interaction_layers > 1:
-            self.align(seeder.mean)
-            seeder.centre(self.model, self.alignment_pairs(-1))
+        documents = [self.passage_states[number].float() for number in some]
+        if self.options.seed_matching == "distance":
+            seeder = DistanceSeeder(self.config, sample(self.query_states), documents, self.options.seed,
+                                    self.options.token_share, self.options.mean_share)
+            seeder.seed(self.model)
+            seeder.scale(self.model, self.alignment_pairs(-1))
+            self.align(seeder.mean, seeder.e)
+            seeder.scale(self.model, self.alignment_pairs(-1))
+            explained = seeder.weigh(self.model, zip(map(self.alignment_pairs, range(40)), self.rarities(40)))
+            self.say(f"a row tells {explained:.2f} of how rare its word is")
+            seeder.scale(self.model, self.alignment_pairs(-1))
+        else:
+            means = torch.stack([each.mean(0) for each in documents])
+            seeder = Seeder(self.config, sample(self.query_states), sample(self.passage_states), means, SHARPNESS, self.options.seed)
+            seeder.seed(self.model)
+            if self.config.n_interaction_layers > 1:
+                self.align(seeder.mean)
+                seeder.centre(self.model, self.alignment_pairs(-1))
         queries = rng.choice(len(self.lists.queries), min(64, len(self.lists.queries)), replace=False)
         places = np.stack([self.lists.draw(query, self.options.list, rng) for query in queries])
         passages = self.lists.candidates[queries[:, None], places]
@@ -187,19 +203,36 @@ class Trainer:
                           lambda scores: list_loss(scores, labels, teacher, self.options)[0].item())
         self.say(f"seeded; the head weighs late interaction {found[0]:.2f} and bi-encoder {found[1]:.2f}")
 
-    def align(self, mean):
+    def align(self, mean, measured=None):
         if self.options.alignment_steps:
-            found = learn_alignment(self.model, mean.to(self.device), self.alignment_pairs, self.options.alignment_steps,
+            found = learn_alignment(self.model, mean.to(self.device), self.alignment_pairs, self.options.alignment_steps, measured,
                                     say=lambda step, regret: self.say(f"alignment step {step}: cosines fall short by {regret:.4f}"))
             self.say(f"what the heads attend to falls short of the best token by {found:.4f}")
 
-    def alignment_pairs(self, step):
-        """Queries of similar length, with one document each, for learn_alignment; the same in all workers."""
+    def alignment_queries(self, step):
+        """32 queries of similar length, and the random numbers of that step; the same in all workers"""
         rng = np.random.default_rng([self.options.seed, step + 1, 19])
         pool = rng.choice(self.learned, min(1024, len(self.learned)), replace=False)
         pool = pool[np.argsort(self.lists.queries.lengths[pool], kind="stable")]
         first = rng.integers(0, max(1, len(pool) - 32))
-        queries = pool[first:first + 32]
+        return pool[first:first + 32], rng
+
+    def rarities(self, steps):
+        """Of the first steps' alignment_pairs() [queries, rows]: BM25's weight of a token; little of a marker"""
+        texts = self.lists.passages
+        count = np.bincount(np.concatenate([np.unique(texts[number]) for number in range(len(texts))]),
+                            minlength=self.config.vocab_size)
+        weights = torch.from_numpy(np.log(1 + (len(texts) - count + 0.5) / (count + 0.5))).float()
+        for step in range(steps):
+            ids, mask = self.lists.queries.padded(self.alignment_queries(step)[0])
+            found = weights[ids].clamp_min(0.5)
+            found[:, 0] = 0.2
+            found[torch.arange(len(ids)), mask.sum(1) - 1] = 0.2
+            yield found.to(self.device)
+
+    def alignment_pairs(self, step):
+        """Those queries, with one document each, for learn_alignment"""
+        queries, rng = self.alignment_queries(step)
         passages = np.array([self.lists.candidates[query, self.lists.draw(query, 2, rng)[rng.integers(2)]] for query in queries])
         pairs = []
         for cache, numbers in ((self.query_states, queries), (self.passage_states, passages)):
