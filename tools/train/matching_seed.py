@@ -231,10 +231,11 @@ def learn_alignment(model, mean, pairs, steps, measured=None, rate=4e-3, say=lam
     return sum(recent) / max(1, len(recent))
 
 
-def calibrate(model, scores, teacher, loss):
+def calibrate(model, scores, teacher, loss, bi_encoder=1.0):
     """Weighs the head's two similarities as they fit the teacher's differences within lists best, and scales both to the least loss.
 
-    scores(): [queries, list] of the model as it is; teacher [queries, list]; loss(scores) -> number. -> the two weights
+    scores(): [queries, list] of the model as it is; teacher [queries, list]; loss(scores) -> number; bi_encoder: of its weight
+    found, how much stays. -> the two weights
     """
     weight = model.classifier.weight
     features = []
@@ -248,6 +249,7 @@ def calibrate(model, scores, teacher, loss):
         wanted = (wanted - wanted.mean(1, keepdim=True)).reshape(-1, 1)
         x = torch.stack(features, 1)
         solution = torch.linalg.solve(x.T @ x + 1e-6 * torch.eye(2, dtype=x.dtype), x.T @ wanted)[:, 0]
+        solution[1] *= bi_encoder
         fitted = torch.stack(features).T @ solution
         fitted = fitted.view(teacher.shape).float()
         solution *= min((2 ** (step / 4) for step in range(-12, 13)), key=lambda factor: loss(factor * fitted))

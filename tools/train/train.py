@@ -45,8 +45,10 @@ def arguments():
     shape.add_argument("--seed-matching", choices=["product", "distance"], nargs="?", const="product",
                        help="start the interaction layers as late interaction and bi-encoder, vanilla order: from products that "
                             "feed-forward layers make (matching_seed.py), or from lengths in LayerNorms (distance_seed.py)")
-    shape.add_argument("--token-share", type=float, default=0.5, help="length of a document's token beside the query's, of distance")
+    shape.add_argument("--token-share", type=float, default=0.12, help="length of a document's token beside the query's, of distance")
     shape.add_argument("--mean-share", type=float, default=1.0, help="the same of means")
+    shape.add_argument("--bi-encoder-share", type=float, default=1.0,
+                       help="how much stays of the weight that --seed-matching finds for the bi-encoder")
     shape.add_argument("--alignment-steps", type=int, default=2000,
                        help="steps of 32 pairs that teach the heads of layer 0 to align as whole states do, of --seed-matching")
     shape.add_argument("--align", action="store_true", help="the alignment steps, for a MICE model as --init (vanilla order)")
@@ -200,7 +202,7 @@ class Trainer:
         teacher = self.teacher(queries, places)
         labels = torch.from_numpy(self.lists.labels[queries[:, None], places])
         found = calibrate(self.model, lambda: self.scores(queries, passages).cpu(), teacher,
-                          lambda scores: list_loss(scores, labels, teacher, self.options)[0].item())
+                          lambda scores: list_loss(scores, labels, teacher, self.options)[0].item(), self.options.bi_encoder_share)
         self.say(f"seeded; the head weighs late interaction {found[0]:.2f} and bi-encoder {found[1]:.2f}")
 
     def align(self, mean, measured=None):
