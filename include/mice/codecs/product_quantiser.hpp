@@ -163,7 +163,7 @@ class product_quantiser final : public row_codec {
           guess_(engine.network().word_embeddings(), learned_.guess, width()),
           project_(kernels::product_kind::f32,
                    nn::matrix_at(learned_.project.data(), width(), learned_.dimensions())),
-          restore_(kernels::product_kind::f32,
+          restore_(restored_in(engine.computed_in()),
                    nn::matrix_at(learned_.restore.data(), learned_.dimensions(), width())),
           columns_(learned_.centroids.size()) {
         for (std::size_t part = 0; part < learned_.parts(); ++part) {
@@ -232,6 +232,12 @@ class product_quantiser final : public row_codec {
     }
 
   private:
+    /// What is computed below f32 takes states that were rounded to bf16, at half of the time: it
+    /// rounds states as much itself, and the codes lose far more.
+    [[nodiscard]] static kernels::product_kind restored_in(precision computed) noexcept {
+        return computed == precision::f32 ? kernels::product_kind::f32
+                                          : kernels::product_kind::bf16;
+    }
     [[nodiscard]] std::size_t token_at(const std::byte* codes) const {
         std::size_t id = 0;
         for (std::size_t i = 0; i < id_bytes_; ++i) {
