@@ -13,6 +13,7 @@ keep=no
 case "${1:-}" in
     "") ;;
     --keep) keep=yes ;;
+    -h | --help) sed -n '3,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) sed -n '3,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
 scripts/build.sh --find >&2

@@ -144,6 +144,8 @@ def test_answers(files, server):
     check(part["body"].split("\n")[0] == lines[long["start_line"] - 1], part)
     check(part["lines"] >= 3000 and part["start_line"] == long["start_line"], part["lines"])
     whole = server.api("document", {"id": best["docid"]})
+    bare = server.api("document", {"id": best["docid"].removeprefix("#")})
+    check(bare == whole, "an id without its #")
     check(whole["body"] == FILES["bread.md"] and not whole["cut"], whole)
     walrus = server.api("search", {"q": "walrus"})["results"][0]
     check(walrus["file"].endswith(HOSTILE_NAME) and "<script>" in walrus["snippet"], walrus)

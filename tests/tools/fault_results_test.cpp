@@ -233,6 +233,8 @@ TEST_CASE("fault 27: a mistyped command or option gets a suggestion") {
     suggests("index lst i", "list");
     suggests("rerank q --topk 3", "--top-k");
     suggests("search i q --timeuot=3", "--timeout");
+    check_failure(place.mice("--top-k 3 rerank q"), 64,
+                  "an option of 'rerank': put it behind that");
     const result unknown = place.mice("zzzzzzzz q");
     CHECK(unknown.code == 64);
     CHECK(unknown.err.find("did you mean") == std::string::npos);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/usage_advice.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -57,7 +58,11 @@ std::string usage_advice(const CLI::App& app) {
     for (const std::string& word : app.remaining(true)) {
         if (word.starts_with('-')) {
             const std::string name = word.substr(0, word.find('='));
-            return did_you_mean(nearest_name(name, option_names(named)));
+            const std::vector<std::string> options = option_names(named);
+            if (std::find(options.begin(), options.end(), name) != options.end()) {
+                return "; it is an option of '" + named.get_name() + "': put it behind that";
+            }
+            return did_you_mean(nearest_name(name, options));
         }
         if (!commands.empty()) {
             return did_you_mean(nearest_name(word, commands));

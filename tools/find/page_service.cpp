@@ -108,12 +108,14 @@ std::uint64_t number(const request_head& head, std::string_view name, std::uint6
 
 /// A document's name: its id alone, so that no file can be asked for by its path.
 std::string document_name(const request_head& head) {
-    const std::string_view id = parameter(head, "id");
-    if (!id.starts_with('#') || id.size() < 9 || id.size() > 33 ||
-        id.substr(1).find_first_not_of("0123456789abcdef") != id.npos) {
-        throw bad_request("id has to be a document's, such as #0123abcd");
+    std::string_view id = parameter(head, "id");
+    if (id.starts_with('#')) { // in an address %23
+        id.remove_prefix(1);
     }
-    return std::string(id);
+    if (id.size() < 8 || id.size() > 32 || id.find_first_not_of("0123456789abcdef") != id.npos) {
+        throw bad_request("id has to be a document's, such as %230123abcd or 0123abcd");
+    }
+    return "#" + std::string(id);
 }
 
 question question_of(const request_head& head) {
@@ -328,8 +330,8 @@ std::optional<reply> page_service::answer_head(const request_head& head) {
     }
     if (!(head.authorization && serve::bears(*head.authorization, options_.token))) {
         return failure(head, 403,
-                       "the token is missing or wrong: open the address that mice-find "
-                       "printed");
+                       "the token is missing or wrong: it stands behind #token= in the address "
+                       "that mice-find printed");
     }
     return with_headers(answered(head));
 }
