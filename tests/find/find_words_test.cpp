@@ -115,6 +115,9 @@ TEST_CASE("find: phrases, beginnings and fields") {
     }
     CHECK(table.find("\"fresh bread\" news" + around) == rows({1, 2}));
     CHECK(table.find("\"fresh bread" + around + "\" news") == rows{}); // a long phrase is one
+    // A quote inside a word, as of an inch, opens nothing.
+    CHECK(table.find("a 12\" oven" + around + " \"fresh bread\" news") == rows({1, 2}));
+    CHECK(table.find("a 12\" oven for \"fresh bread\" news") == rows{1});
     CHECK(table.find("title:\"news\" fresh" + around) == rows{2});
     CHECK(table.find("bread relation") == rows({1, 2, 3}));
     CHECK(table.find("title:news") == rows{2});
@@ -169,4 +172,10 @@ TEST_CASE("find: long lines are cut to the words that are looked for") {
     CHECK(table.find(std::string(1'000'000, '"')) == rows{});
     std::string phrase = "\"" + line + "\"";
     CHECK(table.find(phrase) == rows{});
+    std::string listed = "title:";
+    for (int i = 0; i < 1000; ++i) {
+        listed += "a" + std::to_string(i) + ",";
+    }
+    CHECK(parse_query(listed, 64).words.size() < 2000);
+    CHECK(parse_query(listed, 64).words.find("a63") != std::string::npos);
 }

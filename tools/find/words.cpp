@@ -190,15 +190,32 @@ class query_reader {
     /// Who writes or pastes more around a quote tells what was said, not what has to be there.
     static constexpr std::size_t most_with_phrases = 16;
 
+    /// As they are read below: a quote opens where a word, or what a field asks for, begins.
     [[nodiscard]] std::size_t words_outside_quotes() const {
         std::size_t words = 0;
-        bool quoted = false;
-        for (std::size_t i = 0; i < line_.size(); ++i) {
-            quoted = quoted != (line_[i] == '"');
-            const bool begins = !is_space(line_[i]) && (i == 0 || is_space(line_[i - 1]));
-            words += begins && !quoted ? 1 : 0;
+        for (std::size_t at = 0;;) {
+            while (at < line_.size() && is_space(line_[at])) {
+                ++at;
+            }
+            if (at == line_.size()) {
+                return words;
+            }
+            std::size_t quote = at;
+            for (const std::string_view field : {"title:", "path:"}) {
+                quote += quote == at && line_.substr(at).starts_with(field) ? field.size() : 0;
+            }
+            const std::size_t end = quote < line_.size() && line_[quote] == '"'
+                                        ? line_.find('"', quote + 1)
+                                        : line_.npos;
+            if (end != line_.npos) {
+                at = end + 1;
+                continue;
+            }
+            ++words;
+            while (at < line_.size() && !is_space(line_[at])) {
+                ++at;
+            }
         }
-        return words;
     }
 
     bool skip_spaces() {
@@ -258,7 +275,13 @@ class query_reader {
         }
         if (expressions.empty()) {
             for (const std::string& each : query_words(word)) {
-                expressions.push_back(in_quotes(each));
+                if (expressions.size() == most_) {
+                    break;
+                }
+                if (std::string made = in_quotes(each);
+                    std::find(expressions.begin(), expressions.end(), made) == expressions.end()) {
+                    expressions.push_back(std::move(made));
+                }
             }
         }
         if (field.empty()) {
