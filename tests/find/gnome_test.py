@@ -115,6 +115,18 @@ def on_the_bus():
     (texts / "bread.md").unlink()
     check("no file any more" in call("ActivateResult", ids[0], "[]", 0, fails=True), "a lost file")
 
+    # Another index takes the place of this one, and none does.
+    index, other = home / "mice-find", home / "other"
+    other.mkdir()
+    (other / "walrus.txt").write_text("The walrus rests on the ice.\n", encoding="utf-8")
+    index.rename(home / "aside")
+    check(search("dough") == [], "an index that is gone answers")
+    subprocess.run([PROGRAM, "add", other, "--usual-priority"], check=True, capture_output=True)
+    check(metas(search("walrus"))[0]["name"] == "walrus.txt", "the new index does not answer")
+    shutil.rmtree(index)
+    (home / "aside").rename(index)
+    check(search("why", "does", "dough", "swell") == ids, "the old index does not answer again")
+
     # The whole search: mice-find's page, opened by the desktop, which is the log here.
     call("LaunchSearch", "['dough', 'x=1&y']", 0)
     page = until(lambda: opened(log)[1:])[0]

@@ -282,6 +282,20 @@ def test_opening(files):
         check(not pathlib.Path(page).exists(), "the file with the address is removed")
 
 
+def test_other_index(files):
+    """Another index that takes the place of this one is read from then on."""
+    other = Files({"walrus.txt": "The walrus rests on the ice.\n"})
+    with Server(other) as server:
+        check(names(server.api("search", {"q": "walrus"}))[0] == "walrus.txt", "the first index")
+        aside = other.index.with_name("aside")
+        other.index.rename(aside)
+        server.api("search", {"q": "walrus"}, 500)
+        files.index.rename(other.index)
+        check(names(server.api("search", {"q": "why does the dough swell"}))[0] == "bread.md",
+              "the second index")
+        other.index.rename(files.index)
+
+
 def test_end(files):
     """It ends by itself where that is wanted, and gives its page a first question."""
     server = Server(files, "--idle", "1", "--ask", "why & how: 50%?")
@@ -303,6 +317,7 @@ def main():
     check(time.monotonic() - begin < 9, "it waits for nobody")  # grace has 10
     test_opening(files)
     test_end(files)
+    test_other_index(files)
     if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6") and "lo" in pathlib.Path(
             "/proc/net/if_inet6").read_text():
         with Server(files, "--host", "::1") as server:

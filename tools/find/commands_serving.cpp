@@ -12,6 +12,7 @@
 #include "common/percent_encoding.hpp"
 #include "common/scratch_folder.hpp"
 #include "find/commands.hpp"
+#include "find/open_index.hpp"
 #include "find/opener.hpp"
 #include "find/page_service.hpp"
 #include "http/server.hpp"
@@ -48,11 +49,11 @@ std::filesystem::path leading_file(const tools::scratch_folder& folder,
 exit_code run_serving(const serving_options& options) {
     const tools::interrupt_guard signals;
     serve::make_server& make = serve::load_server_module();
-    finder find(options.common.for_finder());
-    (void)find.ranker(); // fails here, and the first question need not wait
+    open_index index(options.common.for_finder());
+    (void)index.get().ranker(); // fails here, and the first question need not wait
     page_options page{.token = new_token(), .open_files = options.open_files};
     const std::string token = page.token;
-    page_service answers(find, std::move(page));
+    page_service answers(index, std::move(page));
     const std::unique_ptr<serve::server> listener(
         make(answers, {.host = options.host, .port = static_cast<int>(options.port)}));
     const int port = listener->bind();

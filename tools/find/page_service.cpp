@@ -310,8 +310,8 @@ void newest_searches::stop() {
 
 // ---- the service ----
 
-page_service::page_service(finder& find, page_options options)
-    : find_(find), options_(std::move(options)), queue_(options_.waiting),
+page_service::page_service(open_index& index, page_options options)
+    : index_(index), options_(std::move(options)), queue_(options_.waiting),
       asked_last_(std::chrono::steady_clock::now()) {}
 
 std::optional<reply> page_service::answer_head(const request_head& head) {
@@ -417,7 +417,7 @@ reply page_service::search(const request_head& head) {
     }
     asked.cancel = cancel.get();
     answer found;
-    auto early = run(head, cancel, [&] { found = find_.query(asked); });
+    auto early = run(head, cancel, [&] { found = index_.get().query(asked); });
     return early ? std::move(*early) : json(json_of(found, asked));
 }
 
@@ -428,8 +428,8 @@ reply page_service::document(const request_head& head) {
         static_cast<std::int64_t>(number(head, "from", 1, 1, INT64_MAX / 4)),
         static_cast<std::int64_t>(number(head, "lines", most_lines, 1, most_lines))};
     document_text found;
-    if (auto early =
-            run(head, std::make_shared<cancellation>(), [&] { found = find_.get(name, lines); })) {
+    if (auto early = run(head, std::make_shared<cancellation>(),
+                         [&] { found = index_.get().get(name, lines); })) {
         return std::move(*early);
     }
     const bool shortened = cut(found.text);
@@ -441,8 +441,8 @@ reply page_service::document(const request_head& head) {
 reply page_service::status(const request_head& head) {
     ordered_json made;
     if (auto early = run(head, std::make_shared<cancellation>(), [&] {
-            made = to_json(find_.status());
-            add_choices(made, find_.held());
+            made = to_json(index_.get().status());
+            add_choices(made, index_.get().held());
         })) {
         return std::move(*early);
     }
@@ -457,7 +457,7 @@ reply page_service::open(const request_head& head) {
     const std::string name = document_name(head);
     document_text found;
     if (auto early = run(head, std::make_shared<cancellation>(), [&] {
-            found = find_.get(name, {1, 1});
+            found = index_.get().get(name, {1, 1});
         })) {
         return std::move(*early);
     }

@@ -13,6 +13,7 @@
 
 #include "common/json_output.hpp"
 #include "find/finder.hpp"
+#include "find/open_index.hpp"
 #include "find/opener.hpp"
 #include "serve/answering.hpp"
 #include "serve/work_queue.hpp"
@@ -51,8 +52,8 @@ struct page_options {
 /// Everything of the page's server but its sockets. Any thread may call it.
 class page_service final : public serve::answering {
   public:
-    /// Reads the index of `find` until it is destroyed; nobody else may meanwhile.
-    page_service(finder& find, page_options options);
+    /// Reads the index until it is destroyed; nobody else may meanwhile.
+    page_service(open_index& index, page_options options);
 
     [[nodiscard]] std::optional<serve::answer>
     answer_head(const serve::request_head& head) override;
@@ -82,7 +83,7 @@ class page_service final : public serve::answering {
                                                    const std::shared_ptr<cancellation>& cancel,
                                                    const std::function<void()>& task);
 
-    finder& find_;
+    open_index& index_;
     page_options options_;
     newest_searches searches_;
     opener opener_;

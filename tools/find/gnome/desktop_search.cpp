@@ -80,15 +80,13 @@ std::string answer_of(const found_passage& found) {
 } // namespace
 
 desktop_search::desktop_search(finder_options options, std::filesystem::path program)
-    : options_(std::move(options)), program_(std::move(program)) {}
+    : catalog_(options.folder / catalog::file_name), program_(std::move(program)),
+      index_(std::move(options)) {}
 
-/// Nothing as long as there is no index: one may be made at any time.
+/// Nothing as long as there is no index: one may come and go at any time.
 finder* desktop_search::reader() {
     std::error_code ignored;
-    if (!finder_ && std::filesystem::exists(options_.folder, ignored)) {
-        finder_.emplace(options_);
-    }
-    return finder_ ? &*finder_ : nullptr;
+    return std::filesystem::exists(catalog_, ignored) ? &index_.get() : nullptr;
 }
 
 std::vector<std::string> desktop_search::results(const std::vector<std::string>& terms) {
@@ -139,8 +137,12 @@ void desktop_search::open(const std::string& id) {
 }
 
 void desktop_search::show_all(const std::vector<std::string>& terms) {
-    opener_.start({program_.string(), "serve", "--open", "--open-files", "--idle", "1800",
-                   "--ask=" + line_of(terms)});
+    std::vector<std::string> command{program_.string(), "serve",  "--open",
+                                     "--open-files",    "--idle", "1800"};
+    if (const std::string line = line_of(terms); !line.empty()) {
+        command.push_back("--ask=" + line);
+    }
+    opener_.start(std::move(command));
 }
 
 } // namespace mice::find::gnome

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "find/finder.hpp"
+#include "find/open_index.hpp"
 #include "find/opener.hpp"
 
 // What GNOME's overview asks of a search provider, without D-Bus.
@@ -39,9 +39,9 @@ class desktop_search {
   private:
     [[nodiscard]] finder* reader();
 
-    finder_options options_;
+    std::filesystem::path catalog_; ///< file
     std::filesystem::path program_;
-    std::optional<finder> finder_;
+    open_index index_;
     std::vector<found_passage> found_; ///< of the last search
     opener opener_;
 };

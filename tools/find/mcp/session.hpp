@@ -12,8 +12,8 @@
 #include <mice/parallel/executor.hpp>
 
 #include "find/mcp/json_rpc.hpp"
-#include "find/mcp/open_index.hpp"
 #include "find/mcp/tools.hpp"
+#include "find/open_index.hpp"
 
 namespace mice::find::mcp {
 

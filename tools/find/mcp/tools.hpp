@@ -7,7 +7,7 @@
 #include <mice/parallel/executor.hpp>
 
 #include "find/mcp/json_rpc.hpp"
-#include "find/mcp/open_index.hpp"
+#include "find/open_index.hpp"
 
 // What a client may call: query, get, multi_get and status. None of them changes anything.
 namespace mice::find::mcp {

@@ -7,7 +7,7 @@
 
 #include "find/finder.hpp"
 
-namespace mice::find::mcp {
+namespace mice::find {
 
 /// An index that is opened when it is needed first, stays open with its model, and is opened again
 /// where another one has taken its place. For one thread at a time.
@@ -26,4 +26,4 @@ class open_index {
     std::pair<std::uint64_t, std::uint64_t> file_{}; ///< device and inode of its catalog
 };
 
-} // namespace mice::find::mcp
+} // namespace mice::find

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "find/mcp/open_index.hpp"
+#include "find/open_index.hpp"
 
 #include <filesystem>
 #include <system_error>
@@ -8,7 +8,7 @@
 
 #include <mice/error.hpp>
 
-namespace mice::find::mcp {
+namespace mice::find {
 
 finder& open_index::get() {
     struct stat status {};
@@ -28,4 +28,4 @@ finder& open_index::get() {
     return *finder_;
 }
 
-} // namespace mice::find::mcp
+} // namespace mice::find
