@@ -497,7 +497,8 @@ MICE_API mice_status mice_index_plan_repair(const char* folder, size_t folder_si
                                             int32_t* lost, uint64_t* documents, mice_error** error);
 MICE_API void mice_findings_free(mice_findings* findings);
 MICE_API size_t mice_findings_size(const mice_findings* findings);
-/// The name of the file inside the folder, and what is wrong with it; both end with 0.
+/// The name of the file inside the folder, and what is wrong with it; both end with 0. NULL, with a
+/// size of 0, for a finding that is not there.
 MICE_API const char* mice_findings_file(const mice_findings* findings, size_t finding,
                                         size_t* size);
 MICE_API const char* mice_findings_what(const mice_findings* findings, size_t finding,

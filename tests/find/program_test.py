@@ -6,6 +6,7 @@ and how many times to kill (20 if not given)."""
 import contextlib
 import csv
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -426,6 +427,49 @@ def test_changed_texts(at):
         assert [name[-8:] for name in names(at.ask("dough"))] == ["bread.md"], "of either name"
         assert at.ask("cough walrus", command="search") == [], sql
         assert at.update()["unchanged"] == len(TEXTS) + 1
+
+
+def test_damaged_catalog(at):
+    """What SQLite keeps beside its tables, and rows that miss others, are seen and made anew."""
+    at.add()
+    catalog = at.index / "catalog.sqlite"
+    expected = names(at.ask("dough", command="search"))
+
+    def change(sql):
+        with contextlib.closing(sqlite3.connect(catalog, timeout=30)) as base:
+            assert base.execute(sql).rowcount > 0, sql
+            base.commit()
+
+    def places(of):
+        with contextlib.closing(sqlite3.connect(catalog, timeout=30)) as base:
+            base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return [match.start() for match in re.finditer(re.escape(of), catalog.read_bytes())]
+
+    def flip(of, number):
+        content = bytearray(catalog.read_bytes())
+        content[places(of)[number] + len(of) - 1] ^= 1
+        catalog.write_bytes(content)
+
+    bread = "(SELECT content FROM files WHERE path = CAST('bread.md' AS BLOB))"
+    damages = [functools.partial(change, sql) for sql in (
+        "DELETE FROM words_data WHERE id > 10",
+        "DELETE FROM words_docsize WHERE id = 1",
+        "DELETE FROM names_docsize WHERE id = 1",
+        f"DELETE FROM contents WHERE id = {bread}",
+        f"DELETE FROM passages WHERE content = {bread}",
+        f"UPDATE passages SET content = 99 WHERE content = {bread}",
+        "UPDATE files SET collection = 77 WHERE path = CAST('bread.md' AS BLOB)")]
+    assert len(places(b"bread.md")) >= 2, "a table and its index have the path"
+    damages += [functools.partial(flip, b"bread.md", i) for i in range(2)]
+    for damage in damages:
+        damage()
+        assert at.check(code=1) != [], damage
+        assert "'mice-find cleanup'" in at.err, (damage, at.err)
+        at.run("cleanup")
+        at.update()
+        assert at.check() == [], damage
+        assert names(at.ask("dough", command="search")) == expected, damage
+        assert at.run("get", "files/bread.md") == TEXTS["bread.md"], damage
 
 
 def test_no_room_to_read(at):

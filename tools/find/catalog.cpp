@@ -76,23 +76,6 @@ std::filesystem::path file_in(const std::filesystem::path& folder, access_mode w
     return file;
 }
 
-/// Whether a slice, in a row of changed_texts(), is what its passage was hashed of, with nothing
-/// but white space around.
-bool is_as_written(std::string_view slice, const statement& row) {
-    const auto begin = static_cast<std::uint64_t>(row.integer(5));
-    const auto size = static_cast<std::uint64_t>(row.integer(6));
-    if (begin > slice.size() || size > slice.size() - begin) {
-        return false;
-    }
-    const std::string_view passage = slice.substr(begin, size);
-    const auto is_graphic = [](char c) { return c > ' ' && c < '\x7f'; };
-    const std::string_view before = slice.substr(0, begin), behind = slice.substr(begin + size);
-    return std::none_of(before.begin(), before.end(), is_graphic) &&
-           std::none_of(behind.begin(), behind.end(), is_graphic) &&
-           hash_of_passage(encoded_text(context_of(row.bytes(2), row.bytes(3), passage),
-                                        passage)) == row.bytes(4);
-}
-
 std::string start_of(std::string_view text, std::size_t most) {
     std::size_t size = std::min(text.size(), most);
     while (size > 0 && size < text.size() && text::is_continuation(text[size])) {
@@ -495,52 +478,6 @@ void catalog::each_passage(
             call(asked.bytes(0), text);
         }
     }
-}
-
-// ---- texts whose bytes have changed ----
-
-std::vector<std::int64_t> catalog::changed_texts() const {
-    std::vector<std::int64_t> changed;
-    std::int64_t content = 0, bytes = 0, written = 0;
-    bool differs = false;
-    const auto finish = [&] {
-        if (differs || bytes != written) {
-            changed.push_back(content);
-        }
-    };
-    statement asked = base_.prepare(
-        "SELECT c.id, c.bytes, c.title, p.heading, p.hash, p.start, p.size, CAST(p.slice AS BLOB) "
-        "FROM contents c JOIN passages p ON p.content = c.id ORDER BY c.id, p.number");
-    while (asked.step()) {
-        if (asked.integer(0) != content) {
-            finish();
-            content = asked.integer(0);
-            written = asked.integer(1);
-            bytes = 0;
-            differs = false;
-        }
-        const std::string_view slice = asked.bytes(7);
-        bytes += static_cast<std::int64_t>(slice.size());
-        differs = differs || !is_as_written(slice, asked);
-    }
-    finish();
-    return changed;
-}
-
-void catalog::read_again(const std::vector<std::int64_t>& contents) const {
-    transaction changes(base_);
-    for (const std::int64_t each : contents) {
-        base_.prepare("UPDATE files SET size = -1 WHERE content = ?1").bind(1, each).run();
-        // The update is not to take it for the text of such a file.
-        base_.prepare("UPDATE contents SET key = CAST(key || x'00' AS BLOB) WHERE id = ?1")
-            .bind(1, each)
-            .run();
-    }
-    // Words are removed by the text that they were made of, so they are made anew of this one.
-    base_.run("INSERT INTO words(words) VALUES('delete-all')");
-    base_.run("INSERT INTO words(rowid, text, heading, title) SELECT p.id, p.slice, p.heading, "
-              "c.title FROM passages p JOIN contents c ON c.id = p.content");
-    changes.commit();
 }
 
 // ---- states to be removed ----

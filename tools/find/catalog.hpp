@@ -126,6 +126,12 @@ class catalog {
     /// have changed, as their states would be those of another text.
     void each_passage(const std::function<void(std::string_view, const std::string&)>& call) const;
 
+    /// What of the catalog does not fit together, a line each; reads every table and index.
+    [[nodiscard]] std::vector<std::string> damage() const;
+    /// Makes SQLite's indexes and the words anew of the tables, and lets go of rows of nothing: the
+    /// next update reads the files of texts that are gone. Throws mice::error where a table itself
+    /// cannot be read.
+    void repair() const;
     /// Texts in which bytes are not those that were written.
     [[nodiscard]] std::vector<std::int64_t> changed_texts() const;
     /// Lets the next update read the files of such texts again. Until then they are found by the
@@ -142,6 +148,7 @@ class catalog {
     void prepare(const std::filesystem::path& folder, access_mode way);
     void create() const;
     void delete_words(std::int64_t content) const;
+    void make_words() const;
 
     database base_;
     bool rebuilt_ = false;

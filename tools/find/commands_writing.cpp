@@ -332,6 +332,13 @@ void print_advice(const std::vector<consistency_finding>& found) {
         tools::print_message("mice-find: note: bytes of texts have changed; 'mice-find cleanup' "
                              "marks them, and then 'mice-find update' reads their files again");
     }
+    if (any([](const auto& each) {
+            return each.kind == inconsistency::missing_words ||
+                   (each.kind == inconsistency::damage && !is_of_states(each));
+        })) {
+        tools::print_message("mice-find: note: 'mice-find cleanup' makes the catalog's indexes and "
+                             "words anew, and then 'mice-find update' reads what it misses");
+    }
     if (any([](const auto& each) { return is_of_states(each); })) {
         tools::print_message("mice-find: note: the texts of damaged states are safe: 'mice-find "
                              "update --re-encode' encodes them anew");
@@ -368,11 +375,16 @@ exit_code run_cleanup(const writing_options& options) {
                                                {"states_added", report.states_added},
                                                {"texts_removed", report.texts_removed},
                                                {"folders_removed", report.folders_removed},
-                                               {"texts_to_read", report.texts_to_read}})
+                                               {"texts_to_read", report.texts_to_read},
+                                               {"catalog_repaired", report.catalog_repaired}})
                            : std::to_string(report.states_removed) + " states and " +
                                  std::to_string(report.texts_removed) + " texts removed, " +
                                  std::to_string(report.states_added) + " states added\n");
     out.flush();
+    if (report.catalog_repaired) {
+        tools::print_message("mice-find: note: the catalog was damaged; its indexes and words were "
+                             "made anew, and 'mice-find update' reads what it misses");
+    }
     if (report.texts_to_read > 0) {
         tools::print_message("mice-find: note: bytes of " + std::to_string(report.texts_to_read) +
                              " texts had changed; 'mice-find update' reads their files again");

@@ -23,24 +23,30 @@ class checker {
         : catalog_(of), folder_(folder), ranker_(ranker) {}
 
     std::vector<consistency_finding> run() {
-        statement damage = catalog_.base().prepare("PRAGMA quick_check(20)");
-        while (damage.step()) {
-            if (damage.bytes(0) != "ok") {
-                add(inconsistency::damage, std::string(of_catalog) + damage.text(0));
-            }
+        for (const std::string& each : catalog_.damage()) {
+            add(inconsistency::damage, std::string(of_catalog) + each);
         }
         rows(inconsistency::unused_text,
              "SELECT 'text ' || id FROM contents c WHERE NOT EXISTS (SELECT 1 FROM files f WHERE "
              "f.content = c.id)");
-        rows(inconsistency::missing_text,
-             "SELECT CAST(path AS TEXT) FROM files f WHERE content IS NOT NULL AND NOT EXISTS "
-             "(SELECT 1 FROM contents c WHERE c.id = f.content)");
-        rows(inconsistency::missing_text,
-             "SELECT 'passage ' || id FROM passages p WHERE NOT EXISTS (SELECT 1 FROM contents c "
-             "WHERE c.id = p.content)");
         for (const std::int64_t each : catalog_.changed_texts()) {
             add(inconsistency::changed_text, name_of_text(each));
         }
+        find_missing_words();
+        check_states();
+        for (const fs::path& each : unused_states(catalog_, folder_)) {
+            add(inconsistency::unused_folder, each.filename().string());
+        }
+        return std::move(found_);
+    }
+
+    [[nodiscard]] bool misses_words() {
+        find_missing_words();
+        return !found_.empty();
+    }
+
+  private:
+    void find_missing_words() {
         rows(
             inconsistency::missing_words,
             "SELECT 'passage ' || id FROM passages WHERE id NOT IN (SELECT id FROM words_docsize)");
@@ -50,14 +56,8 @@ class checker {
              "SELECT 'file ' || id FROM files WHERE id NOT IN (SELECT id FROM names_docsize)");
         rows(inconsistency::missing_words,
              "SELECT 'name ' || id FROM names_docsize WHERE id NOT IN (SELECT id FROM files)");
-        check_states();
-        for (const fs::path& each : unused_states(catalog_, folder_)) {
-            add(inconsistency::unused_folder, each.filename().string());
-        }
-        return std::move(found_);
     }
 
-  private:
     void add(inconsistency kind, std::string what) { found_.push_back({kind, std::move(what)}); }
 
     void rows(inconsistency kind, std::string_view sql) {
@@ -118,8 +118,6 @@ const char* name_of(inconsistency kind) noexcept {
     switch (kind) {
     case inconsistency::unused_text:
         return "unused_text";
-    case inconsistency::missing_text:
-        return "missing_text";
     case inconsistency::changed_text:
         return "changed_text";
     case inconsistency::missing_words:
@@ -148,6 +146,10 @@ std::vector<consistency_finding> check_consistency(const catalog& of, const fs::
 cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranker& ranker,
                         std::size_t threads) {
     cleanup_report made;
+    if (!in.damage().empty() || checker(in, folder, ranker).misses_words()) {
+        in.repair();
+        made.catalog_repaired = true;
+    }
     for (const fs::path& each : unused_states(in, folder)) {
         fs::remove_all(each);
         ++made.folders_removed;

@@ -16,7 +16,6 @@ namespace mice::find {
 /// What does not fit together.
 enum class inconsistency {
     unused_text,    ///< a text of no file
-    missing_text,   ///< a file names a text that is not there
     changed_text,   ///< a text with bytes that are not those that were read of its file
     missing_words,  ///< a passage that no word finds, or words of no passage
     missing_states, ///< a passage without states: it is encoded at each query
@@ -45,6 +44,7 @@ check_consistency(const catalog& of, const std::filesystem::path& folder, const 
 struct cleanup_report {
     std::uint64_t states_removed = 0, states_added = 0, texts_removed = 0, folders_removed = 0;
     std::uint64_t texts_to_read = 0; ///< their bytes had changed: the next update reads them again
+    bool catalog_repaired = false;   ///< what SQLite keeps beside its tables was made anew
 };
 
 /// Removes what is unused, encodes what is missing, and gives unused room back. Whoever calls it
