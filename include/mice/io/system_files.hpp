@@ -17,6 +17,7 @@
 #include <mice/system/windows_api.hpp>
 
 #if !defined(_WIN32)
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -241,10 +242,22 @@ class system_file_system final : public file_system {
     [[nodiscard]] std::vector<std::string> list(const std::filesystem::path& folder) override {
         std::vector<std::string> names;
         std::error_code code;
+#if defined(_WIN32)
         std::filesystem::directory_iterator each(folder, code);
         for (; !code && each != std::filesystem::directory_iterator(); each.increment(code)) {
             names.push_back(each->path().filename().string());
         }
+#else // libstdc++'s iterator ends the program where memory runs out
+        const auto close = [](DIR* open) { ::closedir(open); };
+        const std::unique_ptr<DIR, decltype(close)> open(::opendir(folder.c_str()), close);
+        const dirent* each = nullptr;
+        while (open && (errno = 0, each = ::readdir(open.get())) != nullptr) {
+            if (std::string name = each->d_name; name != "." && name != "..") {
+                names.push_back(std::move(name));
+            }
+        }
+        code.assign(errno, std::generic_category());
+#endif
         if (code) {
             throw errors::cannot_open(folder.string(), code.message());
         }
