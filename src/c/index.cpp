@@ -39,7 +39,7 @@ mice_status repaired(const char* folder, std::size_t folder_size, const mice_rer
             mice_findings*& made = result(findings, "findings");
             const std::filesystem::path where = path(folder, folder_size, "folder");
             mice::index_repair done = repair(where, given(reranker, "reranker").made);
-            made = new mice_findings{std::move(done.damage)};
+            made = std::make_unique<mice_findings>(mice_findings{std::move(done.damage)}).release();
             put(lost, done.goes_back() ? 1 : 0);
             put(documents, done.documents);
         },
