@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -171,10 +172,13 @@ std::string joined(const std::vector<std::string>& parts, std::string_view by) {
 /// Reads a line from the left.
 class query_reader {
   public:
-    query_reader(std::string_view line, std::size_t most)
-        : line_(line), most_(most), phrases_(words_outside_quotes() <= most_with_phrases) {}
+    /// `phrases`: whether quotes make phrases outside of fields.
+    query_reader(std::string_view line, std::size_t most, bool phrases)
+        : line_(line), most_(most), phrases_(phrases) {}
 
-    parsed_query read() {
+    /// Nothing where quotes would make phrases and there are too many words around them.
+    std::optional<parsed_query> read() {
+        std::size_t words = 0;
         while (skip_spaces()) {
             const std::string_view field = read_field();
             const bool phrase = phrases_ || !field.empty();
@@ -182,6 +186,9 @@ class query_reader {
                 continue;
             }
             read_word(field);
+            if (phrases_ && ++words > most_with_phrases) {
+                return std::nullopt;
+            }
         }
         return finish();
     }
@@ -189,34 +196,6 @@ class query_reader {
   private:
     /// Who writes or pastes more around a quote tells what was said, not what has to be there.
     static constexpr std::size_t most_with_phrases = 16;
-
-    /// As they are read below: a quote opens where a word, or what a field asks for, begins.
-    [[nodiscard]] std::size_t words_outside_quotes() const {
-        std::size_t words = 0;
-        for (std::size_t at = 0;;) {
-            while (at < line_.size() && is_space(line_[at])) {
-                ++at;
-            }
-            if (at == line_.size()) {
-                return words;
-            }
-            std::size_t quote = at;
-            for (const std::string_view field : {"title:", "path:"}) {
-                quote += quote == at && line_.substr(at).starts_with(field) ? field.size() : 0;
-            }
-            const std::size_t end = quote < line_.size() && line_[quote] == '"'
-                                        ? line_.find('"', quote + 1)
-                                        : line_.npos;
-            if (end != line_.npos) {
-                at = end + 1;
-                continue;
-            }
-            ++words;
-            while (at < line_.size() && !is_space(line_[at])) {
-                ++at;
-            }
-        }
-    }
 
     bool skip_spaces() {
         while (at_ < line_.size() && is_space(line_[at_])) {
@@ -339,7 +318,7 @@ class query_reader {
 
     std::string_view line_;
     std::size_t most_;
-    bool phrases_; ///< whether quotes make phrases
+    bool phrases_;
     std::size_t at_ = 0;
     std::string text_, empty_field_;
     std::vector<std::string> any_, required_, paths_;
@@ -366,7 +345,8 @@ std::vector<placed_word> words_of_text(std::string_view text) {
 }
 
 parsed_query parse_query(std::string_view line, std::size_t most) {
-    return query_reader(line, most).read();
+    std::optional<parsed_query> read = query_reader(line, most, true).read();
+    return read ? std::move(*read) : *query_reader(line, most, false).read();
 }
 
 } // namespace mice::find
