@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
+#include <string>
 
 #include <mice/error.hpp>
 
@@ -28,20 +28,17 @@ bool is_as_written(std::string_view slice, const statement& row) {
                                         passage)) == row.bytes(4);
 }
 
-/// Rows that hang on nothing, and what is said of them.
-constexpr std::array<std::pair<const char*, const char*>, 3> of_nothing{
-    {{"SELECT 'file ' || id || ' is of no collection' FROM files WHERE collection NOT IN (SELECT "
-      "id "
-      "FROM collections)",
-      "DELETE FROM files WHERE collection NOT IN (SELECT id FROM collections)"},
-     {"SELECT 'passage ' || id || ' is of no text' FROM passages WHERE content NOT IN (SELECT id "
-      "FROM contents)",
-      "DELETE FROM passages WHERE content NOT IN (SELECT id FROM contents)"},
-     {"SELECT 'file ' || id || ' is of a text that is gone' FROM files WHERE content NOT IN "
-      "(SELECT "
-      "id FROM contents)",
-      "UPDATE files SET content = NULL, size = -1 WHERE content NOT IN (SELECT id FROM "
-      "contents)"}}};
+/// Rows that hang on nothing: what is said of them, and what is done with them.
+struct loose_rows {
+    const char *row, *table, *where, *what, *change;
+};
+constexpr std::array<loose_rows, 3> of_nothing{
+    {{"file", "files", "collection NOT IN (SELECT id FROM collections)", "is of no collection",
+      "DELETE FROM files"},
+     {"passage", "passages", "content NOT IN (SELECT id FROM contents)", "is of no text",
+      "DELETE FROM passages"},
+     {"file", "files", "content NOT IN (SELECT id FROM contents)", "is of a text that is gone",
+      "UPDATE files SET content = NULL, size = -1"}}};
 
 } // namespace
 
@@ -53,10 +50,11 @@ std::vector<std::string> catalog::damage() const {
             found.push_back(asked.text(0));
         }
     }
-    for (const auto& [find, mend] : of_nothing) {
-        statement rows = base_.prepare(find);
+    for (const loose_rows& each : of_nothing) {
+        statement rows =
+            base_.prepare(std::string("SELECT id FROM ") + each.table + " WHERE " + each.where);
         while (rows.step()) {
-            found.push_back(rows.text(0));
+            found.push_back(std::string(each.row) + " " + rows.text(0) + " " + each.what);
         }
     }
     for (const char* const table : {"words", "names"}) {
@@ -66,7 +64,7 @@ std::vector<std::string> catalog::damage() const {
                       "', 'row')");
             (void)base_.integer("SELECT sum(doc) FROM temp." + name);
         } catch (const error& problem) {
-            found.push_back(std::string("the ") + table + " of passages: " + problem.what());
+            found.push_back(std::string("the table ") + table + ": " + problem.what());
         }
         base_.run("DROP TABLE IF EXISTS temp." + name);
     }
@@ -78,8 +76,8 @@ void catalog::repair() const {
     base_.run("REINDEX");
     base_.run("INSERT OR IGNORE INTO doomed SELECT hash FROM passages WHERE content NOT IN (SELECT "
               "id FROM contents)");
-    for (const auto& [find, mend] : of_nothing) {
-        base_.run(mend);
+    for (const loose_rows& each : of_nothing) {
+        base_.run(std::string(each.change) + " WHERE " + each.where);
     }
     make_words();
     base_.run("INSERT INTO names(names) VALUES('delete-all')");

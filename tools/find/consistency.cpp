@@ -33,13 +33,18 @@ class checker {
             add(inconsistency::changed_text, name_of_text(each));
         }
         find_missing_words();
-        check_states();
+        find_in_states();
         for (const fs::path& each : unused_states(catalog_, folder_)) {
             add(inconsistency::unused_folder, each.filename().string());
         }
         return std::move(found_);
     }
 
+    /// Of the states alone.
+    std::vector<consistency_finding> run_on_states() {
+        find_in_states();
+        return std::move(found_);
+    }
     [[nodiscard]] bool misses_words() {
         find_missing_words();
         return !found_.empty();
@@ -76,7 +81,7 @@ class checker {
         return asked.step() ? asked.text(0) : "text " + std::to_string(content);
     }
 
-    void check_states() {
+    void find_in_states() {
         const std::optional<mice::index> states = open_states(catalog_, folder_, ranker_);
         std::unordered_map<std::string, bool> wanted; // id -> found
         statement asked = catalog_.base().prepare("SELECT DISTINCT hash FROM passages");
@@ -149,6 +154,11 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
     if (!in.damage().empty() || checker(in, folder, ranker).misses_words()) {
         in.repair();
         made.catalog_repaired = true;
+        if (const std::vector<std::string> left = in.damage(); !left.empty()) {
+            throw error(errc::format, "the index is damaged: " + std::string(of_catalog) +
+                                          left.front() +
+                                          "; remove its folder and add the collections again");
+        }
     }
     for (const fs::path& each : unused_states(in, folder)) {
         fs::remove_all(each);
@@ -166,14 +176,11 @@ cleanup_report clean_up(const catalog& in, const fs::path& folder, const reranke
     made.texts_to_read = changed.size();
     std::vector<std::string> unused;
     std::unordered_map<std::string, bool> missing;
-    for (const consistency_finding& each : check_consistency(in, folder, ranker)) {
+    for (const consistency_finding& each : checker(in, folder, ranker).run_on_states()) {
         constexpr std::string_view prefix = "states ";
         if (each.kind == inconsistency::damage) {
-            throw error(errc::format,
-                        "the index is damaged: " + each.what +
-                            (is_of_states(each)
-                                 ? "; 'mice-find update --re-encode' makes the states anew"
-                                 : "; remove its folder and add the collections again"));
+            throw error(errc::format, "the index is damaged: " + each.what +
+                                          "; 'mice-find update --re-encode' makes the states anew");
         }
         if (each.kind == inconsistency::unused_states) {
             unused.push_back(from_hex(std::string_view(each.what).substr(prefix.size())));
