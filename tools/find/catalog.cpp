@@ -12,8 +12,8 @@
 
 #include <mice/error.hpp>
 #include <mice/io/checksum.hpp>
-#include <mice/text/unicode/utf8.hpp>
 
+#include "common/whole_characters.hpp"
 #include "find/words.hpp"
 
 namespace mice::find {
@@ -77,11 +77,7 @@ std::filesystem::path file_in(const std::filesystem::path& folder, access_mode w
 }
 
 std::string start_of(std::string_view text, std::size_t most) {
-    std::size_t size = std::min(text.size(), most);
-    while (size > 0 && size < text.size() && text::is_continuation(text[size])) {
-        --size;
-    }
-    return std::string(text.substr(0, size));
+    return std::string(text.substr(0, tools::whole_characters(text, most)));
 }
 
 } // namespace

@@ -18,6 +18,7 @@
 #include <mice/error.hpp>
 #include <mice/text/unicode/utf8.hpp>
 
+#include "common/whole_characters.hpp"
 #include "find/found_words.hpp"
 #include "find/page_files.hpp"
 #include "find/results.hpp"
@@ -258,11 +259,7 @@ bool cut(std::string& text) {
     if (text.size() <= most) {
         return false;
     }
-    std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) {
-        --end;
-    }
-    text.resize(end);
+    text.resize(tools::whole_characters(text, most));
     return true;
 }
 
@@ -441,8 +438,9 @@ reply page_service::document(const request_head& head) {
 reply page_service::status(const request_head& head) {
     ordered_json made;
     if (auto early = run(head, std::make_shared<cancellation>(), [&] {
-            made = to_json(index_.get().status());
-            add_choices(made, index_.get().held());
+            finder& find = index_.get();
+            made = to_json(find.status());
+            add_choices(made, find.held());
         })) {
         return std::move(*early);
     }

@@ -5,6 +5,8 @@
 
 #include <mice/text/unicode/utf8.hpp>
 
+#include "common/whole_characters.hpp"
+
 namespace mice::find {
 namespace {
 
@@ -75,12 +77,7 @@ std::string one_line(std::string_view text, std::size_t most) {
         else if (!line.empty() && line.back() != ' ')
             line += ' ';
     }
-    if (line.size() > most) {
-        std::size_t end = most;
-        while (end > 0 && text::is_continuation(line[end]))
-            --end;
-        line.resize(end);
-    }
+    line.resize(tools::whole_characters(line, most));
     while (!line.empty() && line.back() == ' ')
         line.pop_back();
     return line;

@@ -8,13 +8,12 @@
 
 #include <mice/error.hpp>
 
-#include "find/results.hpp"
+#include "find/extract/clean_text.hpp"
 
 namespace mice::find::gnome {
 namespace {
 
 constexpr std::size_t most_results = 10;
-constexpr std::size_t most_described = 300; ///< bytes: what two lines of the overview can show
 
 /// The overview passes the line as it was typed, cut at spaces.
 std::string line_of(const std::vector<std::string>& terms) {
@@ -23,28 +22,6 @@ std::string line_of(const std::vector<std::string>& terms) {
         line += (line.empty() ? "" : " ") + each;
     }
     return line;
-}
-
-/// Valid UTF-8 on one line, cut at a character.
-std::string one_line(std::string_view text, std::size_t most) {
-    std::string made;
-    for (const char each : harmless(text)) {
-        const bool space = each == ' ' || each == '\n' || each == '\t';
-        if (!space) {
-            made += each;
-        } else if (!made.empty() && made.back() != ' ') {
-            made += ' ';
-        }
-    }
-    if (made.size() > most) {
-        std::size_t end = most;
-        while (end > 0 && (static_cast<unsigned char>(made[end]) & 0xC0U) == 0x80) {
-            --end;
-        }
-        made.resize(end);
-        made += "\u2026";
-    }
-    return made;
 }
 
 std::string icon_of(const std::filesystem::path& file) {
@@ -113,13 +90,12 @@ std::vector<shown_entry> desktop_search::entries(const std::vector<std::string>&
             return "#" + each.document == id;
         });
         if (found != found_.end()) {
-            made.push_back({id, one_line(found->title, most_described),
-                            one_line(answer_of(*found), most_described), icon_of(found->file)});
+            made.push_back(
+                {id, one_line(found->title), one_line(answer_of(*found)), icon_of(found->file)});
         } else if (finder* const reads = reader(); reads != nullptr && id.starts_with('#')) {
             try { // the program may have ended, and been started again, since the search
                 const document_text text = reads->get(id, {.from = 1, .count = 5});
-                made.push_back({id, one_line(text.title, most_described),
-                                one_line(text.text, most_described), icon_of(text.file)});
+                made.push_back({id, one_line(text.title), one_line(text.text), icon_of(text.file)});
             } catch (const error&) {
                 continue; // it has left the index
             }

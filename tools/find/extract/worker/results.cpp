@@ -7,8 +7,7 @@
 
 #include <unistd.h>
 
-#include <mice/text/unicode/utf8.hpp>
-
+#include "common/whole_characters.hpp"
 #include "find/extract/clean_text.hpp"
 #include "find/extract/messages.hpp"
 
@@ -28,10 +27,8 @@ void trim_end(std::string& text) {
 
 /// Cuts before `most` bytes, between characters.
 void cut(std::string& text, std::uint64_t most) {
-    auto end = static_cast<std::size_t>(std::min<std::uint64_t>(most, text.size()));
-    while (end > 0 && end < text.size() && text::is_continuation(text[end]))
-        --end;
-    text.resize(end);
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(most, text.size()));
+    text.resize(tools::whole_characters(text, size));
 }
 
 } // namespace
