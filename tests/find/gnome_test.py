@@ -11,7 +11,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from waiting import until
 
 PROVIDER, PROGRAM, MODELS = (pathlib.Path(each).resolve() for each in sys.argv[1:4])
 FILES = pathlib.Path(__file__).resolve().parents[2] / "tools/find/gnome"
@@ -60,14 +63,6 @@ def metas(ids):
     names = ("description", "gicon", "id", "name")
     found = re.findall(r"\{" + ", ".join(f"'{each}': <(.*?)>" for each in names) + r"\}", answer)
     return [dict(zip(names, map(ast.literal_eval, each))) for each in found]
-
-
-def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        check(time.monotonic() < end, "it did not happen")
-        time.sleep(0.02)
-    return value
 
 
 def opened(log):

@@ -16,7 +16,10 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
 import samples
+from waiting import until
 
 DRIVER = sys.argv.pop(1) if len(sys.argv) > 1 else ""
 MILLION = 10**6
@@ -61,16 +64,6 @@ def is_running(process):
         return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def until(condition, seconds=60):
-    """What `condition` returns, once that is true."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise AssertionError("it did not happen")
-        time.sleep(0.005)
-    return value
 
 
 class Extraction(unittest.TestCase):
