@@ -22,6 +22,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from matching_seed import plain_norms, put
 from mice_model import cross_attention, self_attention
 
 SHARPNESS = 110.0  # of cosines in the first layer's attention, before the softmax
@@ -56,22 +57,16 @@ class DistanceSeeder:
     def noise(self, *shape):
         return torch.randn(*shape, generator=self.random) * (0.3 / math.sqrt(self.width))
 
-    @staticmethod
-    def put(layer, weight, bias=None):
-        layer.weight.copy_(weight)
-        layer.bias.zero_() if bias is None else layer.bias.copy_(bias)
-
     def plain(self, layer):
         """A layer that changes nothing"""
+        plain_norms(layer)
         for output in (layer.attention.output, layer.crossattention.output, layer.output):
-            output["LayerNorm"].weight.fill_(1)
-            output["LayerNorm"].bias.zero_()
-            self.put(output["dense"], torch.zeros_like(output["dense"].weight))
+            put(output["dense"], torch.zeros_like(output["dense"].weight))
         for block in (layer.attention, layer.crossattention):
             for name in ("query", "key", "value"):
-                self.put(block.self[name], self.noise(self.width, self.width))
+                put(block.self[name], self.noise(self.width, self.width))
         inner = layer.intermediate["dense"]
-        self.put(inner, self.noise(*inner.weight.shape))
+        put(inner, self.noise(*inner.weight.shape))
 
     def constant(self, norm, coordinate):
         norm.weight[coordinate] = 0
@@ -79,32 +74,32 @@ class DistanceSeeder:
 
     def subtract_document(self, block, scale, but):
         """Rows become x - scale (d - mu) of what the heads attend to, each head in its own coordinates."""
-        self.put(block.self["value"], torch.eye(self.width), -self.mean)
+        put(block.self["value"], torch.eye(self.width), -self.mean)
         out = -scale * torch.eye(self.width)
         out[but] = 0
-        self.put(block.output["dense"], out)
+        put(block.output["dense"], out)
 
     def token_distance(self, layer):
-        self.put(layer.attention.output["dense"], torch.zeros(self.width, self.width), -self.mean)
+        put(layer.attention.output["dense"], torch.zeros(self.width, self.width), -self.mean)
         self.constant(layer.attention.output["LayerNorm"], self.e)
         block, size = layer.crossattention, self.width // self.heads
         variances, directions = torch.linalg.eigh(self.differences.T @ self.differences)
         share = variances[-size:].sum() / variances.sum()
         scale = math.sqrt(SHARPNESS * math.sqrt(size) / (share * math.sqrt(self.width) * self.token_norm))
         looks = (scale * directions[:, -size:].T).repeat(self.heads, 1)
-        self.put(block.self["query"], looks)
-        self.put(block.self["key"], looks, -looks @ self.mean)
+        put(block.self["query"], looks)
+        put(block.self["key"], looks, -looks @ self.mean)
         self.subtract_document(block, self.token_scale, [self.e])
         block.output["LayerNorm"].weight.fill_(KEPT)
 
     def mean_distance(self, layer):
         block = layer.attention
-        self.put(block.self["query"], torch.zeros(self.width, self.width))  # even attention
-        self.put(block.self["value"], torch.eye(self.width))
-        self.put(block.output["dense"], MEAN_WEIGHT * torch.eye(self.width))
+        put(block.self["query"], torch.zeros(self.width, self.width))  # even attention
+        put(block.self["value"], torch.eye(self.width))
+        put(block.output["dense"], MEAN_WEIGHT * torch.eye(self.width))
         self.constant(block.output["LayerNorm"], self.f)
         block = layer.crossattention
-        self.put(block.self["query"], torch.zeros(self.width, self.width))
+        put(block.self["query"], torch.zeros(self.width, self.width))
         self.subtract_document(block, self.mean_scale, [self.e, self.f])
         # Nothing else is needed any more: constants in its place keep the next norm from scaling E and F.
         norm = block.output["LayerNorm"]
@@ -148,10 +143,10 @@ class DistanceSeeder:
             weight = self.noise(self.width, self.width)
             weight[:2] = 0
             weight[0, self.e] = weight[1, self.f] = 0.2
-            self.put(model.pooler["dense"], weight)
+            put(model.pooler["dense"], weight)
             classifier = torch.zeros(1, self.width)
             classifier[0, :2] = 5.0
-            self.put(model.classifier, classifier)
+            put(model.classifier, classifier)
 
     def scale(self, model, pairs):
         """Makes E and F 0 on the mean and 1 in deviation behind the norms that measure. pairs: of learn_alignment()"""

@@ -43,6 +43,17 @@ def principal_directions(states):
     return vectors.T.flip(0)[:width - 1].contiguous(), mean
 
 
+def put(layer, weight, bias=None):
+    layer.weight.copy_(weight)
+    layer.bias.zero_() if bias is None else layer.bias.copy_(bias)
+
+
+def plain_norms(layer):
+    for output in (layer.attention.output, layer.crossattention.output, layer.output):
+        output["LayerNorm"].weight.fill_(1)
+        output["LayerNorm"].bias.zero_()
+
+
 class Seeder:
     def __init__(self, config, query_tokens, document_tokens, document_means, sharpness, seed):
         """Samples of the states of single tokens, and of means over documents: float [n, d]."""
@@ -70,29 +81,19 @@ class Seeder:
     def orthonormal_rows(self, rows, columns):
         return torch.linalg.qr(self.noise(columns, rows))[0].T
 
-    @staticmethod
-    def put(layer, weight, bias=None):
-        layer.weight.copy_(weight)
-        layer.bias.zero_() if bias is None else layer.bias.copy_(bias)
-
-    def plain_norms(self, layer):
-        for output in (layer.attention.output, layer.crossattention.output, layer.output):
-            output["LayerNorm"].weight.fill_(1)
-            output["LayerNorm"].bias.zero_()
-
     def multiply(self, layer, column, gain, ratio=1.0):
         """The FFN adds gain (cos(U, V) - 1/2) along column `column` of S, V being `ratio` times as long as U."""
         inner, rank = self.config.intermediate_size, self.rank
         weight = self.noise(inner, self.width, scale=0.5 / math.sqrt(self.width))
         plus, minus = EPSILON * (self.u + self.v).T, EPSILON * (self.u - self.v).T
         weight[:4 * rank] = torch.cat([plus, -plus, minus, -minus])
-        self.put(layer.intermediate["dense"], weight)
+        put(layer.intermediate["dense"], weight)
         out = torch.zeros(self.width, inner)
         lengths = self.width * ratio / (1 + ratio ** 2)  # of U times V behind a LayerNorm
         factor = gain / (lengths * math.sqrt(2 / math.pi) * 4 * EPSILON ** 2)
         out[:, :2 * rank] = factor * self.s[:, column:column + 1]
         out[:, 2 * rank:4 * rank] = -factor * self.s[:, column:column + 1]
-        self.put(layer.output["dense"], out, -gain / 2 * self.s[:, column])
+        put(layer.output["dense"], out, -gain / 2 * self.s[:, column])
 
     def document_values(self, block, scale):
         """V receives scale * P (d - mu) of what the heads attend to; two heads share each slice of it."""
@@ -106,42 +107,42 @@ class Seeder:
             weight[rows] = self.directions[first:first + count]
             bias[rows] = -self.directions[first:first + count] @ self.mean
             out[:, rows] = 0.5 * scale * self.v[:, first:first + count]
-        self.put(block.self["value"], weight, bias)
-        self.put(block.output["dense"], out)
+        put(block.self["value"], weight, bias)
+        put(block.output["dense"], out)
 
     def token_matching(self, layer):
-        self.plain_norms(layer)
+        plain_norms(layer)
         block = layer.attention
         small = 0.3 / math.sqrt(self.width)
         for name in ("query", "key", "value"):
-            self.put(block.self[name], self.noise(self.width, self.width, scale=small))
-        self.put(block.output["dense"], torch.zeros(self.width, self.width), -self.mean)
+            put(block.self[name], self.noise(self.width, self.width, scale=small))
+        put(block.output["dense"], torch.zeros(self.width, self.width), -self.mean)
         block = layer.crossattention
         count = min(self.size, self.rank)
         # A sketch of `count` numbers keeps count / rank of a dot product.
         scale = math.sqrt(self.sharpness * math.sqrt(self.size) * self.rank / count / math.sqrt(self.width) / self.token_norm)
         looks = torch.cat([scale * self.orthonormal_rows(count, self.rank) @ self.directions for _ in range(self.heads)])
-        self.put(block.self["query"], looks)
-        self.put(block.self["key"], looks, -looks @ self.mean)
+        put(block.self["query"], looks)
+        put(block.self["key"], looks, -looks @ self.mean)
         self.document_values(block, math.sqrt(self.width) / self.token_norm)
         self.multiply(layer, 0, 6.0)
 
     def pooled_matching(self, layer, alone):
-        self.plain_norms(layer)
+        plain_norms(layer)
         kappa, block = 20.0, layer.attention
         small = 0.3 / math.sqrt(self.width)
-        self.put(block.self["query"], torch.zeros(self.width, self.width))
-        self.put(block.self["key"], self.noise(self.width, self.width, scale=small))
+        put(block.self["query"], torch.zeros(self.width, self.width))
+        put(block.self["key"], self.noise(self.width, self.width, scale=small))
         values = torch.cat([self.u, self.s, self.v], 1).T
         shift = -values @ self.mean if alone else torch.zeros(self.width - 1)  # else layer 0 took it away
-        self.put(block.self["value"], torch.cat([values, torch.zeros(1, self.width)]),
+        put(block.self["value"], torch.cat([values, torch.zeros(1, self.width)]),
                  torch.cat([shift, torch.zeros(1)]))
         out = torch.cat([kappa * self.u, (0.0 if alone else 0.5 * kappa) * self.s,
                          torch.zeros(self.width, self.width - self.rank - self.s.shape[1])], 1)
-        self.put(block.output["dense"], out)
+        put(block.output["dense"], out)
         block = layer.crossattention
-        self.put(block.self["query"], torch.zeros(self.width, self.width))
-        self.put(block.self["key"], self.noise(self.width, self.width, scale=small))
+        put(block.self["query"], torch.zeros(self.width, self.width))
+        put(block.self["key"], self.noise(self.width, self.width, scale=small))
         ratio = 0.4  # the longer V, the more the LayerNorm scales column 0 by what a document is like
         self.document_values(block, ratio * math.sqrt(self.width) / self.mean_norm)
         self.multiply(layer, 1, 6.0, ratio)
@@ -161,17 +162,17 @@ class Seeder:
 
     def passing(self, layer):
         """A layer that changes nothing at first."""
-        self.plain_norms(layer)
+        plain_norms(layer)
         for output in (layer.attention.output, layer.crossattention.output, layer.output):
-            self.put(output["dense"], torch.zeros_like(output["dense"].weight))
+            put(output["dense"], torch.zeros_like(output["dense"].weight))
 
     def head(self, model, alone):
         weight = self.noise(self.width, self.width, scale=0.3 / math.sqrt(self.width))
         weight[:2] = 0.2 * self.s[:, :2].T
-        self.put(model.pooler["dense"], weight)
+        put(model.pooler["dense"], weight)
         classifier = torch.zeros(1, self.width)
         classifier[0, :2] = torch.tensor([0.0, 5.0] if alone else [5.0, 5.0])
-        self.put(model.classifier, classifier)
+        put(model.classifier, classifier)
 
     def seed(self, model):
         layers = list(model.top_layers)
