@@ -54,10 +54,10 @@ class training_random {
         sums.setZero();
         members.setZero();
         for (std::size_t row = 0; row < count; ++row) {
-            const float* const x = rows.data() + row * stride + first;
+            const auto x = row_of(row);
             const Eigen::Index nearest =
-                index_of(kernels.nearest_column(x, columns, centroids.data()));
-            sums.row(nearest) += row_of(row).cast<double>();
+                index_of(kernels.nearest_column(x.data(), columns, centroids.data()));
+            sums.row(nearest) += x.cast<double>();
             ++members(nearest);
         }
         for (Eigen::Index c = 0; c < clusters; ++c) {
